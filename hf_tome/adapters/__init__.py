@@ -1,0 +1,6 @@
+"""What hf_tome knows of each model family, as data."""
+
+from hf_tome.adapters.family import Family
+from hf_tome.adapters.table import FAMILIES, REFUSED, family_of
+
+__all__ = ["FAMILIES", "REFUSED", "Family", "family_of"]

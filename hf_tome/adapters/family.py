@@ -1,0 +1,73 @@
+"""The form of a family: the names of its parts, and the facts that merging needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+from transformers import PretrainedConfig
+
+from hf_tome.errors import UnsupportedModelError, complaint
+
+Grid = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One model family of transformers.
+
+    Attributes:
+        model_type: as in the model's config.
+        modality: "image", "video" or "audio".
+        tower: class name of the encoder that holds the layers.
+        layers: path of the layer list in the tower.
+        layer: class name of a layer. It must be pre-norm.
+        attention: path, in a layer, of the module that calls transformers' attention interface.
+        norm2: path of the norm before the MLP.
+        mlp_out: path of the last module before the second residual is added.
+        children: the exact child modules of a layer. Another set means another forward, which may not merge exactly.
+        protected: tokens at the front that never merge: class, distillation and register tokens.
+        prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).
+        grid: patch grid from the tower's config and the shape of its main input.
+        token_heads: head classes that read only protected tokens, so that they work on a short sequence.
+    """
+
+    model_type: str
+    modality: str
+    tower: str
+    layers: str
+    layer: str
+    attention: str
+    norm2: str
+    mlp_out: str
+    children: frozenset[str]
+    protected: int
+    prop_attn: bool
+    grid: Callable[[PretrainedConfig, Sequence[int]], Grid]
+    token_heads: tuple[str, ...]
+
+    def owns(self, module: nn.Module) -> bool:
+        """Whether `module` is a tower of this family: transformers' class or a subclass of it."""
+        return is_a(module, self.tower)
+
+    def layers_of(self, tower: nn.Module) -> list[nn.Module]:
+        """The tower's layers, checked to be of the expected make.
+
+        Raises:
+            UnsupportedModelError: if a layer is of another class or has other child modules.
+        """
+        layers = list(tower.get_submodule(self.layers).children())
+        for index, layer in enumerate(layers):
+            children = {name for name, _ in layer.named_children()}
+            if not is_a(layer, self.layer) or children != self.children:
+                rule = f"A layer of {self.tower} is a {self.layer} with the modules {sorted(self.children)}."
+                got = f"layer {index} is a {type(layer).__name__} with {sorted(children)}"
+                cure = "Layers with another forward cannot be merged exactly: use the plain model."
+                raise UnsupportedModelError(complaint(rule, got, cure))
+        return layers
+
+
+def is_a(module: nn.Module, name: str) -> bool:
+    """Whether transformers' class `name` is among the classes of `module`."""
+    return any(c.__name__ == name and c.__module__.startswith("transformers.") for c in type(module).__mro__)

@@ -1,0 +1,101 @@
+"""Proportional attention (ToMe, equation 1) through transformers' attention interface.
+
+One function is registered under the name `hf_tome`. It takes the keys for the matching, adds log-size to the scores and
+calls the implementation that the model's own config names at that moment.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PretrainedConfig
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from hf_tome.errors import UnsupportedAttentionError, complaint
+from hf_tome.state import LOCAL, LayerRecord
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+NAME = "hf_tome"
+WITH_BIAS = ("sdpa", "eager")
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionSite:
+    """What a patched attention module remembers: the real config, and its family's own eager attention."""
+
+    config: PretrainedConfig
+    eager: Callable[..., tuple[Tensor, Tensor | None]]
+
+    @property
+    def implementation(self) -> str:
+        """The implementation that the model's config names now: `set_attn_implementation` is followed live."""
+        return self.config._attn_implementation
+
+
+def eager_of(attention: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]]:
+    """The eager attention function beside the class of `attention`."""
+    return sys.modules[type(attention).__module__].eager_attention_forward
+
+
+def check_implementation(implementation: str, bias: bool) -> None:
+    """Refuse an implementation that takes no additive bias where one is needed.
+
+    Raises:
+        UnsupportedAttentionError: for flash and flex attention and unknown ones, while `bias` is needed.
+    """
+    if bias and implementation not in WITH_BIAS:
+        rule = f"Proportional attention and padding need attn_implementation in {WITH_BIAS}: the others take no bias."
+        cure = 'Call model.set_attn_implementation("sdpa"), or apply_tome(..., prop_attn=False) on unpadded inputs.'
+        raise UnsupportedAttentionError(complaint(rule, implementation, cure))
+
+
+def log_sizes(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1 1 tokens"] | None:
+    """The bias on the attention scores, or None while there is nothing to add.
+
+    log(size) with proportional attention; without it, minus infinity on padding alone.
+    """
+    if record.sizes is None:
+        return None
+    if record.prop_attn:
+        bias = record.sizes.log()
+    elif record.padding:
+        bias = torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
+    else:
+        return None
+    return bias.to(dtype)[:, None, None]
+
+
+def tome_attention(
+    module: nn.Module,
+    query: Float[Tensor, "batch heads tokens channels"],
+    key: Float[Tensor, "batch heads tokens channels"],
+    value: Float[Tensor, "batch heads tokens channels"],
+    attention_mask: Tensor | None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Attention with token sizes; the signature is that of every function in transformers' attention interface."""
+    site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
+    implementation = site.implementation
+    real = site.eager if implementation == "eager" else ALL_ATTENTION_FUNCTIONS[implementation]
+    frame = LOCAL.frame
+    if frame is not None:
+        if frame.record.r > 0 and frame.record.plan is None:
+            frame.metric = key.detach().mean(dim=1)  # (batch, tokens, channels)
+        bias = log_sizes(frame.record, query.dtype)
+        check_implementation(implementation, bias is not None)
+        if attention_mask is not None:
+            rule = "Merged tokens take no attention mask per pair of tokens: padding is (batch, tokens)."
+            got = f"a mask of shape {tuple(attention_mask.shape)} inside a patched layer"
+            raise UnsupportedAttentionError(complaint(rule, got, "Pass attention_mask to the model, not to a layer."))
+        attention_mask = bias
+    return real(module, query, key, value, attention_mask, **kwargs)
+
+
+ALL_ATTENTION_FUNCTIONS.register(NAME, tome_attention)

@@ -1,0 +1,70 @@
+"""The settings of token merging: frozen, checked when made, plain JSON when saved."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from hf_tome.core.schedule import Schedule
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint
+
+
+@dataclass(frozen=True)
+class ToMeConfig:
+    """How a model merges its tokens.
+
+    Attributes:
+        r: tokens merged per layer: int, float share in (0, 1), (r, inflection) or a list per layer. See `apply_tome`.
+        prop_attn: add log(size) to the attention scores (ToMe, equation 1). None takes the family's default: on for
+            supervised families, off for MAE-trained ones.
+        restore: give every original position its merged token back after the last layer, so that outputs keep their
+            shapes. False leaves the short sequence.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if a field is not as said here.
+    """
+
+    r: Any
+    prop_attn: bool | None = None
+    restore: bool = True
+
+    def __post_init__(self) -> None:
+        Schedule.parse(self.r)
+        if self.prop_attn is not None and not isinstance(self.prop_attn, bool):
+            rule = "prop_attn is True, False or None (the family's default)."
+            raise ToMeTypeError(complaint(rule, self.prop_attn, "Leave it out to take the default."))
+        if not isinstance(self.restore, bool):
+            raise ToMeTypeError(complaint("restore is True or False.", self.restore, "Leave it out for True."))
+
+    @property
+    def schedule(self) -> Schedule:
+        """The checked form of `r`."""
+        return Schedule.parse(self.r)
+
+    def replace(self, **changes: Any) -> ToMeConfig:
+        """A copy with some fields changed, checked again."""
+        _refuse_unknown(changes)
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, as it stands in `model.config.tome`."""
+        return {**asdict(self), "r": self.schedule.to_json()}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> ToMeConfig:
+        """The opposite of `to_dict`."""
+        if not isinstance(values, dict):
+            rule = "Saved settings are a dict with the fields of ToMeConfig."
+            raise ToMeTypeError(complaint(rule, values, "Call apply_tome(model, r=...) to set them anew."))
+        _refuse_unknown(values)
+        if "r" not in values:
+            raise ToMeValueError(complaint("Settings need r.", values, "Call apply_tome(model, r=...)."))
+        return cls(**values)
+
+
+def _refuse_unknown(values: dict[str, Any]) -> None:
+    known = [field.name for field in fields(ToMeConfig)]
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        rule = f"The settings are: {', '.join(known)}."
+        raise ToMeTypeError(complaint(rule, ", ".join(map(str, unknown)), "Correct the name or leave it out."))

@@ -1,0 +1,36 @@
+"""Every error that hf_tome raises on purpose. Each message says the rule, what was got, and the cure."""
+
+
+class ToMeError(Exception):
+    """Base of all errors of hf_tome."""
+
+
+class ToMeValueError(ToMeError, ValueError):
+    """An argument has the right type and a wrong value."""
+
+
+class ToMeTypeError(ToMeError, TypeError):
+    """An argument has the wrong type."""
+
+
+class UnsupportedModelError(ToMeError, ValueError):
+    """No tower of a supported family was found, or what was found cannot be merged exactly."""
+
+
+class UnsupportedAttentionError(ToMeError, ValueError):
+    """The chosen attention implementation cannot carry token sizes."""
+
+
+class NotPatchedError(ToMeError, ValueError):
+    """The call needs a model on which `apply_tome` was called."""
+
+
+def complaint(rule: str, got: object, cure: str) -> str:
+    """The one form of every message: rule, what was got (shortened to stay readable), cure."""
+    try:
+        shown = got if isinstance(got, str) else repr(got)
+    except Exception as error:  # a broken __repr__ of the user's object must not hide the real complaint
+        shown = f"an object whose repr fails ({type(error).__name__})"
+    if len(shown) > 200:
+        shown = shown[:197] + "..."
+    return f"{rule} Got: {shown}. {cure}"

@@ -1,0 +1,160 @@
+"""What one forward of one tower remembers: token sizes and the merges so far.
+
+The state lives in a `threading.local`, never on a module: it is made when the tower's forward begins and dropped when it
+ends. Layers hand a record of their own to the code that may run again in a backward (gradient checkpointing), so that a
+recompute never reads the state of another forward.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from hf_tome.config import ToMeConfig
+from hf_tome.core import MergePlan, Schedule, compose, match_bipartite, max_merge
+from hf_tome.errors import ToMeValueError, complaint
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+Grid = tuple[int, ...]
+
+
+@dataclass(eq=False)
+class TowerSite:
+    """The settings of one patched tower. Layers and hooks read them at each forward, so a change needs no re-patch.
+
+    Attributes:
+        config: the user's settings.
+        schedule: the checked form of `config.r`.
+        prop_attn: whether log-size is added to the attention, the family's default already applied.
+        protected: tokens at the front that never merge.
+        layers: number of layers.
+        mask_position: place of `attention_mask` among the positional arguments of the tower's forward, or None.
+        input_name: name of the tower's main input.
+        grid: gives the patch grid for the shape of the main input.
+        listeners: called with each `Forward` that ends; `trace_tome` adds itself here.
+    """
+
+    config: ToMeConfig
+    schedule: Schedule
+    prop_attn: bool
+    protected: int
+    layers: int
+    mask_position: int | None
+    input_name: str
+    grid: Callable[[Sequence[int]], Grid]
+    listeners: list[Callable[[Forward], None]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class LayerRecord:
+    """One layer in one forward: what it is told, and what it did.
+
+    Attributes:
+        r: tokens to merge, already capped.
+        protected: tokens at the front that never merge.
+        prop_attn: whether log-size is added to the attention.
+        sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
+        padding: whether some sizes may be 0 (padding).
+        plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
+        weights: (batch, tokens) share of each token in its group.
+        totals: (batch, groups) float32 sizes leaving the layer.
+    """
+
+    r: int
+    protected: int
+    prop_attn: bool
+    sizes: Float[Tensor, "batch tokens"] | None
+    padding: bool
+    plan: MergePlan | None = None
+    weights: Float[Tensor, "batch tokens"] | None = None
+    totals: Float[Tensor, "batch groups"] | None = None
+
+    def decide(self, metric: Float[Tensor, "batch tokens channels"]) -> None:
+        """Match the tokens by `metric` and keep the plan."""
+        if self.plan is not None:
+            return
+        sizes = metric.new_ones(metric.shape[:2], dtype=torch.float32) if self.sizes is None else self.sizes
+        self.plan = match_bipartite(metric, self.r, self.protected, sizes == 0 if self.padding else None)
+        if self.plan is not None:
+            self.totals = self.plan.total(sizes)
+            self.weights = self.plan.weights(sizes, self.totals)
+
+
+@dataclass(eq=False)
+class Frame:
+    """The layer that runs now in this thread: its record, and the keys that its attention has seen."""
+
+    record: LayerRecord
+    metric: Float[Tensor, "batch tokens channels"] | None = None
+
+
+@dataclass(eq=False)
+class Forward:
+    """One forward of one tower.
+
+    Attributes:
+        site: the tower's settings.
+        grid: patch grid of the input.
+        sizes: (batch, tokens) float32; None while every size is 1.
+        padding: whether an attention mask came in.
+        counts: tokens entering each layer so far, and leaving the last.
+        plans: the merge of each layer so far; None where it merged nothing.
+        batch: batch size, known from the first layer on.
+        previous: the forward that was under way in this thread when this one began.
+    """
+
+    site: TowerSite
+    grid: Grid
+    sizes: Float[Tensor, "batch tokens"] | None
+    padding: bool
+    previous: Forward | None
+    counts: list[int] = field(default_factory=list)
+    plans: list[MergePlan | None] = field(default_factory=list)
+    batch: int = 0
+    device: torch.device | None = None
+
+    def enter(self, layer: int, hidden_states: Float[Tensor, "batch tokens channels"]) -> LayerRecord:
+        """The record for a layer that is about to run on `hidden_states`."""
+        self.batch, tokens = hidden_states.shape[:2]
+        self.device = hidden_states.device
+        self.counts.append(tokens)
+        site = self.site
+        if layer == 0 and self.sizes is not None:
+            self.sizes = _fitting(self.sizes, hidden_states)
+        wanted = site.schedule.wanted(layer, site.layers, tokens - site.protected)
+        r = min(wanted, max_merge(tokens, site.protected))
+        return LayerRecord(r, site.protected, site.prop_attn, self.sizes, self.padding)
+
+    def leave(self, record: LayerRecord) -> None:
+        """Take over what a layer did."""
+        self.plans.append(record.plan)
+        if record.plan is not None:
+            self.sizes = record.totals
+
+    def restore(self, x: Tensor, layers: int | None = None) -> Tensor:
+        """Features (batch, n, ...) after the first `layers` layers (default all), back at all original positions."""
+        plan = compose(self.plans[:layers])
+        return x if plan is None else plan.unmerge(x)
+
+
+def _fitting(sizes: Tensor, hidden_states: Tensor) -> Tensor:
+    """The sizes on the device of the tokens that they belong to."""
+    if sizes.shape != hidden_states.shape[:2]:
+        rule = f"attention_mask is (batch, tokens) = {tuple(hidden_states.shape[:2])}, special tokens included."
+        raise ToMeValueError(complaint(rule, f"shape {tuple(sizes.shape)}", "Give one entry to each token."))
+    return sizes.to(hidden_states.device)
+
+
+class _Local(threading.local):
+    forward: Forward | None = None
+    frame: Frame | None = None
+
+
+LOCAL = _Local()

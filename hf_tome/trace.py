@@ -1,0 +1,150 @@
+"""What happened to the tokens of a forward: counts, sizes, groups, grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from hf_tome import patch
+from hf_tome.core import MergePlan, compose
+from hf_tome.errors import NotPatchedError, ToMeTypeError, ToMeValueError, complaint
+from hf_tome.state import Forward, Grid
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardTrace:
+    """One forward of one tower.
+
+    Attributes:
+        token_counts: [n_0, ..., n_L]: tokens entering layer 0, ..., leaving layer L-1.
+        sizes: (batch, n_L) float32: original tokens in each final token; padding counts 0.
+        grid: patch grid: (height, width), (time, height, width) or (frequency, time).
+        protected: tokens at the front (class, distillation) that stand before the grid's patches.
+        plans: the merge of each layer, None where it merged nothing.
+    """
+
+    token_counts: list[int]
+    sizes: Float[Tensor, "batch final"]
+    grid: Grid
+    protected: int
+    plans: list[MergePlan | None]
+
+    @property
+    def groups(self) -> Int[Tensor, "batch tokens"]:
+        """(batch, n_0) int64: the final token that each original token went into."""
+        return self.groups_at(len(self.plans))
+
+    def groups_at(self, layers: int) -> Int[Tensor, "batch tokens"]:
+        """(batch, n_0) int64: the token that each original token is in after the first `layers` layers.
+
+        Raises:
+            ToMeValueError: if the model has no such layer.
+        """
+        if not 0 <= layers <= len(self.plans):
+            rule = f"layers counts the layers passed, 0 to {len(self.plans)}."
+            raise ToMeValueError(complaint(rule, layers, "0 is the input, the largest number the output."))
+        plan = compose(self.plans[:layers])
+        if plan is not None:
+            return plan.groups
+        start = torch.arange(self.token_counts[0], device=self.sizes.device)
+        return start.repeat(len(self.sizes), 1)
+
+    def unmerge(self, features: Float[Tensor, "batch final *features"]) -> Float[Tensor, "batch tokens *features"]:
+        """Features of the final tokens, copied to every original position."""
+        plan = compose(self.plans)
+        return features if plan is None else plan.unmerge(features)
+
+
+class Trace:
+    """The forwards inside a `trace_tome` block, oldest first; its attributes are those of the last one."""
+
+    def __init__(self) -> None:
+        self.forwards: list[ForwardTrace] = []
+
+    def __len__(self) -> int:
+        return len(self.forwards)
+
+    def __getitem__(self, index: int) -> ForwardTrace:
+        return self.forwards[index]
+
+    @property
+    def last(self) -> ForwardTrace:
+        """The latest forward.
+
+        Raises:
+            ToMeValueError: if none has run inside the block.
+        """
+        if not self.forwards:
+            rule = "A trace is filled by a forward of the model inside the `with` block."
+            raise ToMeValueError(complaint(rule, "no forward", "Call model(**inputs) inside `with trace_tome(model)`."))
+        return self.forwards[-1]
+
+    @property
+    def token_counts(self) -> list[int]:
+        """See `ForwardTrace.token_counts`."""
+        return self.last.token_counts
+
+    @property
+    def sizes(self) -> Float[Tensor, "batch final"]:
+        """See `ForwardTrace.sizes`."""
+        return self.last.sizes
+
+    @property
+    def groups(self) -> Int[Tensor, "batch tokens"]:
+        """See `ForwardTrace.groups`."""
+        return self.last.groups
+
+    @property
+    def grid(self) -> Grid:
+        """See `ForwardTrace.grid`."""
+        return self.last.grid
+
+    def unmerge(self, features: Float[Tensor, "batch final *features"]) -> Float[Tensor, "batch tokens *features"]:
+        """See `ForwardTrace.unmerge`."""
+        return self.last.unmerge(features)
+
+    def record(self, forward: Forward) -> None:
+        """Take over a forward that has ended."""
+        last = forward.counts[-1]
+        count = next((plan.count for plan in forward.plans[-1:] if plan is not None), last)
+        sizes = forward.sizes
+        if sizes is None:
+            sizes = torch.ones(forward.batch, count, device=forward.device)
+        counts, plans = [*forward.counts, count], list(forward.plans)
+        self.forwards.append(ForwardTrace(counts, sizes, forward.grid, forward.site.protected, plans))
+
+
+@contextmanager
+def trace_tome(model: nn.Module) -> Iterator[Trace]:
+    """Record what happens to the tokens of each forward of `model` inside the block.
+
+        with trace_tome(model) as trace:
+            model(**inputs)
+        trace.token_counts
+
+    Raises:
+        ToMeTypeError: if `model` is no torch module.
+        NotPatchedError: if `apply_tome` was not called on it.
+    """
+    if not isinstance(model, nn.Module):
+        raise ToMeTypeError(complaint("trace_tome takes a torch module.", type(model).__name__, "Pass the model."))
+    sites = [tower._tome for tower in patch.patched_towers(model)]
+    if not sites:
+        rule = "trace_tome needs a patched model."
+        raise NotPatchedError(complaint(rule, type(model).__name__, "Call apply_tome(model, r=16) first."))
+    trace = Trace()
+    for site in sites:
+        site.listeners.append(trace.record)
+    try:
+        yield trace
+    finally:
+        for site in sites:
+            site.listeners.remove(trace.record)
