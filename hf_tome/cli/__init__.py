@@ -1,0 +1,22 @@
+"""The command line: `hf-tome`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run `hf-tome`. Errors of hf_tome are printed as one message, without a traceback."""
+    try:
+        import rich
+        import typer  # noqa: F401
+    except ImportError as error:
+        sys.exit(f'hf-tome needs the extra [cli] ({error.name} is missing). Run: pip install "hf_tome[cli]"')
+    from hf_tome.cli.app import app
+    from hf_tome.errors import ToMeError
+
+    try:
+        app()
+    except ToMeError as error:
+        rich.print(f"[bold red]Error:[/] {rich.markup.escape(str(error))}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,66 @@
+"""`hf-tome demo`: accuracy, speed and a picture at several r, on the embedded model or on the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from hf_tome.report.compare import Row
+
+
+def demo(
+    model: Annotated[str | None, typer.Option(help="Hub name or folder of an image classifier.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of images; subfolders name the classes.")] = None,
+    r: Annotated[list[int] | None, typer.Option(help="Tokens to merge per layer; repeat for several.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 50,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
+    out: Annotated[Path, typer.Option(help="Where to write the picture of merged groups.")] = Path("hf-tome-demo.png"),
+) -> None:
+    """Show what token merging costs and buys: accuracy, images/s, speed-up, MAC ratio, tokens left."""
+    from hf_tome.demo import embedded_case, own_case, picture
+    from hf_tome.report.compare import compare
+
+    console = Console()
+    rs = r or [4, 8, 12, 16, 20]
+    case = own_case(model, data, limit) if model or data else embedded_case(limit)
+    console.print(f"{case.title}: {len(case.images)} images, batches of {batch}.")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Comparing", total=case.batch_count(batch))
+        rows = compare(case.model, case.batches(batch), rs, done=lambda: progress.advance(task))
+    console.print(table(rows))
+    picture(case, [value for value in rs if value][-2:] or rs[:1], out)
+    console.print(f"Merged groups of a few images: {out}")
+
+
+def table(rows: list[Row]) -> Table:
+    """The rows of a comparison, for the terminal."""
+    labelled = rows[0].correct is not None
+    result = Table(caption="speed-up: median of paired batches, quartiles in brackets")
+    for column in (
+        "r",
+        "accuracy" if labelled else "same prediction",
+        "images/s",
+        "speed-up",
+        "MAC ratio",
+        "tokens left",
+    ):
+        result.add_column(column, justify="right")
+    for row in rows:
+        share = (row.correct or 0) / row.inputs if labelled else row.agreeing / row.inputs
+        low, high = row.spread
+        result.add_row(
+            "off" if row.r is None else str(row.r),
+            f"{share:.1%}",
+            f"{row.per_second:.0f}",
+            "1.00x" if row.r is None else f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})",
+            f"{row.mac_ratio:.2f}x",
+            f"{row.token_counts[-1]} of {row.token_counts[0]}",
+        )
+    return result
