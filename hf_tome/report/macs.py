@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def encoder_macs(token_counts: Sequence[int], hidden: int, intermediate: int) -> int:
@@ -18,7 +19,7 @@ def encoder_macs(token_counts: Sequence[int], hidden: int, intermediate: int) ->
     """
     return sum(
         n * (4 * hidden**2 + 2 * n * hidden) + after * 2 * hidden * intermediate
-        for n, after in zip(token_counts, token_counts[1:], strict=False)
+        for n, after in pairwise(token_counts)
     )
 
 
