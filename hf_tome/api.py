@@ -78,10 +78,9 @@ def _settings(model: nn.Module, r: Any, config: ToMeConfig | None, settings: dic
         return config
     if r is not None:
         return ToMeConfig.from_dict({**settings, "r": r})
-    holder = patch.config_holder(model)
-    saved = getattr(holder.config, "tome", None) if holder is not None else None
+    tower, _ = patch.towers_of(model)[0]
+    saved = getattr(patch.config_holder(model, tower).config, "tome", None)
     if saved is None:
-        patch.towers_of(model)  # an unsupported model is the greater fault
         rule = "apply_tome needs r: the model's config holds no settings of an earlier call."
         raise ToMeValueError(complaint(rule, "no r", "For example apply_tome(model, r=16)."))
     return ToMeConfig.from_dict(saved).replace(**settings)

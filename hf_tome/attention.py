@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from hf_tome.errors import UnsupportedAttentionError, complaint
+from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 from hf_tome.state import LOCAL, LayerRecord
 
 if TYPE_CHECKING:
@@ -36,12 +36,26 @@ class AttentionSite:
     @property
     def implementation(self) -> str:
         """The implementation that the model's config names now: `set_attn_implementation` is followed live."""
-        return self.config._attn_implementation
+        return implementation_of(self.config)
+
+
+def implementation_of(config: PretrainedConfig) -> str:
+    """The attention implementation that `config` names; transformers takes none for eager."""
+    return config._attn_implementation or "eager"
 
 
 def eager_of(attention: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]]:
-    """The eager attention function beside the class of `attention`."""
-    return sys.modules[type(attention).__module__].eager_attention_forward
+    """The eager attention function beside the class of `attention`, or beside the nearest class that it comes from.
+
+    Raises:
+        UnsupportedModelError: if there is none: then `attention` does not call transformers' attention interface.
+    """
+    for kind in type(attention).__mro__:
+        eager = getattr(sys.modules.get(kind.__module__), "eager_attention_forward", None)
+        if eager is not None:
+            return eager
+    rule = "The attention must be the family's own, or a subclass, which calls transformers' attention interface."
+    raise UnsupportedModelError(complaint(rule, type(attention).__name__, "Use the plain model."))
 
 
 def check_implementation(implementation: str, bias: bool) -> None:

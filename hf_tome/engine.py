@@ -3,21 +3,22 @@
 The merge belongs between attention and MLP, where the residual is a local variable of the layer's forward. So the
 original forward runs on all tokens, and only what the MLP sees is short: a hook merges the input of the second norm, a
 hook copies the MLP's output back to every position, the residual is added, and the layer's output is merged by the same
-plan. With merge(h + copy(y)) = merge(h) + y this is exactly ToMe, and drop path, layer scale and adapters stay as they are.
+plan. With merge(h + copy(y)) = merge(h) + y this is exactly ToMe, and drop path, layer scale and adapters stay as they
+are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
-from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint
+from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.state import LOCAL, Forward, Frame, LayerRecord, TowerSite
 
 
@@ -54,11 +55,9 @@ class LayerShell:
             out = super().forward(hidden_states, *args, **kwargs)  # pyright: ignore
         finally:
             LOCAL.frame = outer
-        if tome_record is None or tome_record.plan is None:
-            return out
-        return tome_record.plan.merge(out, tome_record.weights)
+        return out if tome_record is None else tome_record.merge(out)
 
-    def __reduce_ex__(self, protocol: int) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         rebuild, (_, *arguments), *rest = super().__reduce_ex__(protocol)  # pyright: ignore
         return (_new_shell, (self._tome_original, rebuild, *arguments), *rest)
 
@@ -81,9 +80,12 @@ def merge_before_mlp(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...
     if frame is None or frame.record.r == 0:
         return None
     if frame.record.plan is None:
-        frame.record.decide(frame.metric)  # pyright: ignore
+        if frame.metric is None:
+            rule = "The keys of a layer must pass through transformers' attention interface before its second norm."
+            raise UnsupportedModelError(complaint(rule, "an attention that computes by itself", "Use the plain model."))
+        frame.record.decide(frame.metric)
         frame.metric = None
-    return (frame.record.plan.merge(args[0], frame.record.weights), *args[1:])  # pyright: ignore
+    return (frame.record.merge(args[0]), *args[1:])
 
 
 def unmerge_after_mlp(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:

@@ -5,20 +5,47 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from torch import nn
-from transformers import PreTrainedModel
+from torch.utils.hooks import RemovableHandle
+from transformers import PretrainedConfig, PreTrainedModel
 
 from hf_tome.adapters import FAMILIES, REFUSED, Family, family_of
-from hf_tome.attention import NAME, AttentionSite, check_implementation, eager_of
+from hf_tome.attention import NAME, AttentionSite, check_implementation, eager_of, implementation_of
 from hf_tome.config import ToMeConfig
-from hf_tome.engine import LayerShell, LayerSite, begin_forward, end_forward, merge_before_mlp, shell_of
-from hf_tome.engine import unmerge_after_mlp
+from hf_tome.engine import (
+    LayerShell,
+    LayerSite,
+    begin_forward,
+    end_forward,
+    merge_before_mlp,
+    shell_of,
+    unmerge_after_mlp,
+)
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.state import TowerSite
 
 MISSING = "missing"  # stands for "there was no config.tome before"
+
+
+@dataclass(eq=False)
+class Undo:
+    """What a patched tower remembers for its removal.
+
+    It stands on the tower, not on the head around it, so that apply and remove may be called on either.
+
+    Attributes:
+        handles: the hooks on the tower.
+        config: the config that carries the settings.
+        tome: what `config.tome` was before.
+    """
+
+    handles: list[RemovableHandle]
+    config: PretrainedConfig
+    tome: Any
 
 
 def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
@@ -49,26 +76,25 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
     """
     for tower, family in towers_of(model):
         layers = family.layers_of(tower)
+        for layer in layers:
+            eager_of(layer.get_submodule(family.attention))
         config.schedule.check_layers(len(layers))
-        implementation = tower.config._attn_implementation  # pyright: ignore
-        check_implementation(implementation, _prop_attn(config, family))
+        check_implementation(implementation_of(tower.config), _prop_attn(config, family))  # pyright: ignore
         if not config.restore:
             _check_heads(model, tower, family)
 
 
 def write(model: nn.Module, config: ToMeConfig) -> None:
     """Patch every tower of `model`, or re-configure those that are patched. Call `check` first."""
-    for tower, family in towers_of(model):
+    towers = towers_of(model)
+    for tower, family in towers:
         site = getattr(tower, "_tome", None)
         if site is None:
-            _patch(tower, family, config)
+            _patch(tower, family, config, config_holder(model, tower).config)
         else:
             site.config, site.schedule, site.prop_attn = config, config.schedule, _prop_attn(config, family)
-    holder = config_holder(model)
-    if holder is not None:
-        if not hasattr(holder, "_tome_saved"):
-            holder._tome_saved = getattr(holder.config, "tome", MISSING)  # pyright: ignore
-        holder.config.tome = config.to_dict()
+    for tower, _ in towers:
+        config_holder(model, tower).config.tome = config.to_dict()
 
 
 def erase(model: nn.Module) -> None:
@@ -78,17 +104,14 @@ def erase(model: nn.Module) -> None:
         assert family is not None  # a patched tower has one
         for layer in tower.get_submodule(family.layers).children():
             _unpatch_layer(layer, family)
-        for handle in tower._tome_handles:  # pyright: ignore
+        undo: Undo = tower._tome_undo  # pyright: ignore
+        for handle in undo.handles:
             handle.remove()
-        del tower._tome, tower._tome_handles
-    holder = config_holder(model)
-    if holder is not None and hasattr(holder, "_tome_saved"):
-        saved = holder._tome_saved
-        del holder._tome_saved
-        if saved == MISSING:
-            del holder.config.tome
+        if undo.tome == MISSING:
+            vars(undo.config).pop("tome", None)  # another tower with the same config may have been first
         else:
-            holder.config.tome = saved
+            undo.config.tome = undo.tome
+        del tower._tome, tower._tome_undo
 
 
 def patched_towers(model: nn.Module) -> Iterator[nn.Module]:
@@ -96,9 +119,10 @@ def patched_towers(model: nn.Module) -> Iterator[nn.Module]:
     return (module for module in model.modules() if isinstance(getattr(module, "_tome", None), TowerSite))
 
 
-def config_holder(model: nn.Module) -> PreTrainedModel | None:
-    """The outermost transformers model, whose config carries the settings: DDP and the like are looked through."""
-    return next((module for module in model.modules() if isinstance(module, PreTrainedModel)), None)
+def config_holder(model: nn.Module, tower: nn.Module) -> PreTrainedModel:
+    """The outermost transformers model around `tower`, whose config carries the settings: containers have none."""
+    holders = (module for module in model.modules() if isinstance(module, PreTrainedModel))
+    return next(holder for holder in holders if any(part is tower for part in holder.modules()))
 
 
 def _prop_attn(config: ToMeConfig, family: Family) -> bool:
@@ -115,7 +139,7 @@ def _check_heads(model: nn.Module, tower: nn.Module, family: Family) -> None:
             raise ToMeValueError(complaint(rule, type(parent).__name__, cure))
 
 
-def _patch(tower: nn.Module, family: Family, config: ToMeConfig) -> None:
+def _patch(tower: nn.Module, family: Family, config: ToMeConfig, holder: PretrainedConfig) -> None:
     layers = family.layers_of(tower)
     parameters = list(inspect.signature(type(tower).forward).parameters)[1:]  # without self
     site = TowerSite(
@@ -126,13 +150,14 @@ def _patch(tower: nn.Module, family: Family, config: ToMeConfig) -> None:
         layers=len(layers),
         mask_position=parameters.index("attention_mask") if "attention_mask" in parameters else None,
         input_name=tower.main_input_name,  # pyright: ignore
-        grid=partial(family.grid, tower.config),
+        grid=partial(family.grid, tower.config),  # pyright: ignore
     )
     tower._tome = site  # pyright: ignore
-    tower._tome_handles = [  # pyright: ignore
+    handles = [
         tower.register_forward_pre_hook(begin_forward, with_kwargs=True),
         tower.register_forward_hook(end_forward, always_call=True),
     ]
+    tower._tome_undo = Undo(handles, holder, getattr(holder, "tome", MISSING))  # pyright: ignore
     for index, layer in enumerate(layers):
         _patch_layer(layer, family, site, index)
 
@@ -160,4 +185,4 @@ def _unpatch_layer(layer: nn.Module, family: Family) -> None:
     for handle in layer._tome.handles:
         handle.remove()
     del layer._tome
-    layer.__class__ = layer._tome_original
+    layer.__class__ = layer._tome_original  # pyright: ignore

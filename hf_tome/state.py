@@ -1,8 +1,8 @@
 """What one forward of one tower remembers: token sizes and the merges so far.
 
-The state lives in a `threading.local`, never on a module: it is made when the tower's forward begins and dropped when it
-ends. Layers hand a record of their own to the code that may run again in a backward (gradient checkpointing), so that a
-recompute never reads the state of another forward.
+The state lives in a `threading.local`, never on a module: it is made when the tower's forward begins and dropped when
+it ends. Layers hand a record of their own to the code that may run again in a backward (gradient checkpointing), so
+that a recompute never reads the state of another forward.
 """
 
 from __future__ import annotations
@@ -85,6 +85,10 @@ class LayerRecord:
         if self.plan is not None:
             self.totals = self.plan.total(sizes)
             self.weights = self.plan.weights(sizes, self.totals)
+
+    def merge(self, x: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch groups features"]:
+        """Features of this layer's tokens, merged; unchanged where nothing merges."""
+        return x if self.plan is None or self.weights is None else self.plan.merge(x, self.weights)
 
 
 @dataclass(eq=False)

@@ -65,7 +65,17 @@ class Family:
                 got = f"layer {index} is a {type(layer).__name__} with {sorted(children)}"
                 cure = "Layers with another forward cannot be merged exactly: use the plain model."
                 raise UnsupportedModelError(complaint(rule, got, cure))
+            self._check_parts(layer, index)
         return layers
+
+    def _check_parts(self, layer: nn.Module, index: int) -> None:
+        for path in (self.attention, self.norm2, self.mlp_out):
+            try:
+                layer.get_submodule(path)
+            except AttributeError:
+                rule = f"A {self.layer} has a module {path!r}."
+                cure = "Layers of another make cannot be merged: use the plain model."
+                raise UnsupportedModelError(complaint(rule, f"layer {index} has none", cure)) from None
 
 
 def is_a(module: nn.Module, name: str) -> bool:
