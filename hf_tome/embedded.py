@@ -12,7 +12,7 @@ from transformers import ViTForImageClassification, ViTImageProcessorPil
 from hf_tome.fashion import read_idx
 
 ASSETS = Path(__file__).parent / "assets"
-VIT = ASSETS / "vit-fashion-mnist"
+VIT = str(ASSETS / "vit-fashion-mnist")
 
 
 def embedded_vit() -> ViTForImageClassification:
