@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,11 +100,16 @@ def image_files(folder: Path) -> list[Path]:
 
 def labels_of(files: list[Path], folder: Path, model: Any) -> list[int] | None:
     """Class indices by the name of each file's folder, or None where the names are not the model's classes."""
-    known = {str(name).lower(): int(index) for index, name in model.config.id2label.items()}
-    names = [path.parent.name.lower() for path in files if path.parent != folder]
+    known = {plain_name(str(name)): int(index) for index, name in model.config.id2label.items()}
+    names = [plain_name(path.parent.name) for path in files if path.parent != folder]
     if len(names) < len(files) or not set(names) <= set(known):
         return None
     return [known[name] for name in names]
+
+
+def plain_name(name: str) -> str:
+    """A class name as a folder can carry it: `T-shirt/top` and `t-shirt_top` are the same."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower())
 
 
 def opened(image: Image.Image | Path) -> Image.Image:
@@ -121,12 +127,24 @@ def opened(image: Image.Image | Path) -> Image.Image:
         raise ToMeValueError(complaint(rule, f"{image} ({error})", "Remove or repair this file.")) from error
 
 
+def check_picture(out: Path) -> None:
+    """Refuse a place where no picture can be written, before any work is done.
+
+    Raises:
+        ToMeValueError: if the folder does not exist, or the name is not that of an image file.
+    """
+    if out.suffix.lower() not in SUFFIXES or not out.absolute().parent.is_dir():
+        rule = f"--out is an image file ({', '.join(sorted(SUFFIXES))}) in a folder that exists."
+        raise ToMeValueError(complaint(rule, str(out), "For example --out groups.png."))
+
+
 def picture(case: Case, rs: list[int], out: Path, count: int = 6) -> Image.Image:
     """Write a sheet of a few images and their merged groups after all layers, one row for each r.
 
     Raises:
         ToMeValueError: if the picture cannot be written there.
     """
+    check_picture(out)
     inputs, _ = next(case.batches(count))
     pictures = [opened(image) for image in case.images[:count]]
     side = next(iter(inputs.values())).shape[-2:]
@@ -143,7 +161,7 @@ def picture(case: Case, rs: list[int], out: Path, count: int = 6) -> Image.Image
     page = sheet(rows)
     try:
         page.save(out)
-    except (OSError, ValueError) as error:
-        rule = "--out is an image file in a folder that exists."
-        raise ToMeValueError(complaint(rule, f"{out} ({error})", "For example --out groups.png.")) from error
+    except OSError as error:
+        rule = "The picture must be writable."
+        raise ToMeValueError(complaint(rule, f"{out} ({error})", "Choose another place with --out.")) from error
     return page

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hf_tome import patch
 from hf_tome.core import MergePlan, compose
 from hf_tome.errors import NotPatchedError, ToMeTypeError, ToMeValueError, complaint
-from hf_tome.state import Forward, Grid
+from hf_tome.state import Forward, Grid, TowerSite
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -136,7 +136,7 @@ def trace_tome(model: nn.Module) -> Iterator[Trace]:
     """
     if not isinstance(model, nn.Module):
         raise ToMeTypeError(complaint("trace_tome takes a torch module.", type(model).__name__, "Pass the model."))
-    sites = [tower._tome for tower in patch.patched_towers(model)]
+    sites: list[TowerSite] = [tower._tome for tower in patch.patched_towers(model)]  # pyright: ignore
     if not sites:
         rule = "trace_tome needs a patched model."
         raise NotPatchedError(complaint(rule, type(model).__name__, "Call apply_tome(model, r=16) first."))

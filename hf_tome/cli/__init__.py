@@ -8,8 +8,9 @@ import sys
 def main() -> None:
     """Run `hf-tome`. Errors of hf_tome are printed as one message, without a traceback."""
     try:
-        import rich
         import typer  # noqa: F401
+        from rich import print as show
+        from rich.markup import escape
     except ImportError as error:
         sys.exit(f'hf-tome needs the extra [cli] ({error.name} is missing). Run: pip install "hf_tome[cli]"')
     from hf_tome.cli.app import app
@@ -18,5 +19,7 @@ def main() -> None:
     try:
         app()
     except ToMeError as error:
-        rich.print(f"[bold red]Error:[/] {rich.markup.escape(str(error))}", file=sys.stderr)
+        show(f"[bold red]Error:[/] {escape(str(error))}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -23,9 +23,13 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where to write the picture of merged groups.")] = Path("hf-tome-demo.png"),
 ) -> None:
     """Show what token merging costs and buys: accuracy, images/s, speed-up, MAC ratio, tokens left."""
-    from hf_tome.demo import embedded_case, own_case, picture
+    from transformers.utils import logging
+
+    from hf_tome.demo import check_picture, embedded_case, own_case, picture
     from hf_tome.report.compare import compare
 
+    check_picture(out)
+    logging.disable_progress_bar()
     console = Console()
     rs = r or [4, 8, 12, 16, 20]
     case = own_case(model, data, limit) if model or data else embedded_case(limit)

@@ -18,8 +18,7 @@ def encoder_macs(token_counts: Sequence[int], hidden: int, intermediate: int) ->
         intermediate: width of the MLP, d_ff.
     """
     return sum(
-        n * (4 * hidden**2 + 2 * n * hidden) + after * 2 * hidden * intermediate
-        for n, after in pairwise(token_counts)
+        n * (4 * hidden**2 + 2 * n * hidden) + after * 2 * hidden * intermediate for n, after in pairwise(token_counts)
     )
 
 

@@ -1,0 +1,33 @@
+"""The snippets of README and docs, run as they stand, in an empty folder, offline."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(name: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md"])
+def test_snippets_run(name, tmp_path):
+    snippets = blocks(name)
+    assert snippets
+    for snippet in snippets:
+        done = subprocess.run(
+            [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, f"{snippet}\n{done.stderr}"
+
+
+def test_tables_are_filled():
+    for name in ("README.md", "docs/results/demo.md", "docs/results/cpu.md"):
+        text = (ROOT / name).read_text()
+        for block in re.findall(r"<!-- (\w+):begin -->", text):
+            inside = text.split(f"<!-- {block}:begin -->")[1].split(f"<!-- {block}:end -->")[0]
+            assert "| --- |" in inside, f"{name}: run `make results`"
