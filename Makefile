@@ -1,0 +1,77 @@
+# `make demo` and `make test` need a fresh clone, Python and pip: they make .venv, install the tested versions and run.
+#   PYTHON    the interpreter that makes .venv
+#   PIP_ARGS  more options for pip, for instance another index
+
+PYTHON ?= python3
+PIP_ARGS ?=
+TRANSFORMERS := 5.10.4 5.17.0 5.23.0
+BIN := .venv/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all test-versions lint format docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: .venv/.stamp-demo ## merge tokens in the model that ships with the package, and show what it gains
+	$(BIN)/hf-tome demo
+
+test: lint ## linters, type checker and the quick tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint ## the same with the slow tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.stamp-dev ## linters and type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: .venv/.stamp-dev ## mend what the linters can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: .venv/.stamp-docs ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+clean: ## remove all that make has made, the environments too
+	rm -rf .venv $(TRANSFORMERS:%=.venv-%) build dist site .pytest_cache .ruff_cache .hypothesis
+	find hf_tome tests examples -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp says that an environment holds what pyproject.toml and constraints.txt ask for.
+
+define make-venv
+@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit("make: the tested versions need Python 3.11 or later, $(PYTHON) is %d.%d. Name another: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+$(PYTHON) -m venv $(@D)
+endef
+
+.venv/.stamp-python:
+	$(make-venv)
+	@touch $@
+
+.venv/.stamp-demo: EXTRAS := cli,viz
+.venv/.stamp-dev: EXTRAS := dev
+.venv/.stamp-docs: EXTRAS := docs
+.venv/.stamp-demo .venv/.stamp-dev .venv/.stamp-docs: .venv/.stamp-python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+# Other versions of transformers, each in its own environment, with the hub and the tokenizers that they ask for.
+
+RUNS := $(TRANSFORMERS:%=test-transformers-%)
+.PHONY: $(RUNS)
+
+test-versions: $(RUNS) ## the quick tests under each tested version of transformers
+
+$(RUNS): test-transformers-%: .venv-%/.stamp-dev
+	.venv-$*/bin/python -m pytest -m "not slow"
+
+$(TRANSFORMERS:%=.venv-%/.stamp-dev): .venv-%/.stamp-dev: pyproject.toml constraints.txt
+	$(make-venv)
+	grep -vE '^(transformers|huggingface_hub|tokenizers)==' constraints.txt > $(@D)/constraints.txt
+	echo "transformers==$*" >> $(@D)/constraints.txt
+	$(@D)/bin/python -m pip install $(PIP_ARGS) -c $(@D)/constraints.txt -e ".[dev]"
+	@touch $@
