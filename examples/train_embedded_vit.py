@@ -5,6 +5,7 @@
 `--data` is a folder with the four `*-ubyte.gz` files (Debian package `dataset-fashion-mnist`).
 The model learns first with patches of 4x4 pixels (50 tokens, four times cheaper) and is then grown to patches of 2x2
 (197 tokens). Each stage is written when it ends; a second call goes on after the last stage that is there.
+`--tiny` runs a few steps on the 1,000 images inside the package.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from transformers import (
     set_seed,
 )
 
+from hf_tome.embedded import ASSETS
 from hf_tome.fashion import CLASSES, read_idx
 
 MEAN, STD = 0.2860, 0.3530
@@ -35,18 +37,18 @@ class Arguments:
     data: str = "/usr/share/datasets/fashion-mnist"
     output_dir: str = "runs/vit"
     small_epochs: float = 8
-    full_epochs: float = 3
+    full_epochs: float = 2
     batch_size: int = 128
     seed: int = 0
-    max_train: int = 60_000
+    tiny: bool = False
 
 
 class Images(torch.utils.data.Dataset):
-    """Fashion-MNIST as grey uint8 tensors (1, 28, 28) with their labels."""
+    """Fashion-MNIST as grey uint8 tensors (28, 28) with their labels. `prefix`: folder and first part of the names."""
 
-    def __init__(self, folder: Path, split: str, limit: int | None = None) -> None:
-        self.images = torch.from_numpy(read_idx(folder / f"{split}-images-idx3-ubyte.gz")[:limit].copy())
-        self.labels = torch.from_numpy(read_idx(folder / f"{split}-labels-idx1-ubyte.gz")[:limit].astype(np.int64))
+    def __init__(self, prefix: str) -> None:
+        self.images = torch.from_numpy(read_idx(f"{prefix}-images-idx3-ubyte.gz").copy())
+        self.labels = torch.from_numpy(read_idx(f"{prefix}-labels-idx1-ubyte.gz").astype(np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -83,10 +85,10 @@ class MuonAndAdamW(torch.optim.Optimizer):
         super().__init__([{"params": matrices, "lr": muon_rate}, {"params": rest, "lr": adamw_rate}], {})
         muon = torch.optim.Muon(matrices, lr=muon_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
         self.parts = [muon, torch.optim.AdamW(rest, lr=adamw_rate, weight_decay=0.05)]
-        self.param_groups = [part.param_groups[0] for part in self.parts]  # shared, so that schedulers reach them
 
     def step(self, closure=None) -> None:
-        for part in self.parts:
+        for part, group in zip(self.parts, self.param_groups, strict=True):
+            part.param_groups[0]["lr"] = group["lr"]  # schedulers write on this optimizer's own groups
             part.step()
 
 
@@ -128,7 +130,8 @@ def grow(model: ViTForImageClassification, patch: int) -> ViTForImageClassificat
 
 def train_stage(model, args: Arguments, epochs: float, rate: float, out: Path) -> ViTForImageClassification:
     """Train one stage, print the test accuracy and write the model to `out`."""
-    data = Path(args.data)
+    inside = ASSETS / "fashion-mnist-test-1000"
+    train, test = (inside, inside) if args.tiny else (Path(args.data) / "train", Path(args.data) / "t10k")
     training = TrainingArguments(
         output_dir=str(out), num_train_epochs=epochs, per_device_train_batch_size=args.batch_size, learning_rate=rate,
         lr_scheduler_type="cosine", warmup_steps=50, label_smoothing_factor=0.1, bf16=True, max_grad_norm=0,
@@ -137,7 +140,7 @@ def train_stage(model, args: Arguments, epochs: float, rate: float, out: Path) -
     )  # fmt: skip
     trainer = StageTrainer(
         model, training, data_collator=partial(collate, train=True),
-        train_dataset=Images(data, "train", args.max_train), eval_dataset=Images(data, "t10k"),
+        train_dataset=Images(str(train)), eval_dataset=Images(str(test)),
         compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())},
     )  # fmt: skip
     trainer.train()
@@ -149,6 +152,8 @@ def train_stage(model, args: Arguments, epochs: float, rate: float, out: Path) -
 def main() -> None:
     (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
     set_seed(args.seed)
+    if args.tiny:
+        args.small_epochs, args.full_epochs = 0.5, 0.2
     out = Path(args.output_dir)
     if (out / "small" / "config.json").exists():
         small = ViTForImageClassification.from_pretrained(out / "small")
