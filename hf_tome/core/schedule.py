@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import sys
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from hf_tome.core.matching import max_merge
@@ -49,8 +51,8 @@ class Schedule:
             return cls("list", tuple(_count(entry, r) for entry in r))
         if (count := _as_int(r)) is not None:
             return cls("constant", _count(count, r))
-        if isinstance(r, Real) and not isinstance(r, bool):
-            return cls("share", _share(float(r)))
+        if (share := _as_float(r)) is not None:
+            return cls("share", _share(share, r))
         raise ToMeTypeError(complaint(RULE, r, "For example r=16, r=0.1, r=(16, -1.0) or r=[12, 0, 7, 3]."))
 
     def check_layers(self, layers: int) -> None:
@@ -93,25 +95,38 @@ class Schedule:
 
 def _as_int(value: Any) -> int | None:
     """An int for what Python counts with (int, numpy integers), else None. A bool is no count, an array neither."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         return None
     try:
         return operator.index(value)
-    except Exception:  # __index__ of a foreign type may raise anything
+    except Exception:  # a foreign type may raise anything
+        return None
+
+
+def _as_float(value: Any) -> float | None:
+    """A float for a real number (float, int, Fraction, numpy floats), else None."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf  # out of every range that is asked for here
+    except Exception:
         return None
 
 
 def _count(value: Any, whole: Any) -> int:
+    """A count of tokens. No more than any sequence is long, so that it can be multiplied and saved as JSON."""
     count = _as_int(value)
-    if count is None or count < 0:
+    if count is None or not 0 <= count <= sys.maxsize:
         cure = "Write ints >= 0; a pair of r and inflection is a tuple, as in r=(16, -1.0)."
         raise (ToMeTypeError if count is None else ToMeValueError)(complaint(RULE, whole, cure))
     return count
 
 
-def _share(value: float) -> float:
+def _share(value: float, got: Any) -> float:
     if not 0 < value < 1:
-        raise ToMeValueError(complaint(RULE, value, "For a share write 0 < r < 1; for a count write an int."))
+        raise ToMeValueError(complaint(RULE, got, "For a share write 0 < r < 1; for a count write an int."))
     return value
 
 
@@ -119,9 +134,9 @@ def _pair(pair: tuple) -> Inflected:
     cure = "Write r=(16, -1.0) for a falling, r=(16, 1.0) for a rising schedule; a count per layer is a list."
     if len(pair) != 2:
         raise ToMeValueError(complaint(RULE, pair, cure))
-    r, inflection = _count(pair[0], pair), pair[1]
-    if isinstance(inflection, bool) or not isinstance(inflection, Real):
+    r, inflection = _count(pair[0], pair), _as_float(pair[1])
+    if inflection is None:
         raise ToMeTypeError(complaint(RULE, pair, cure))
-    if not -1 <= float(inflection) <= 1:
+    if not -1 <= inflection <= 1:
         raise ToMeValueError(complaint(RULE + " The inflection lies in [-1, 1].", pair, cure))
-    return r, float(inflection)
+    return r, inflection
