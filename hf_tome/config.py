@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hf_tome.core.schedule import Schedule
@@ -41,14 +41,14 @@ class ToMeConfig:
         """The checked form of `r`."""
         return Schedule.parse(self.r)
 
-    def replace(self, **changes: Any) -> ToMeConfig:
+    def replace(self, /, **changes: Any) -> ToMeConfig:
         """A copy with some fields changed, checked again."""
         _refuse_unknown(changes)
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, as it stands in `model.config.tome`."""
-        return {**asdict(self), "r": self.schedule.to_json()}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"r": self.schedule.to_json()}
 
     @classmethod
     def from_dict(cls, values: Any) -> ToMeConfig:
@@ -67,4 +67,4 @@ def _refuse_unknown(values: dict[str, Any]) -> None:
     unknown = [key for key in values if key not in known]
     if unknown:
         rule = f"The settings are: {', '.join(known)}."
-        raise ToMeTypeError(complaint(rule, ", ".join(map(str, unknown)), "Correct the name or leave it out."))
+        raise ToMeTypeError(complaint(rule, unknown, "Correct the name or leave it out."))
