@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -66,13 +67,20 @@ def propose(
     # at least float32 whatever the model's dtype: bf16 similarities tie by the dozen
     exact = metric if metric.dtype == torch.float64 else metric.float()
     unit = torch.nn.functional.normalize(exact, dim=-1, eps=1e-12)  # eps: a zero key has similarity 0, not NaN
-    scores = unit[:, ::2] @ unit[:, 1::2].transpose(-1, -2)
+    with _outside_autocast(unit.device.type):
+        scores = unit[:, ::2] @ unit[:, 1::2].transpose(-1, -2)
     if padded is not None:
         scores = scores.masked_fill(padded[:, None, 1::2], LAST).masked_fill(padded[:, ::2, None], FIRST)
     if protected:
         scores[:, : (protected + 1) // 2] = NEVER
         scores[:, :, : protected // 2] = NEVER
     return scores
+
+
+def _outside_autocast(device: str) -> AbstractContextManager:
+    """Autocast would round the similarities to half precision, whatever the dtype of the keys."""
+    active = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if active else nullcontext()
 
 
 def _groups(merged: Tensor, kept: Tensor, targets: Tensor, tokens: int, protected: int) -> Tensor:
