@@ -33,7 +33,7 @@ class MergePlan:
         rows = self.groups + torch.arange(batch, device=x.device).mul_(self.count)[:, None]
         flat = x.reshape(batch * tokens, *x.shape[2:])
         out = flat.new_zeros(batch * self.count, *x.shape[2:])
-        return out.index_add(0, rows.view(-1), flat).view(batch, self.count, *x.shape[2:])
+        return out.index_add(0, rows.reshape(-1), flat).view(batch, self.count, *x.shape[2:])
 
     def weights(
         self, sizes: Float[Tensor, "batch tokens"], totals: Float[Tensor, "batch groups"]
