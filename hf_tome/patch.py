@@ -78,6 +78,7 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
         layers = family.layers_of(tower)
         for layer in layers:
             eager_of(layer.get_submodule(family.attention))
+            _check_forward(layer)
         config.schedule.check_layers(len(layers))
         check_implementation(implementation_of(tower.config), _prop_attn(config, family))  # pyright: ignore
         if not config.restore:
@@ -127,6 +128,14 @@ def config_holder(model: nn.Module, tower: nn.Module) -> PreTrainedModel:
 
 def _prop_attn(config: ToMeConfig, family: Family) -> bool:
     return family.prop_attn if config.prop_attn is None else config.prop_attn
+
+
+def _check_forward(layer: nn.Module) -> None:
+    """A forward set on the instance (accelerate's hooks do that) would run in place of the patched one."""
+    if "forward" in vars(layer) and not isinstance(layer, LayerShell):
+        rule = "A layer's forward must be that of its class: one set on the instance would skip the merge."
+        cure = "Call apply_tome before dispatch_model or cpu_offload; or remove their hooks first."
+        raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with a forward of its own", cure))
 
 
 def _check_heads(model: nn.Module, tower: nn.Module, family: Family) -> None:
