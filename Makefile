@@ -10,7 +10,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-versions lint format docs clean
+.PHONY: help demo test test-all test-versions lint format docs results clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,10 @@ format: .venv/.stamp-dev ## mend what the linters can mend
 
 docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+results: .venv/.stamp-demo ## measure anew, and write the tables of README and docs (about 10 minutes)
+	$(BIN)/python benchmarks/demo_results.py
+	$(BIN)/python benchmarks/cpu_speed.py
 
 clean: ## remove all that make has made, the environments too
 	rm -rf .venv $(TRANSFORMERS:%=.venv-%) build dist site .pytest_cache .ruff_cache .hypothesis
