@@ -56,7 +56,7 @@ endef
 	$(make-venv)
 	@touch $@
 
-.venv/.stamp-demo: EXTRAS := cli,viz
+.venv/.stamp-demo: EXTRAS := cli
 .venv/.stamp-dev: EXTRAS := dev
 .venv/.stamp-docs: EXTRAS := docs
 .venv/.stamp-demo .venv/.stamp-dev .venv/.stamp-docs: .venv/.stamp-python pyproject.toml constraints.txt
