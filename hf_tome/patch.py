@@ -99,8 +99,19 @@ def write(model: nn.Module, config: ToMeConfig) -> None:
 
 
 def erase(model: nn.Module) -> None:
-    """Take back everything that `write` wrote."""
-    for tower in patched_towers(model):
+    """Take back everything that `write` wrote.
+
+    Raises:
+        UnsupportedModelError: if accelerate's hooks came onto the layers since; nothing is changed then.
+    """
+    towers = list(patched_towers(model))
+    for layer in (layer for tower in towers for layer in tower.modules() if isinstance(layer, LayerShell)):
+        own = vars(layer).get("forward")
+        if own is not None and getattr(own, "__func__", None) is not type(layer).forward:
+            rule = "A hook that came onto a layer after apply_tome must go before remove_tome."
+            cure = "Call accelerate.hooks.remove_hook_from_submodules(model) first."
+            raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with a forward of its own", cure))
+    for tower in towers:
         family = family_of(tower)
         assert family is not None  # a patched tower has one
         for layer in tower.get_submodule(family.layers).children():
@@ -194,4 +205,5 @@ def _unpatch_layer(layer: nn.Module, family: Family) -> None:
     for handle in layer._tome.handles:
         handle.remove()
     del layer._tome
+    vars(layer).pop("forward", None)  # accelerate leaves the patched forward there when its hooks go
     layer.__class__ = layer._tome_original  # pyright: ignore

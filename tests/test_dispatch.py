@@ -30,13 +30,16 @@ def test_hooked_before_is_refused(model):
 def test_hooked_after_works(model):
     x = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
+        plain = model(x).last_hidden_state
         expected = apply_tome(model, r=8)(x).last_hidden_state
         hook(model)
         with trace_tome(model) as trace:
             assert torch.equal(model(x).last_hidden_state, expected)
         assert trace.token_counts == [65, 57, 49]
         apply_tome(model, r=4)
+        with pytest.raises(UnsupportedModelError, match="remove_hook_from_submodules"):
+            remove_tome(model)
         for layer in model.layers:
             remove_hook_from_module(layer)
         remove_tome(model)
-        model(x)
+        assert torch.equal(model(x).last_hidden_state, plain)
