@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "hf_tome"
 WITH_BIAS = ("sdpa", "eager")
+WITHOUT_BIAS = ("flex_attention",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +60,18 @@ def eager_of(attention: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]
 
 
 def check_implementation(implementation: str, bias: bool) -> None:
-    """Refuse an implementation that takes no additive bias where one is needed.
+    """Refuse an implementation that cannot run on merged tokens.
+
+    Flash attention takes no bias, and transformers finds its kernel by the name in the module's own config, where
+    `hf_tome` stands. Flex attention takes no tensor as bias.
 
     Raises:
-        UnsupportedAttentionError: for flash and flex attention and unknown ones, while `bias` is needed.
+        UnsupportedAttentionError: for flex attention while `bias` is needed, and for flash attention and unknown ones.
     """
-    if bias and implementation not in WITH_BIAS:
-        rule = f"Proportional attention and padding need attn_implementation in {WITH_BIAS}: the others take no bias."
-        cure = 'Call model.set_attn_implementation("sdpa"), or apply_tome(..., prop_attn=False) on unpadded inputs.'
+    if implementation not in (WITH_BIAS if bias else (*WITH_BIAS, *WITHOUT_BIAS)):
+        rule = f"Token sizes are a bias on the attention scores, which attn_implementation in {WITH_BIAS} can take."
+        rule += " flex_attention works where none is needed: prop_attn=False and no padding."
+        cure = 'Call model.set_attn_implementation("sdpa").'
         raise UnsupportedAttentionError(complaint(rule, implementation, cure))
 
 
@@ -102,13 +107,9 @@ def tome_attention(
     if frame is not None:
         if frame.record.r > 0 and frame.record.plan is None:
             frame.metric = key.detach().mean(dim=1)  # (batch, tokens, channels)
-        bias = log_sizes(frame.record, query.dtype)
-        check_implementation(implementation, bias is not None)
-        if attention_mask is not None:
-            rule = "Merged tokens take no attention mask per pair of tokens: padding is (batch, tokens)."
-            got = f"a mask of shape {tuple(attention_mask.shape)} inside a patched layer"
-            raise UnsupportedAttentionError(complaint(rule, got, "Pass attention_mask to the model, not to a layer."))
-        attention_mask = bias
+        # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
+        # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
+        attention_mask = log_sizes(frame.record, query.dtype)
     return real(module, query, key, value, attention_mask, **kwargs)
 
 

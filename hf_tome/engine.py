@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers.utils.generic import ModelOutput
 
+from hf_tome.attention import check_implementation, implementation_of
 from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.state import LOCAL, Forward, Frame, LayerRecord, TowerSite
 
@@ -98,14 +99,19 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     """Pre-hook of the tower: make the forward's state. A padding mask leaves the arguments and becomes sizes."""
     site: TowerSite = tower._tome  # pyright: ignore
     pixels = args[0] if args else kwargs.get(site.input_name)
-    grid = site.grid(pixels.shape) if isinstance(pixels, Tensor) else ()
+    shape = tuple(pixels.shape) if isinstance(pixels, Tensor) else ()
     mask, place = kwargs.get("attention_mask"), site.mask_position
     if mask is not None:
         kwargs = {**kwargs, "attention_mask": None}
     elif place is not None and len(args) > place:
         mask, args = args[place], (*args[:place], None, *args[place + 1 :])
+    if mask is not None and place is None:
+        rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
+        raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
+    # the implementation may have changed since `apply_tome`
+    check_implementation(implementation_of(tower.config), site.prop_attn or mask is not None)  # pyright: ignore
     sizes = None if mask is None else sizes_of(mask)
-    LOCAL.forward = Forward(site, grid, sizes, padding=mask is not None, previous=LOCAL.forward)
+    LOCAL.forward = Forward(site, shape, sizes, padding=mask is not None, previous=LOCAL.forward)
     return args, kwargs
 
 

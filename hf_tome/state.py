@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -50,6 +50,10 @@ class TowerSite:
     input_name: str
     grid: Callable[[Sequence[int]], Grid]
     listeners: list[Callable[[Forward], None]] = field(default_factory=list)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a deepcopy or pickle made inside a `trace_tome` block is not traced, and keeps no trace alive
+        return {**vars(self), "listeners": []}
 
 
 @dataclass(eq=False)
@@ -105,7 +109,7 @@ class Forward:
 
     Attributes:
         site: the tower's settings.
-        grid: patch grid of the input.
+        shape: shape of the main input, or () where it was no tensor.
         sizes: (batch, tokens) float32; None while every size is 1.
         padding: whether an attention mask came in.
         counts: tokens entering each layer so far, and leaving the last.
@@ -115,7 +119,7 @@ class Forward:
     """
 
     site: TowerSite
-    grid: Grid
+    shape: tuple[int, ...]
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
     previous: Forward | None

@@ -119,7 +119,8 @@ class Trace:
         if sizes is None:
             sizes = torch.ones(forward.batch, count, device=forward.device)
         counts, plans = [*forward.counts, count], list(forward.plans)
-        self.forwards.append(ForwardTrace(counts, sizes, forward.grid, forward.site.protected, plans))
+        grid = forward.site.grid(forward.shape) if forward.shape else ()
+        self.forwards.append(ForwardTrace(counts, sizes, grid, forward.site.protected, plans))
 
 
 @contextmanager
