@@ -198,11 +198,11 @@ class Case:
         model = self.head._from_config(config, attn_implementation=implementation)
         return model.eval()
 
-    def inputs(self, batch: int = 2, seed: int = 1) -> Inputs:
+    def inputs(self, batch: int = 2, seed: int = 1, dtype: torch.dtype = torch.float32) -> Inputs:
         """The same input for the same seed."""
         torch.manual_seed(seed)
         name, shape = self.family.pixels
-        inputs = {name: torch.randn(batch, *shape)}
+        inputs = {name: torch.randn(batch, *shape).to(dtype)}
         if self.hides_patches:
             inputs["bool_masked_pos"] = hidden_patches(self.family, batch)
         return inputs
@@ -245,6 +245,17 @@ def tower_of(model: torch.nn.Module, case: Case) -> torch.nn.Module:
 
 def layers_of(model: torch.nn.Module, case: Case) -> list[torch.nn.Module]:
     return list(tower_of(model, case).get_submodule(case.family.layers).children())
+
+
+def checkpoint(model: Any, **settings: Any) -> None:
+    """Gradient checkpointing on; transformers has renamed the call."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable(settings or None)
+
+
+def checkpoint_no_more(model: Any) -> None:
+    disable = getattr(model, "activation_checkpointing_disable", None) or model.gradient_checkpointing_disable
+    disable()
 
 
 def tensors_of(output: Any) -> list[Tensor]:

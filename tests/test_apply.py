@@ -19,6 +19,8 @@ from cases import (
     Case,
     apart,
     assert_same,
+    checkpoint,
+    checkpoint_no_more,
     each_bare,
     each_case,
     layers_of,
@@ -115,9 +117,9 @@ def use_reconfiguration(model: PreTrainedModel, case: Case) -> None:
 
 
 def use_checkpointing(model: PreTrainedModel, case: Case) -> None:
-    model.gradient_checkpointing_enable()
+    checkpoint(model)
     use_backward(model, case)
-    model.gradient_checkpointing_disable()
+    checkpoint_no_more(model)
 
 
 def use_attention_switch(model: PreTrainedModel, case: Case) -> None:
@@ -157,7 +159,6 @@ USES = (
 
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.__name__)
 @each_case
-@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
 def test_remove_takes_everything_back(case: Case, use: Callable[[PreTrainedModel, Case], None]) -> None:
     model, plain = case.build(), case.build()
     use(apply_tome(model, r=3), case)
@@ -523,13 +524,18 @@ def test_subclasses_of_a_supported_model_and_of_its_parts_work() -> None:
     assert [type(module) for module in remove_tome(model).modules()] == classes
 
 
+@pytest.mark.parametrize("prop_attn", [True, False])
 @pytest.mark.parametrize("implementation", ["flex_attention", "flash_attention_2", "no_such_kernel"])
-def test_attention_without_a_bias_is_refused_where_one_is_needed(implementation: str) -> None:
+def test_attention_without_a_bias_is_refused_where_one_is_needed(implementation: str, prop_attn: bool) -> None:
     model, twin = SMALL_VIT.build(), SMALL_VIT.build()
     for each in (model, twin):  # as from_pretrained(attn_implementation=...) leaves it where the kernel is installed
         each.config._attn_implementation_internal = implementation
-    with pytest.raises(UnsupportedAttentionError, match=implementation) as caught:
-        apply_tome(model, r=3)
-    assert "sdpa" in str(caught.value)
-    assert "prop_attn=False" in str(caught.value)
+    if implementation == "flex_attention" and not prop_attn:
+        apply_tome(model, r=3, prop_attn=False)
+        remove_tome(model)
+    else:
+        with pytest.raises(UnsupportedAttentionError, match=implementation) as caught:
+            apply_tome(model, r=3, prop_attn=prop_attn)
+        assert "sdpa" in str(caught.value)
+        assert "prop_attn=False" in str(caught.value)
     assert photograph(model) == photograph(twin)
