@@ -8,7 +8,7 @@ from torch import nn
 
 from hf_tome import patch
 from hf_tome.config import ToMeConfig
-from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -70,7 +70,7 @@ def _settings(model: nn.Module, r: Any, config: ToMeConfig | None, settings: dic
     if config is not None:
         if not isinstance(config, ToMeConfig):
             cure = "Build one with ToMeConfig(r=16), or pass r=16."
-            raise ToMeTypeError(complaint("config is a ToMeConfig.", config, cure))
+            raise ToMeTypeError(complaint("config is a ToMeConfig.", shown(config), cure))
         if r is not None or settings:
             cure = "Use config.replace(...) to change one, or leave config out."
             got = ", ".join([*(["r"] if r is not None else []), *settings])

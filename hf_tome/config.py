@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hf_tome.core.schedule import Schedule
-from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class ToMeConfig:
         Schedule.parse(self.r)
         if self.prop_attn is not None and not isinstance(self.prop_attn, bool):
             rule = "prop_attn is True, False or None (the family's default)."
-            raise ToMeTypeError(complaint(rule, self.prop_attn, "Leave it out to take the default."))
+            raise ToMeTypeError(complaint(rule, shown(self.prop_attn), "Leave it out to take the default."))
         if not isinstance(self.restore, bool):
-            raise ToMeTypeError(complaint("restore is True or False.", self.restore, "Leave it out for True."))
+            raise ToMeTypeError(complaint("restore is True or False.", shown(self.restore), "Leave it out for True."))
 
     @property
     def schedule(self) -> Schedule:
@@ -55,7 +55,7 @@ class ToMeConfig:
         """The opposite of `to_dict`."""
         if not isinstance(values, dict):
             rule = "Saved settings are a dict with the fields of ToMeConfig."
-            raise ToMeTypeError(complaint(rule, values, "Call apply_tome(model, r=...) to set them anew."))
+            raise ToMeTypeError(complaint(rule, shown(values), "Call apply_tome(model, r=...) to set them anew."))
         _refuse_unknown(values)
         if "r" not in values:
             raise ToMeValueError(complaint("Settings need r.", values, "Call apply_tome(model, r=...)."))
@@ -64,7 +64,7 @@ class ToMeConfig:
 
 def _refuse_unknown(values: dict[str, Any]) -> None:
     known = [field.name for field in fields(ToMeConfig)]
-    unknown = [key for key in values if key not in known]
+    unknown = [key for key in values if not isinstance(key, str) or key not in known]
     if unknown:
         rule = f"The settings are: {', '.join(known)}."
         raise ToMeTypeError(complaint(rule, unknown, "Correct the name or leave it out."))

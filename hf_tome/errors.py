@@ -26,11 +26,17 @@ class NotPatchedError(ToMeError, ValueError):
 
 
 def complaint(rule: str, got: object, cure: str) -> str:
-    """The one form of every message: rule, what was got (shortened to stay readable), cure."""
+    """The one form of every message: rule, what was got, cure. A str is taken as said; `shown` puts it in quotes."""
+    return f"{rule} Got: {_short(got) if isinstance(got, str) else shown(got)}. {cure}"
+
+
+def shown(value: object) -> str:
+    """What a user gave, as Python would write it, shortened to stay readable."""
     try:
-        shown = got if isinstance(got, str) else repr(got)
+        return _short(repr(value))
     except Exception as error:  # a broken __repr__ of the user's object must not hide the real complaint
-        shown = f"an object whose repr fails ({type(error).__name__})"
-    if len(shown) > 200:
-        shown = shown[:197] + "..."
-    return f"{rule} Got: {shown}. {cure}"
+        return f"an object whose repr fails ({type(error).__name__})"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "..."

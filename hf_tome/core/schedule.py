@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from hf_tome.core.matching import max_merge
-from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
 RULE = "r is an int >= 0, a float in (0, 1), a tuple (r, inflection), or a list with one int per layer."
 Inflected = tuple[int, float]
@@ -53,7 +53,7 @@ class Schedule:
             return cls("constant", _count(count, r))
         if (share := _as_float(r)) is not None:
             return cls("share", _share(share, r))
-        raise ToMeTypeError(complaint(RULE, r, "For example r=16, r=0.1, r=(16, -1.0) or r=[12, 0, 7, 3]."))
+        raise ToMeTypeError(complaint(RULE, shown(r), "For example r=16, r=0.1, r=(16, -1.0) or r=[12, 0, 7, 3]."))
 
     def check_layers(self, layers: int) -> None:
         """Refuse a list that is longer than the model is deep."""
