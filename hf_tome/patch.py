@@ -28,7 +28,9 @@ from hf_tome.engine import (
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.state import TowerSite
 
-MISSING = "missing"  # stands for "there was no config.tome before"
+
+class MISSING:
+    """Stands for "there was no config.tome before". A class stays the same object in copies and pickles."""
 
 
 @dataclass(eq=False)
@@ -119,7 +121,7 @@ def erase(model: nn.Module) -> None:
         undo: Undo = tower._tome_undo  # pyright: ignore
         for handle in undo.handles:
             handle.remove()
-        if undo.tome == MISSING:
+        if undo.tome is MISSING:
             vars(undo.config).pop("tome", None)  # another tower with the same config may have been first
         else:
             undo.config.tome = undo.tome
