@@ -87,7 +87,7 @@ def test_a_float_is_a_share_of_the_mergeable_tokens(share: float, mergeable: int
 
 
 def test_a_share_follows_the_shrinking_sequence() -> None:
-    assert Schedule.parse(0.1).counts(101, 3, protected=1) == [101, 91, 82, 74]
+    assert Schedule.parse(0.1).counts(110, 3, protected=10) == [110, 100, 91, 83]
 
 
 @quick
