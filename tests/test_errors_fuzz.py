@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from hf_tome import ToMeConfig, ToMeError, UnsupportedModelError, apply_tome, remove_tome, trace_tome
+from hf_tome import ToMeConfig, ToMeError, ToMeTypeError, UnsupportedModelError, apply_tome, remove_tome, trace_tome
 
 quick = settings(deadline=None, derandomize=True, max_examples=40)
 
@@ -37,6 +38,11 @@ class Broken:
 
 class BrokenFloat(Broken, float):
     """The same, and a real number by its type."""
+
+
+@Integral.register
+class BrokenIntegral(Broken):
+    """The same, and an integer by its type."""
 
 
 class BrokenInt(int):
@@ -68,7 +74,8 @@ def deep() -> list[Any]:
 
 # made anew for each example: some are used up by the first look
 NASTY: tuple[Callable[[], Any], ...] = (
-    object, Broken, endless, deep, dict, list, tuple, set, bytearray, lambda: int, lambda: Broken, lambda: len,
+    object, Broken, BrokenIntegral, str, endless, deep, dict, list, tuple, set, bytearray,
+    lambda: int, lambda: Broken, lambda: len,
     lambda: NotImplemented, lambda: ..., lambda: True, lambda: False, lambda: BrokenFloat(0.5), lambda: BrokenInt(3),
     lambda: MyInt(2), lambda: MyInt(-2), lambda: 10**400, lambda: -(10**5000), lambda: 2**63, lambda: 2**63 - 1,
     lambda: float("nan"), lambda: float("inf"), lambda: 5e-324, lambda: 1 - 2**-53, lambda: 1j, lambda: "8",
@@ -221,6 +228,27 @@ def test_every_nasty_object_as_saved_settings() -> None:
             assert model().config.tome is saved
         finally:
             del model().config.tome
+
+
+@pytest.mark.parametrize("name", ["self", "cls", "values", "changes", "tome", "", "no name", "\ud800"])
+def test_an_unknown_setting_is_named(name: str) -> None:
+    """Beside r, and on top of saved settings, which takes another way."""
+    settings = {name: 1}
+    with pytest.raises(ToMeTypeError, match=re.escape(repr(name))):
+        apply_tome(model(), 4, **settings)
+    model().config.tome = {"r": 4}
+    try:
+        with pytest.raises(ToMeTypeError, match=re.escape(repr(name))):
+            apply_tome(model(), **settings)
+    finally:
+        del model().config.tome
+
+
+def test_a_text_is_shown_in_quotes() -> None:
+    """r="16" must not read as the int that it looks like."""
+    for call in (lambda: apply_tome(model(), "16"), lambda: ToMeConfig(4, restore="16"), lambda: ToMeConfig(4, "16")):
+        with pytest.raises(ToMeTypeError, match="Got: '16'\\."):
+            call()
 
 
 @quick
