@@ -33,6 +33,10 @@ format: .venv/.stamp-dev ## mend what the linters can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+results: .venv/.stamp-demo ## measure again, and write the tables and the picture of README.md and docs/
+	$(BIN)/python benchmarks/demo_results.py
+	$(BIN)/python benchmarks/cpu_speed.py
+
 docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -41,8 +45,8 @@ results: .venv/.stamp-demo ## measure anew, and write the tables of README and d
 	$(BIN)/python benchmarks/cpu_speed.py
 
 clean: ## remove all that make has made, the environments too
-	rm -rf .venv $(TRANSFORMERS:%=.venv-%) build dist site .pytest_cache .ruff_cache .hypothesis
-	find hf_tome tests examples -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis
+	find hf_tome tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that an environment holds what pyproject.toml and constraints.txt ask for.
 
