@@ -5,6 +5,8 @@ original forward runs on all tokens, and only what the MLP sees is short: a hook
 hook copies the MLP's output back to every position, the residual is added, and the layer's output is merged by the same
 plan. With merge(h + copy(y)) = merge(h) + y this is exactly ToMe, and drop path, layer scale and adapters stay as they
 are.
+
+Where nothing but the addition follows the MLP, the right-hand side is taken as it stands: no copy, no second merge.
 """
 
 from __future__ import annotations
@@ -25,11 +27,30 @@ from hf_tome.state import LOCAL, Forward, Frame, LayerRecord, TowerSite
 
 @dataclass(eq=False)
 class LayerSite:
-    """What a patched layer remembers: its tower, its place, the hooks on its parts."""
+    """What a patched layer remembers.
+
+    Attributes:
+        tower: its tower.
+        index: its place, from 0.
+        handles: the hooks on its parts.
+        known: whether its forward is transformers' own, of a family in which only `tail` and the residual's addition
+            follow the MLP.
+        tail: the dropout there, if any.
+    """
 
     tower: TowerSite
     index: int
     handles: list[RemovableHandle]
+    known: bool
+    tail: nn.Module | None
+
+    def adds_only(self) -> bool:
+        """Whether nothing but the residual's addition follows the MLP now."""
+        tail = self.tail
+        if not self.known or tail is None:
+            return self.known
+        active = not isinstance(tail, nn.Dropout) or (tail.training and tail.p > 0)
+        return not active and not tail._forward_hooks and not tail._forward_pre_hooks
 
 
 class LayerShell:
@@ -51,12 +72,17 @@ class LayerShell:
 
     def forward(self, hidden_states: Tensor, *args: Any, tome_record: LayerRecord | None = None, **kwargs: Any):
         # Runs again in a backward under gradient checkpointing: everything it needs is in its arguments.
-        outer, LOCAL.frame = LOCAL.frame, None if tome_record is None else Frame(tome_record)
+        frame = None if tome_record is None else Frame(tome_record, self._tome.adds_only())
+        outer, LOCAL.frame = LOCAL.frame, frame
         try:
             out = super().forward(hidden_states, *args, **kwargs)  # pyright: ignore
         finally:
             LOCAL.frame = outer
-        return out if tome_record is None else tome_record.merge(out)
+        if frame is None:
+            return out
+        if frame.residual is not None and frame.branch is not None:
+            return frame.residual + frame.branch
+        return frame.record.merge(out)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         rebuild, (_, *arguments), *rest = super().__reduce_ex__(protocol)  # pyright: ignore
@@ -86,13 +112,21 @@ def merge_before_mlp(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...
             raise UnsupportedModelError(complaint(rule, "an attention that computes by itself", "Use the plain model."))
         frame.record.decide(frame.metric)
         frame.metric = None
-    return (frame.record.merge(args[0]), *args[1:])
+    merged = frame.record.merge(args[0])
+    if frame.adds_only and len(module._forward_pre_hooks) == 1:  # another hook could pass on what is no residual
+        frame.residual = merged
+    return (merged, *args[1:])
 
 
 def unmerge_after_mlp(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
-    """Hook of the MLP's last part: copy each group's output to the positions of its members."""
+    """Hook of the MLP's last part: copy each group's output to the positions of its members, or keep it as it is."""
     frame = LOCAL.frame
-    return None if frame is None or frame.record.plan is None else frame.record.plan.unmerge(output)
+    if frame is None or frame.record.plan is None:
+        return None
+    if frame.residual is not None and len(module._forward_hooks) == 1:  # another hook must see the real output
+        frame.branch = output
+        return output.new_zeros(1)  # the layer still adds something to its residual; `LayerShell.forward` drops it
+    return frame.record.plan.unmerge(output)
 
 
 def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple, dict]:

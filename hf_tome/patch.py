@@ -189,7 +189,9 @@ def _patch_layer(layer: nn.Module, family: Family, tower: TowerSite, index: int)
         layer.get_submodule(family.norm2).register_forward_pre_hook(merge_before_mlp),
         layer.get_submodule(family.mlp_out).register_forward_hook(unmerge_after_mlp),
     ]
-    layer._tome = LayerSite(tower, index, handles)  # pyright: ignore
+    tail = layer.get_submodule(family.tail) if family.tail else None
+    known = family.tail is not None and type(layer).forward.__module__.startswith("transformers.")
+    layer._tome = LayerSite(tower, index, handles, known, tail)  # pyright: ignore
     layer.__class__ = shell_of(type(layer))
     attention = layer.get_submodule(family.attention)
     attention._tome = AttentionSite(attention.config, eager_of(attention))  # pyright: ignore

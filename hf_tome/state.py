@@ -97,10 +97,21 @@ class LayerRecord:
 
 @dataclass(eq=False)
 class Frame:
-    """The layer that runs now in this thread: its record, and the keys that its attention has seen."""
+    """The layer that runs now in this thread.
+
+    Attributes:
+        record: what it is told.
+        adds_only: whether its output is the residual plus the MLP's output, and nothing else.
+        metric: the keys that its attention has seen, averaged over the heads.
+        residual: the merged residual, where `adds_only` may be made use of.
+        branch: the MLP's output on the merged tokens, likewise.
+    """
 
     record: LayerRecord
+    adds_only: bool
     metric: Float[Tensor, "batch tokens channels"] | None = None
+    residual: Float[Tensor, "batch groups channels"] | None = None
+    branch: Float[Tensor, "batch groups channels"] | None = None
 
 
 @dataclass(eq=False)

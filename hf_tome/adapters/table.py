@@ -18,6 +18,7 @@ VIT = Family(
     attention="attention",
     norm2="layernorm_after",
     mlp_out="mlp",
+    tail="dropout",
     children=frozenset({"attention", "layernorm_before", "layernorm_after", "mlp", "dropout"}),
     protected=1,
     prop_attn=True,
@@ -55,6 +56,7 @@ VIDEOMAE = Family(
     norm2="layernorm_after",
     # after the dropout, not on `output.dense`: LoRA replaces linear layers, and a hook on one would be lost
     mlp_out="output.dropout",
+    tail="",
     children=frozenset({"attention", "intermediate", "output", "layernorm_before", "layernorm_after"}),
     protected=0,
     prop_attn=False,
