@@ -61,8 +61,8 @@ def test_demo_names_a_broken_image(folder, tmp_path):
 
 
 def test_demo_refusals(tmp_path):
-    BertForSequenceClassification(BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-                                             intermediate_size=32, vocab_size=50)).save_pretrained(tmp_path / "bert")  # fmt: skip
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    BertForSequenceClassification(BertConfig(**sizes, vocab_size=50)).save_pretrained(tmp_path / "bert")
     assert "belong together" in hf_tome("demo", "--model", VIT, cwd=tmp_path, code=2)
     assert "Got:" in hf_tome("demo", "--model", "bert", "--data", ".", cwd=tmp_path, code=2)
     assert "a folder with images" in hf_tome("demo", "--model", VIT, "--data", "nowhere", cwd=tmp_path, code=2)
