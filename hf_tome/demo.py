@@ -16,7 +16,6 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.embedded import embedded_images, embedded_processor, embedded_vit
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.patch import towers_of
 from hf_tome.trace import trace_tome
 from hf_tome.visualize import group_map, paint_groups, sheet
 
@@ -79,7 +78,7 @@ def own_case(model: str | None, data: Path | None, limit: int | None = None) -> 
         rule = "--model is the hub name or the folder of an image classifier with its image processor."
         cure = "Check the name, or save both there with save_pretrained."
         raise ToMeValueError(complaint(rule, f"{model} ({str(error).splitlines()[0]})", cure)) from error
-    towers_of(classifier)  # refuse an unsupported model before any image is read
+    remove_tome(apply_tome(classifier, r=0))  # refuse an unsupported model before any image is read
     images = image_files(data)[:limit]
     return Case(f"{model} on {data}", classifier, processor, images, labels_of(images, data, classifier))
 

@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers.utils.generic import ModelOutput
 
 from hf_tome.attention import check_implementation, implementation_of
-from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint
+from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
 from hf_tome.state import LOCAL, Forward, Frame, LayerRecord, TowerSite
 
 
@@ -158,7 +158,7 @@ def sizes_of(mask: Any) -> Tensor:
     rule = "attention_mask is a tensor (batch, tokens), 1 for tokens and 0 for padding, special tokens included."
     cure = "Masks per pair of tokens do not survive merging: reduce it to padding, or call remove_tome(model)."
     if not isinstance(mask, Tensor):
-        raise ToMeTypeError(complaint(rule, mask, cure))
+        raise ToMeTypeError(complaint(rule, shown(mask), cure))
     if mask.ndim != 2:
         raise ToMeValueError(complaint(rule, f"shape {tuple(mask.shape)}", cure))
     return (mask != 0).to(torch.float32)

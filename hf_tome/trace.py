@@ -46,10 +46,12 @@ class ForwardTrace:
         """(batch, n_0) int64: the token that each original token is in after the first `layers` layers.
 
         Raises:
-            ToMeValueError: if the model has no such layer.
+            ToMeTypeError, ToMeValueError: if `layers` is no int, or the model has no such layer.
         """
+        rule = f"layers counts the layers passed, 0 to {len(self.plans)}."
+        if isinstance(layers, bool) or not isinstance(layers, int):
+            raise ToMeTypeError(complaint(rule, layers, "0 is the input, the largest number the output."))
         if not 0 <= layers <= len(self.plans):
-            rule = f"layers counts the layers passed, 0 to {len(self.plans)}."
             raise ToMeValueError(complaint(rule, layers, "0 is the input, the largest number the output."))
         plan = compose(self.plans[:layers])
         if plan is not None:
@@ -58,7 +60,17 @@ class ForwardTrace:
         return start.repeat(len(self.sizes), 1)
 
     def unmerge(self, features: Float[Tensor, "batch final *features"]) -> Float[Tensor, "batch tokens *features"]:
-        """Features of the final tokens, copied to every original position."""
+        """Features of the final tokens, copied to every original position.
+
+        Raises:
+            ToMeTypeError, ToMeValueError: if they are no tensor (batch, final tokens, ...) of this forward.
+        """
+        rule = f"Features of the final tokens are a tensor {(*self.sizes.shape, '...')}."
+        cure = "Pass the features that the forward gave with restore=False; restored ones are unmerged already."
+        if not isinstance(features, Tensor):
+            raise ToMeTypeError(complaint(rule, features, cure))
+        if features.shape[:2] != self.sizes.shape:
+            raise ToMeValueError(complaint(rule, f"shape {tuple(features.shape)}", cure))
         plan = compose(self.plans)
         return features if plan is None else plan.unmerge(features)
 

@@ -177,7 +177,7 @@ def test_modules_apart_import_only_what_they_may(source: Path) -> None:
 @each_source
 def test_what_stands_above_the_api_goes_through_it(source: Path) -> None:
     """Reports, pictures, training and the command line reach a model by the calls that users have."""
-    if room_of(name_of(source)) not in {"visualize", "metrics", "report", "train", "embedded", "cli"}:
+    if room_of(name_of(source)) not in {"visualize", "metrics", "report", "train", "embedded", "demo", "cli"}:
         return
     inner = {"state", "attention", "engine", "patch"}
     assert not [found for found in imports_of(source) if inner & set(found.module.split("."))]

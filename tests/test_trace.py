@@ -24,7 +24,16 @@ from cases import (
 )
 from torch import nn
 
-from hf_tome import NotPatchedError, ToMeError, ToMeValueError, apply_tome, remove_tome, trace_tome
+from hf_tome import (
+    NotPatchedError,
+    ToMeError,
+    ToMeTypeError,
+    ToMeValueError,
+    UnsupportedModelError,
+    apply_tome,
+    remove_tome,
+    trace_tome,
+)
 from hf_tome.core import Schedule
 from hf_tome.trace import ForwardTrace
 
@@ -278,3 +287,28 @@ def test_grids_of_input_that_is_not_square() -> None:
             model(torch.randn(shape))
         assert trace.grid == grid
         assert trace.token_counts[0] == case.family.protected + int(torch.tensor(grid).prod())
+
+
+def test_bad_arguments_of_a_trace():
+    model = SMALL_VIT.build()
+    apply_tome(model, r=3)
+    with torch.no_grad(), trace_tome(model) as trace:
+        model(**SMALL_VIT.inputs())
+    for layers in ("x", 1.5, None, True):
+        with pytest.raises(ToMeTypeError):
+            trace.last.groups_at(layers)
+    batch, final = trace.sizes.shape
+    assert trace.unmerge(torch.zeros(batch, final, 2)).shape == (batch, trace.token_counts[0], 2)
+    with pytest.raises(ToMeTypeError):
+        trace.unmerge([1.0])
+    for shape in ((batch, final + 1, 2), (batch + 1, final, 2), (batch,)):
+        with pytest.raises(ToMeValueError, match="final tokens"):
+            trace.unmerge(torch.zeros(shape))
+
+
+def test_layers_that_share_a_module_are_refused():
+    model = SMALL_VIT.build()
+    layers = model.vit.layers
+    layers[1] = layers[0]
+    with pytest.raises(UnsupportedModelError, match="a module of its own"):
+        apply_tome(model, r=3)

@@ -60,7 +60,11 @@ class Family:
         Raises:
             UnsupportedModelError: if a layer is of another class or has other child modules.
         """
-        layers = list(tower.get_submodule(self.layers).children())
+        layers: list[nn.Module] = list(tower.get_submodule(self.layers))  # pyright: ignore
+        if len({id(layer) for layer in layers}) < len(layers):
+            rule = "Each layer of a tower is a module of its own: merging remembers its place on it."
+            got = f"{len(layers)} layers that share modules"
+            raise UnsupportedModelError(complaint(rule, got, "Use the plain model."))
         for index, layer in enumerate(layers):
             children = {name for name, _ in layer.named_children()}
             if not is_a(layer, self.layer) or children != self.children:

@@ -80,7 +80,7 @@ def compare(
     Raises:
         ToMeValueError: if there is no batch.
     """
-    plain = copy.deepcopy(remove_tome(model)).eval()
+    plain = remove_tome(copy.deepcopy(model)).eval()
     variants = [(Row(None), plain), *((Row(r), apply_tome(copy.deepcopy(plain), r)) for r in rs)]
     with torch.inference_mode():
         for number, (inputs, labels) in enumerate(batches):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTForImageClassification
 
-from hf_tome import ToMeError
+from hf_tome import ToMeError, apply_tome
 from hf_tome.report import compare
 
 
@@ -42,3 +42,10 @@ def test_without_labels(model):
 def test_no_batches(model):
     with pytest.raises(ToMeError, match="at least one batch"):
         compare(model, [], [4])
+
+
+def test_a_patched_model_stays_patched(model):
+    apply_tome(model, r=3)
+    compare(model, [({"pixel_values": torch.randn(2, 3, 32, 32)}, None)], [4])
+    assert model.config.tome["r"] == 3
+    assert hasattr(model.vit, "_tome")
