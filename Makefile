@@ -33,10 +33,6 @@ format: .venv/.stamp-dev ## mend what the linters can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-results: .venv/.stamp-demo ## measure again, and write the tables and the picture of README.md and docs/
-	$(BIN)/python benchmarks/demo_results.py
-	$(BIN)/python benchmarks/cpu_speed.py
-
 docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
