@@ -35,7 +35,7 @@ class LayerSite:
         handles: the hooks on its parts.
         known: whether its forward is transformers' own, of a family in which only `tail` and the residual's addition
             follow the MLP.
-        tail: the dropout there, if any.
+        tail: the dropout there, or the module that adds.
     """
 
     tower: TowerSite
@@ -49,7 +49,10 @@ class LayerSite:
         tail = self.tail
         if not self.known or tail is None:
             return self.known
-        active = not isinstance(tail, nn.Dropout) or (tail.training and tail.p > 0)
+        if isinstance(tail, nn.Dropout):
+            active = tail.training and tail.p > 0
+        else:
+            active = not type(tail).forward.__module__.startswith("transformers.")
         return not active and not tail._forward_hooks and not tail._forward_pre_hooks
 
 

@@ -26,8 +26,9 @@ class Family:
         attention: path, in a layer, of the module that calls transformers' attention interface.
         norm2: path of the norm before the MLP.
         mlp_out: path of the last module before the second residual is added.
-        tail: path of the dropout between `mlp_out` and the residual's addition; "" if nothing is there; None if there
-            is more (layer scale, drop path): then the second merge cannot be left out.
+        tail: path of the dropout between `mlp_out` and the residual's addition, or of the module that does that
+            addition; "" if neither is there; None if there is more (layer scale, drop path): then the second merge
+            cannot be left out.
         children: the exact child modules of a layer. Another set means another forward, which may not merge exactly.
         protected: tokens at the front that never merge: class, distillation and register tokens.
         prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).

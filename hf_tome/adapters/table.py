@@ -56,7 +56,7 @@ VIDEOMAE = Family(
     norm2="layernorm_after",
     # after the dropout, not on `output.dense`: LoRA replaces linear layers, and a hook on one would be lost
     mlp_out="output.dropout",
-    tail="",
+    tail="output",
     children=frozenset({"attention", "intermediate", "output", "layernorm_before", "layernorm_after"}),
     protected=0,
     prop_attn=False,
