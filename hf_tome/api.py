@@ -17,7 +17,8 @@ def apply_tome(model: Model, r: Any = None, *, config: ToMeConfig | None = None,
     """Merge tokens in every layer of `model`, in place, until `remove_tome`.
 
     Between attention and MLP, each layer merges its most similar tokens (ToMe, arXiv 2210.09461). Called again, it
-    re-configures: nothing stacks, and a change of r is cheap.
+    re-configures: nothing stacks, and a change of r is cheap. A call that fails leaves the model as it was; every error
+    is a `ToMeError`.
 
     Args:
         model: a transformers model of a supported family, or any module that holds one.
@@ -37,7 +38,6 @@ def apply_tome(model: Model, r: Any = None, *, config: ToMeConfig | None = None,
         ToMeTypeError, ToMeValueError: if a setting is wrong.
         UnsupportedModelError: if `model` holds no tower of a supported family.
         UnsupportedAttentionError: if the attention implementation cannot carry token sizes.
-        All are `ToMeError`s, and leave the model as it was.
     """
     if not isinstance(model, nn.Module):
         rule = "apply_tome takes a torch module."

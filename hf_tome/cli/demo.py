@@ -19,7 +19,7 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="Folder of images; subfolders name the classes.")] = None,
     r: Annotated[list[int] | None, typer.Option(help="Tokens to merge per layer; repeat for several.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 50,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use at most so many images.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Use at most so many images.")] = 500,
     out: Annotated[Path, typer.Option(help="Where to write the picture of merged groups.")] = Path("hf-tome-demo.png"),
 ) -> None:
     """Show what token merging costs and buys: accuracy, images/s, speed-up, MAC ratio, tokens left."""
