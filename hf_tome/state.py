@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import MergePlan, Schedule, compose, match_bipartite, max_merge
+from hf_tome.core import MergePlan, Schedule, compose, match_bipartite, max_merge, spread
 from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class LayerRecord:
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
-        weights: (batch, tokens) share of each token in its group.
+        weights: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
     """
 
@@ -77,7 +77,7 @@ class LayerRecord:
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
     plan: MergePlan | None = None
-    weights: Float[Tensor, "batch tokens"] | None = None
+    weights: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
 
     def decide(self, metric: Float[Tensor, "batch tokens channels"]) -> None:
@@ -159,8 +159,8 @@ class Forward:
 
     def restore(self, x: Tensor, layers: int | None = None) -> Tensor:
         """Features (batch, n, ...) after the first `layers` layers (default all), back at all original positions."""
-        plan = compose(self.plans[:layers])
-        return x if plan is None else plan.unmerge(x)
+        groups = compose(self.plans[:layers])
+        return x if groups is None else spread(x, groups)
 
 
 def _fitting(sizes: Tensor, hidden_states: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_tome import patch
-from hf_tome.core import MergePlan, compose
+from hf_tome.core import MergePlan, compose, spread
 from hf_tome.errors import NotPatchedError, ToMeTypeError, ToMeValueError, complaint
 from hf_tome.state import Forward, Grid, TowerSite
 
@@ -53,9 +53,9 @@ class ForwardTrace:
             raise ToMeTypeError(complaint(rule, layers, "0 is the input, the largest number the output."))
         if not 0 <= layers <= len(self.plans):
             raise ToMeValueError(complaint(rule, layers, "0 is the input, the largest number the output."))
-        plan = compose(self.plans[:layers])
-        if plan is not None:
-            return plan.groups
+        groups = compose(self.plans[:layers])
+        if groups is not None:
+            return groups
         start = torch.arange(self.token_counts[0], device=self.sizes.device)
         return start.repeat(len(self.sizes), 1)
 
@@ -71,8 +71,8 @@ class ForwardTrace:
             raise ToMeTypeError(complaint(rule, features, cure))
         if features.shape[:2] != self.sizes.shape:
             raise ToMeValueError(complaint(rule, f"shape {tuple(features.shape)}", cure))
-        plan = compose(self.plans)
-        return features if plan is None else plan.unmerge(features)
+        groups = compose(self.plans)
+        return features if groups is None else spread(features, groups)
 
 
 class Trace:

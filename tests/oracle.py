@@ -29,11 +29,11 @@ class Merge:
         return [sum(sizes[token] for token in old) for old in self.members]
 
     def merge(self, x: Rows, sizes: Vector) -> Rows:
-        """The mean of each group, weighted by size; zero for a group of padding alone."""
+        """The mean of each group, weighted by size; its first token for a group of padding alone."""
         merged = []
         for old in self.members:
             total = sum(sizes[token] for token in old)
-            shares = [sizes[token] / total if total else 0.0 for token in old]
+            shares = [sizes[token] / total for token in old] if total else [1.0] + [0.0] * (len(old) - 1)
             columns = range(len(x[0]))
             merged.append([sum(w * x[token][c] for w, token in zip(shares, old, strict=True)) for c in columns])
         return merged

@@ -11,11 +11,14 @@ from torch import Tensor
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool, Float, Int
 
-# Cosines lie in [-1, 1]. A padded source must come before every real edge, a padded destination after every one, and
-# a protected token after both, so that it is never among the r best.
-FIRST, LAST, NEVER = 2.0, -2.0, float("-inf")
+# Cosines lie in [-1, 1]. A padded source must come before every real edge, a padded destination after every one.
+FIRST, LAST = 2.0, -2.0
+
+# How many scores of a sample are held at a time: 16 MiB in float32. Up to 4,096 tokens are matched in one go; beyond,
+# the scores take no more room than a few channels of the tokens themselves.
+MOST_SCORES = 2**22
 
 
 def max_merge(tokens: int, protected: int) -> int:
@@ -51,30 +54,51 @@ def match_bipartite(
     r = min(r, max_merge(tokens, protected))
     if r <= 0:
         return None
-    similarity, best = propose(metric, protected, padded).max(dim=-1)  # (batch, sources)
+    first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
+    unit, padding = _unit(metric), None
+    if padded is not None:
+        padding = padded[:, first_source::2], padded[:, first_destination::2]
+    similarity, best = _propose(unit[:, first_source::2], unit[:, first_destination::2], padding)
     # stable: equal similarities are taken in index order, on every device
     order = similarity.argsort(dim=-1, descending=True, stable=True)
-    merged, kept = order[:, :r], order[:, r:]
-    if protected:
-        kept = kept.sort(dim=-1).values
-    return MergePlan(_groups(merged, kept, best.gather(1, merged), tokens, protected), tokens - r)
+    kept = order[:, r:].sort(dim=-1).values if protected else order[:, r:]
+    place = torch.arange(tokens, device=metric.device).expand(batch, -1)
+    return MergePlan(
+        leaders=torch.cat([place[:, :protected], kept * 2 + first_source, place[:, first_destination::2]], dim=1),
+        joiners=order[:, :r] * 2 + first_source,
+        targets=best.gather(1, order[:, :r]) + (protected + kept.shape[1]),
+    )
 
 
-def propose(
-    metric: Float[Tensor, "batch tokens channels"], protected: int, padded: Bool[Tensor, "batch tokens"] | None
-) -> Float[Tensor, "batch sources destinations"]:
-    """The similarity of each source to each destination, with protected and padded tokens out of the contest."""
-    # at least float32 whatever the model's dtype: bf16 similarities tie by the dozen
+def _unit(metric: Tensor) -> Tensor:
+    """The metric at length 1, in at least float32 whatever the model's dtype: bf16 similarities tie by the dozen."""
     exact = metric if metric.dtype == torch.float64 else metric.float()
-    unit = torch.nn.functional.normalize(exact, dim=-1, eps=1e-12)  # eps: a zero key has similarity 0, not NaN
-    with _outside_autocast(unit.device.type):
-        scores = unit[:, ::2] @ unit[:, 1::2].transpose(-1, -2)
-    if padded is not None:
-        scores = scores.masked_fill(padded[:, None, 1::2], LAST).masked_fill(padded[:, ::2, None], FIRST)
-    if protected:
-        scores[:, : (protected + 1) // 2] = NEVER
-        scores[:, :, : protected // 2] = NEVER
-    return scores
+    return torch.nn.functional.normalize(exact, dim=-1, eps=1e-12)  # eps: a zero key has similarity 0, not NaN
+
+
+def _propose(
+    sources: Float[Tensor, "batch sources channels"],
+    destinations: Float[Tensor, "batch destinations channels"],
+    padding: tuple[Bool[Tensor, "batch sources"], Bool[Tensor, "batch destinations"]] | None,
+) -> tuple[Float[Tensor, "batch sources"], Int[Tensor, "batch sources"]]:
+    """The similarity of each source to its best destination, and which that is.
+
+    The scores are made for some sources at a time, so that long inputs never hold all of them.
+    """
+    count = sources.shape[1]
+    step = max(1, MOST_SCORES // max(1, destinations.shape[1]))
+    best = []
+    for start in range(0, count, step):
+        with _outside_autocast(sources.device.type):
+            scores = sources[:, start : start + step] @ destinations.transpose(-1, -2)
+        if padding is not None:
+            scores = scores.masked_fill(padding[1][:, None], LAST)
+            scores = scores.masked_fill(padding[0][:, start : start + step, None], FIRST)
+        best.append(scores.max(dim=-1))
+    if len(best) == 1:
+        return best[0]
+    similarities, places = zip(*best, strict=True)
+    return torch.cat(similarities, dim=1), torch.cat(places, dim=1)
 
 
 def _outside_autocast(device: str) -> AbstractContextManager:
@@ -82,28 +106,3 @@ def _outside_autocast(device: str) -> AbstractContextManager:
     active = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if active else nullcontext()
 
-
-def _groups(merged: Tensor, kept: Tensor, targets: Tensor, tokens: int, protected: int) -> Tensor:
-    """The group of every token, (batch, tokens).
-
-    Args:
-        merged: (batch, r) sources that merge away, counted among the sources.
-        kept: (batch, sources - r) sources that stay, in their new order.
-        targets: (batch, r) the destination of each merged source, counted among the destinations.
-    """
-    batch, stay = kept.shape
-    front_sources, front_destinations = (protected + 1) // 2, protected // 2
-    sources = torch.empty(batch, (tokens + 1) // 2, dtype=torch.int64, device=kept.device)
-    # the kept sources lead, the destinations follow; then the protected destinations move up between the sources
-    new = torch.arange(tokens - merged.shape[1], device=kept.device)
-    kept_place, destination_place = new[:stay], new[stay:]
-    if front_destinations:
-        front = torch.arange(protected, device=kept.device)
-        kept_place = torch.cat([front[::2], kept_place[front_sources:] + front_destinations])
-        destination_place = torch.cat([front[1::2], destination_place[front_destinations:]])
-    sources.scatter_(1, kept, kept_place.expand(batch, -1))
-    sources.scatter_(1, merged, destination_place[targets])
-    groups = torch.empty(batch, tokens, dtype=torch.int64, device=kept.device)
-    groups[:, ::2] = sources
-    groups[:, 1::2] = destination_place
-    return groups

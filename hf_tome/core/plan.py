@@ -1,4 +1,4 @@
-"""What a merge does, as one group-index map that any tensor can follow, forwards and back."""
+"""What a merge does, as a few index lists that any tensor can follow, forwards and back."""
 
 from __future__ import annotations
 
@@ -15,59 +15,108 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class MergePlan:
-    """Which of `count` groups each token joins.
+    """Which tokens lead the groups after the merge, and which of the others join them.
 
-    The map is decided once and can be applied to any tensor of the same tokens: features, sizes, positions.
+    Decided once, it can be applied to any tensor of the same tokens: features, sizes, positions. Most groups are one
+    token, so a merge copies the leaders and touches only the `r` tokens that join one.
 
     Attributes:
-        groups: (batch, tokens) int64, the group of each token. Every group has at least one member.
-        count: number of groups, which is the number of tokens after the merge.
+        leaders: (batch, groups) int64, the token that leads each group, in the order of the groups.
+        joiners: (batch, r) int64, the tokens that merge away. Leaders and joiners together are all tokens, each once.
+        targets: (batch, r) int64, the group that each joiner goes into.
     """
 
-    groups: Int[Tensor, "batch tokens"]
-    count: int
+    leaders: Int[Tensor, "batch groups"]
+    joiners: Int[Tensor, "batch r"]
+    targets: Int[Tensor, "batch r"]
+
+    @property
+    def count(self) -> int:
+        """Number of groups, which is the number of tokens after the merge."""
+        return self.leaders.shape[1]
+
+    @property
+    def groups(self) -> Int[Tensor, "batch tokens"]:
+        """The group of each token."""
+        batch, count = self.leaders.shape
+        groups = self.leaders.new_empty(batch, count + self.joiners.shape[1])
+        numbers = torch.arange(count, device=groups.device).expand(batch, -1)
+        return groups.scatter_(1, self.leaders, numbers).scatter_(1, self.joiners, self.targets)
 
     def total(self, x: Float[Tensor, "batch tokens *features"]) -> Float[Tensor, "batch groups *features"]:
         """The sum over each group. Applied to sizes (batch, tokens) it gives the sizes after the merge."""
-        batch, tokens = self.groups.shape
-        rows = self.groups + torch.arange(batch, device=x.device).mul_(self.count)[:, None]
-        flat = x.reshape(batch * tokens, *x.shape[2:])
-        out = flat.new_zeros(batch * self.count, *x.shape[2:])
-        return out.index_add(0, rows.reshape(-1), flat).view(batch, self.count, *x.shape[2:])
+        totals = _take(x, self.leaders)
+        totals.flatten(0, 1).index_add_(0, _rows(self.targets, self.count), _take(x, self.joiners).flatten(0, 1))
+        return totals
 
     def weights(
         self, sizes: Float[Tensor, "batch tokens"], totals: Float[Tensor, "batch groups"]
-    ) -> Float[Tensor, "batch tokens"]:
-        """The share of each token in its group, size / size of the group (`totals`, as `total(sizes)` gives it).
+    ) -> Float[Tensor, "batch r"]:
+        """The share of each joiner in its group, size / size of the group (`totals`, as `total(sizes)` gives it).
 
-        At most 1, so that a weighted sum cannot overflow in half precision. A group of padding alone (size 0) has
-        no share at all: its weights are 0, not NaN.
+        At most 1, so that a weighted sum cannot overflow in half precision. In a group of padding alone (size 0) the
+        leader has the whole share.
         """
-        return sizes / totals.clamp_min(torch.finfo(totals.dtype).tiny).gather(1, self.groups)
+        group = totals.gather(1, self.targets).clamp_min(torch.finfo(totals.dtype).tiny)
+        return sizes.gather(1, self.joiners) / group
 
     def merge(
-        self, x: Float[Tensor, "batch tokens features"], weights: Float[Tensor, "batch tokens"]
+        self, x: Float[Tensor, "batch tokens features"], weights: Float[Tensor, "batch r"]
     ) -> Float[Tensor, "batch groups features"]:
         """The weighted mean of each group (ToMe, section 3, "tracking token size").
 
+        The shares of a group sum to 1, so its mean is leader + sum of share * (joiner - leader) over its joiners.
+
         Args:
             x: features of the tokens before the merge.
-            weights: the share of each token in its group, from `weights`.
+            weights: the share of each joiner in its group, from `weights`.
         """
-        return self.total(x * weights.to(x.dtype)[..., None])
+        batch, tokens, features = x.shape
+        flat, joiners, targets = x.reshape(-1, features), _rows(self.joiners, tokens), _rows(self.targets, self.count)
+        out = flat.index_select(0, _rows(self.leaders, tokens))
+        share = weights.to(x.dtype).reshape(-1, 1)
+        # each product by itself: the difference of two half-precision values can overflow
+        step = (flat.index_select(0, joiners) * share).addcmul_(out.index_select(0, targets), share, value=-1)
+        return out.index_add_(0, targets, step).view(batch, self.count, features)
 
     def unmerge(self, x: Float[Tensor, "batch groups *features"]) -> Float[Tensor, "batch tokens *features"]:
         """A copy of its group's value for each token: the opposite direction of `merge`."""
-        index = self.groups.view(*self.groups.shape, *(1,) * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
-        return x.gather(1, index)
+        return spread(x, self.groups)
 
 
-def compose(plans: Iterable[MergePlan | None]) -> MergePlan | None:
-    """One plan that does what several plans do one after the other. `None` stands for a layer that merges nothing."""
-    whole: MergePlan | None = None
+def spread(
+    x: Float[Tensor, "batch groups *features"], groups: Int[Tensor, "batch tokens"]
+) -> Float[Tensor, "batch tokens *features"]:
+    """A copy of its group's value for each token."""
+    return _take(x, groups)
+
+
+def compose(plans: Iterable[MergePlan | None]) -> Int[Tensor, "batch tokens"] | None:
+    """The group of each first token after several merges, one after the other.
+
+    Args:
+        plans: the merges; None stands for a layer that merges nothing.
+
+    Returns:
+        (batch, tokens) int64, or None where nothing merges.
+    """
+    whole: Tensor | None = None
     for plan in plans:
-        if plan is not None and whole is not None:
-            whole = MergePlan(plan.groups.gather(1, whole.groups), plan.count)
-        elif plan is not None:
-            whole = plan
+        if plan is not None:
+            whole = plan.groups if whole is None else plan.groups.gather(1, whole)
     return whole
+
+
+def _rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:
+    """Where the tokens of `index` stand in a tensor flattened to (batch * tokens, ...)."""
+    if len(index) == 1:
+        return index[0]
+    return (index + torch.arange(0, len(index) * tokens, tokens, device=index.device)[:, None]).reshape(-1)
+
+
+def _take(x: Float[Tensor, "batch tokens *features"], index: Int[Tensor, "batch n"]) -> Tensor:
+    """The tokens of `index`, (batch, n, ...). Copies whole rows, which is many times faster than an expanded gather."""
+    if x.ndim == 2:
+        return x.gather(1, index)
+    batch, tokens, *features = x.shape
+    return x.reshape(-1, *features).index_select(0, _rows(index, tokens)).view(*index.shape, *features)

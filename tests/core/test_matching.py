@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hf_tome.core import MergePlan, match_bipartite, max_merge
+from hf_tome.core import MergePlan, match_bipartite, matching, max_merge
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 quick = settings(deadline=None, derandomize=True, max_examples=80)
@@ -108,6 +108,16 @@ def test_what_holds_for_any_metric(
         assert set(groups) == set(range(plan.count))
         assert groups[:protected] == list(range(protected))
         assert not set(groups[:protected]) & set(groups[protected:])
+
+
+@pytest.mark.parametrize("most", [1, 7, 40])
+def test_scores_in_pieces_equal_the_oracle(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Long inputs are matched some sources at a time."""
+    monkeypatch.setattr(matching, "MOST_SCORES", most)
+    metric, padded = random_metric(31, 2, 21), random_padding(31, 2, 21)
+    padded[:, :1] = False
+    expect(match_bipartite(metric, 6, 1), metric, 6, 1)
+    expect(match_bipartite(metric, 6, 1, padded), metric, 6, 1, padded)
 
 
 def test_the_worked_example() -> None:
@@ -230,7 +240,7 @@ def test_no_gradient_flows_through_the_matching() -> None:
     x = metric * 2  # features and metric of one origin, as in a layer
     sizes = torch.ones(1, 10)
     plan.merge(x, plan.weights(sizes, plan.total(sizes))).sum().backward()
-    shares = plan.weights(sizes, plan.total(sizes)).double()
+    shares = 1 / plan.total(sizes).gather(1, plan.groups).double()
     assert metric.grad is not None
     torch.testing.assert_close(metric.grad, 2 * shares[..., None].expand_as(metric))  # of the mean alone
 
