@@ -105,4 +105,3 @@ def _outside_autocast(device: str) -> AbstractContextManager:
     """Autocast would round the similarities to half precision, whatever the dtype of the keys."""
     active = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if active else nullcontext()
-
