@@ -67,7 +67,7 @@ class LayerRecord:
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
-        weights: (batch, r) share of each joiner in its group.
+        shares: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
     """
 
@@ -77,7 +77,7 @@ class LayerRecord:
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
     plan: MergePlan | None = None
-    weights: Float[Tensor, "batch r"] | None = None
+    shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
 
     def decide(self, metric: Float[Tensor, "batch tokens channels"]) -> None:
@@ -87,12 +87,11 @@ class LayerRecord:
         sizes = metric.new_ones(metric.shape[:2], dtype=torch.float32) if self.sizes is None else self.sizes
         self.plan = match_bipartite(metric, self.r, self.protected, sizes == 0 if self.padding else None)
         if self.plan is not None:
-            self.totals = self.plan.total(sizes)
-            self.weights = self.plan.weights(sizes, self.totals)
+            self.totals, self.shares = self.plan.share(sizes)
 
     def merge(self, x: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch groups features"]:
         """Features of this layer's tokens, merged; unchanged where nothing merges."""
-        return x if self.plan is None or self.weights is None else self.plan.merge(x, self.weights)
+        return x if self.plan is None or self.shares is None else self.plan.merge(x, self.shares)
 
 
 @dataclass(eq=False)

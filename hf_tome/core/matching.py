@@ -61,13 +61,14 @@ def match_bipartite(
     similarity, best = _propose(unit[:, first_source::2], unit[:, first_destination::2], padding)
     # stable: equal similarities are taken in index order, on every device
     order = similarity.argsort(dim=-1, descending=True, stable=True)
-    kept = order[:, r:].sort(dim=-1).values if protected else order[:, r:]
+    targets = best.gather(1, order[:, :r])
+    order = order * 2 + first_source  # counted among all tokens from here on
+    joiners, kept = order[:, :r], order[:, r:]
+    if protected:
+        kept = kept.sort(dim=-1).values
     place = torch.arange(tokens, device=metric.device).expand(batch, -1)
-    return MergePlan(
-        leaders=torch.cat([place[:, :protected], kept * 2 + first_source, place[:, first_destination::2]], dim=1),
-        joiners=order[:, :r] * 2 + first_source,
-        targets=best.gather(1, order[:, :r]) + (protected + kept.shape[1]),
-    )
+    leaders = torch.cat([place[:, :protected], kept, place[:, first_destination::2]], dim=1)
+    return MergePlan(leaders, joiners, targets + (protected + kept.shape[1]))
 
 
 def _unit(metric: Tensor) -> Tensor:

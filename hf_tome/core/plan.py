@@ -43,25 +43,21 @@ class MergePlan:
         numbers = torch.arange(count, device=groups.device).expand(batch, -1)
         return groups.scatter_(1, self.leaders, numbers).scatter_(1, self.joiners, self.targets)
 
-    def total(self, x: Float[Tensor, "batch tokens *features"]) -> Float[Tensor, "batch groups *features"]:
-        """The sum over each group. Applied to sizes (batch, tokens) it gives the sizes after the merge."""
-        totals = _take(x, self.leaders)
-        totals.flatten(0, 1).index_add_(0, _rows(self.targets, self.count), _take(x, self.joiners).flatten(0, 1))
-        return totals
+    def share(self, sizes: Float[Tensor, "batch tokens"]) -> tuple[Float[Tensor, "batch groups"], Tensor]:
+        """The sizes after the merge, and the share that each joiner has in its group.
 
-    def weights(
-        self, sizes: Float[Tensor, "batch tokens"], totals: Float[Tensor, "batch groups"]
-    ) -> Float[Tensor, "batch r"]:
-        """The share of each joiner in its group, size / size of the group (`totals`, as `total(sizes)` gives it).
+        A share is at most 1, so that a weighted sum cannot overflow in half precision. In a group of padding alone
+        (size 0) the leader has the whole share.
 
-        At most 1, so that a weighted sum cannot overflow in half precision. In a group of padding alone (size 0) the
-        leader has the whole share.
+        Returns:
+            The size of each group, (batch, groups), and size / size of its group for each joiner, (batch, r).
         """
-        group = totals.gather(1, self.targets).clamp_min(torch.finfo(totals.dtype).tiny)
-        return sizes.gather(1, self.joiners) / group
+        joining = sizes.gather(1, self.joiners)
+        totals = sizes.gather(1, self.leaders).scatter_add_(1, self.targets, joining)
+        return totals, joining / totals.gather(1, self.targets).clamp_min_(torch.finfo(totals.dtype).tiny)
 
     def merge(
-        self, x: Float[Tensor, "batch tokens features"], weights: Float[Tensor, "batch r"]
+        self, x: Float[Tensor, "batch tokens features"], shares: Float[Tensor, "batch r"]
     ) -> Float[Tensor, "batch groups features"]:
         """The weighted mean of each group (ToMe, section 3, "tracking token size").
 
@@ -69,12 +65,12 @@ class MergePlan:
 
         Args:
             x: features of the tokens before the merge.
-            weights: the share of each joiner in its group, from `weights`.
+            shares: the share of each joiner in its group, from `share`.
         """
         batch, tokens, features = x.shape
         flat, joiners, targets = x.reshape(-1, features), _rows(self.joiners, tokens), _rows(self.targets, self.count)
         out = flat.index_select(0, _rows(self.leaders, tokens))
-        share = weights.to(x.dtype).reshape(-1, 1)
+        share = shares.to(x.dtype).reshape(-1, 1)
         # each product by itself: the difference of two half-precision values can overflow
         step = (flat.index_select(0, joiners) * share).addcmul_(out.index_select(0, targets), share, value=-1)
         return out.index_add_(0, targets, step).view(batch, self.count, features)

@@ -239,10 +239,11 @@ def test_no_gradient_flows_through_the_matching() -> None:
     assert not plan.groups.requires_grad
     x = metric * 2  # features and metric of one origin, as in a layer
     sizes = torch.ones(1, 10)
-    plan.merge(x, plan.weights(sizes, plan.total(sizes))).sum().backward()
-    shares = 1 / plan.total(sizes).gather(1, plan.groups).double()
+    totals, shares = plan.share(sizes)
+    plan.merge(x, shares).sum().backward()
+    share = 1 / totals.gather(1, plan.groups).double()
     assert metric.grad is not None
-    torch.testing.assert_close(metric.grad, 2 * shares[..., None].expand_as(metric))  # of the mean alone
+    torch.testing.assert_close(metric.grad, 2 * share[..., None].expand_as(metric))  # of the mean alone
 
 
 def test_random_numbers_are_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""What a merge does to tensors: merge, unmerge, weights and compose against the oracle."""
+"""What a merge does to tensors: merge, unmerge, shares and compose against the oracle."""
 
 from __future__ import annotations
 
@@ -49,12 +49,11 @@ def test_merge_and_unmerge_equal_the_oracle(plan: MergePlan, padding: bool, chan
     batch, tokens = plan.groups.shape
     x = torch.randn(batch, tokens, channels, dtype=torch.float64, generator=generator(seed))
     sizes = random_sizes(seed, batch, tokens, padding)
-    totals = plan.total(sizes)
-    weights = plan.weights(sizes, totals)
-    merged = plan.merge(x, weights)
+    totals, shares = plan.share(sizes)
+    merged = plan.merge(x, shares)
     back = plan.unmerge(merged)
-    assert weights.shape == (batch, tokens - plan.count)
-    assert ((weights >= 0) & (weights <= 1)).all()
+    assert shares.shape == (batch, tokens - plan.count)
+    assert ((shares >= 0) & (shares <= 1)).all()
     assert totals.sum(1).tolist() == sizes.sum(1).tolist()
     for b in range(batch):
         expected = as_oracle(plan, b)
@@ -72,9 +71,9 @@ def test_unmerge_then_merge_changes_nothing(plan: MergePlan, seed: int) -> None:
     y = torch.randn(batch, plan.count, 3, dtype=torch.float64, generator=generator(seed))
     h = torch.randn(batch, tokens, 3, dtype=torch.float64, generator=generator(seed + 1))
     sizes = random_sizes(seed, batch, tokens)
-    weights = plan.weights(sizes, plan.total(sizes))
-    torch.testing.assert_close(plan.merge(plan.unmerge(y), weights), y)
-    torch.testing.assert_close(plan.merge(h + plan.unmerge(y), weights), plan.merge(h, weights) + y)
+    _, shares = plan.share(sizes)
+    torch.testing.assert_close(plan.merge(plan.unmerge(y), shares), y)
+    torch.testing.assert_close(plan.merge(h + plan.unmerge(y), shares), plan.merge(h, shares) + y)
 
 
 @quick
@@ -92,8 +91,8 @@ def test_compose_is_one_after_the_other(seed: int, batch: int, tokens: int, data
             continue
         plan = random_plan(seed + layer, batch, left, left := data.draw(st.integers(1, left)))
         layers.append(plan)
-        totals = plan.total(now_sizes)
-        now, now_sizes = plan.merge(now, plan.weights(now_sizes, totals)), totals
+        now_sizes, shares = plan.share(now_sizes)
+        now = plan.merge(now, shares)
         expected = [oracle.then(before, as_oracle(plan, b)) for b, before in enumerate(expected)]
     whole = compose(layers)
     if whole is None:
@@ -123,15 +122,15 @@ def test_compose_takes_any_iterable() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_huge_sizes_do_not_overflow_half_precision(dtype: torch.dtype) -> None:
-    """x times size would be infinite in fp16: the weights are shares, so nothing exceeds the largest value."""
+    """x times size would be infinite in fp16: the shares are shares, so nothing exceeds the largest value."""
     plan = random_plan(3, 2, 64, 5)
     x = torch.full((2, 64, 4), 60000.0, dtype=dtype)
     for factor in (1.0, 1e5, 1e30):
         sizes = random_sizes(3, 2, 64).float() * factor
-        weights = plan.weights(sizes, plan.total(sizes))
-        merged = plan.merge(x, weights)
+        _, shares = plan.share(sizes)
+        merged = plan.merge(x, shares)
         assert merged.dtype == dtype
-        assert weights.max() <= 1
+        assert shares.max() <= 1
         torch.testing.assert_close(merged.float(), torch.full((2, 5, 4), 60000.0), rtol=0.03, atol=0)
 
 
@@ -143,23 +142,23 @@ def pairs() -> MergePlan:
 def test_a_group_of_padding_is_its_leader_and_not_nan() -> None:
     plan = pairs()
     sizes = torch.tensor([[0.0, 2.0, 0.0, 0.0]])
-    weights = plan.weights(sizes, plan.total(sizes))
-    assert weights.tolist() == [[0.0, 0.0]]
+    _, shares = plan.share(sizes)
+    assert shares.tolist() == [[0.0, 0.0]]
     x = torch.tensor([[[5.0], [7.0], [6.0], [9.0]]])
-    assert plan.merge(x, weights).tolist() == [[[5.0], [7.0]]]
+    assert plan.merge(x, shares).tolist() == [[[5.0], [7.0]]]
 
 
 def test_opposite_values_do_not_overflow_half_precision() -> None:
     """Their difference would be infinite in fp16."""
     plan, sizes = pairs(), torch.ones(1, 4)
     x = torch.tensor([[[60000.0], [1.0], [-60000.0], [3.0]]], dtype=torch.float16)
-    assert plan.merge(x, plan.weights(sizes, plan.total(sizes))).tolist() == [[[0.0], [2.0]]]
+    assert plan.merge(x, plan.share(sizes)[1]).tolist() == [[[0.0], [2.0]]]
 
 
 def test_nan_stays_in_its_group() -> None:
     plan = pairs()
     sizes = torch.ones(1, 4)
-    merged = plan.merge(torch.tensor([[[1.0], [float("nan")], [3.0], [4.0]]]), plan.weights(sizes, plan.total(sizes)))
+    merged = plan.merge(torch.tensor([[[1.0], [float("nan")], [3.0], [4.0]]]), plan.share(sizes)[1])
     assert merged[0, 0].tolist() == [2.0]
     assert merged[0, 1].isnan().all()
 
@@ -167,36 +166,34 @@ def test_nan_stays_in_its_group() -> None:
 def test_gradients_of_merge_and_unmerge() -> None:
     plan = random_plan(5, 2, 7, 4)
     sizes = random_sizes(5, 2, 7)
-    weights = plan.weights(sizes, plan.total(sizes)).requires_grad_()
+    shares = plan.share(sizes)[1].requires_grad_()
     x = torch.randn(2, 7, 3, dtype=torch.float64, generator=generator(5), requires_grad=True)
     y = torch.randn(2, 4, 3, dtype=torch.float64, generator=generator(6), requires_grad=True)
-    assert torch.autograd.gradcheck(plan.merge, (x, weights))
+    assert torch.autograd.gradcheck(plan.merge, (x, shares))
     assert torch.autograd.gradcheck(plan.unmerge, (y,))
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (3, 2)])
-def test_one_plan_fits_tensors_of_any_rank(shape: tuple[int, ...]) -> None:
+def test_unmerge_fits_tensors_of_any_rank(shape: tuple[int, ...]) -> None:
     plan = random_plan(7, 2, 9, 5)
-    x = torch.randint(10, (2, 9, *shape), generator=generator(7))
-    total = plan.total(x)
-    assert total.shape == (2, 5, *shape)
-    assert total.dtype == x.dtype
+    x = torch.randint(10, (2, 5, *shape), generator=generator(7))
+    back = plan.unmerge(x)
+    assert back.shape == (2, 9, *shape)
     for b in range(2):
-        for group in range(5):
-            assert torch.equal(total[b, group], x[b][plan.groups[b] == group].sum(0))
-    assert plan.unmerge(total).shape == x.shape
+        for token, group in enumerate(plan.groups[b]):
+            assert torch.equal(back[b, token], x[b, group])
 
 
 def test_strides_do_not_matter() -> None:
     plan = random_plan(11, 3, 8, 5)
     x = torch.randn(8, 4, 3, generator=generator(11)).permute(2, 0, 1)
     sizes = random_sizes(11, 8, 3).t()
-    weights = plan.weights(sizes, plan.total(sizes))
-    expected = plan.merge(x.contiguous(), weights.contiguous())
-    assert torch.equal(plan.merge(x, weights), expected)
+    _, shares = plan.share(sizes)
+    expected = plan.merge(x.contiguous(), shares.contiguous())
+    assert torch.equal(plan.merge(x, shares), expected)
     turned = MergePlan(*(part.t().contiguous().t() for part in (plan.leaders, plan.joiners, plan.targets)))
     assert not turned.leaders.is_contiguous()
-    assert torch.equal(turned.merge(x, weights), expected)
+    assert torch.equal(turned.merge(x, shares), expected)
     assert torch.equal(turned.unmerge(expected.transpose(1, 2).contiguous().transpose(1, 2)), plan.unmerge(expected))
 
 
@@ -205,9 +202,8 @@ def test_size_is_conserved_down_to_the_last_pair() -> None:
     metric = torch.randn(2, 200, 8, generator=generator(13))
     sizes = torch.ones(2, 200)
     while (plan := match_bipartite(metric, 7, protected=1)) is not None:
-        totals = plan.total(sizes)
-        metric = plan.merge(metric, plan.weights(sizes, totals))
-        sizes = totals
+        sizes, shares = plan.share(sizes)
+        metric = plan.merge(metric, shares)
         assert sizes.sum(1).tolist() == [200.0, 200.0]
         assert sizes[:, 0].tolist() == [1.0, 1.0]
     assert sizes.shape[1] == 2
