@@ -245,39 +245,3 @@ def tower_of(model: torch.nn.Module, case: Case) -> torch.nn.Module:
 
 def layers_of(model: torch.nn.Module, case: Case) -> list[torch.nn.Module]:
     return list(tower_of(model, case).get_submodule(case.family.layers).children())
-
-
-def checkpoint(model: Any, **settings: Any) -> None:
-    """Gradient checkpointing on; transformers has renamed the call."""
-    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-    enable(settings or None)
-
-
-def checkpoint_no_more(model: Any) -> None:
-    disable = getattr(model, "activation_checkpointing_disable", None) or model.gradient_checkpointing_disable
-    disable()
-
-
-def tensors_of(output: Any) -> list[Tensor]:
-    """All tensors of a model's output, in order: of a ModelOutput, a tuple, or tuples inside."""
-    if isinstance(output, Tensor):
-        return [output]
-    if output is None:
-        return []
-    parts = output.to_tuple() if hasattr(output, "to_tuple") else output
-    return [tensor for part in parts for tensor in tensors_of(part)]
-
-
-def assert_same(first: Any, second: Any) -> None:
-    """The same tensors to the last bit (NaN equals NaN)."""
-    ours, theirs = tensors_of(first), tensors_of(second)
-    assert len(ours) == len(theirs) > 0
-    for a, b in zip(ours, theirs, strict=True):
-        assert a.dtype == b.dtype
-        torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
-
-
-def apart(first: Any, second: Any) -> float:
-    """The largest difference between two outputs."""
-    pairs = zip(tensors_of(first), tensors_of(second), strict=True)
-    return max((a.double() - b.double()).abs().max().item() for a, b in pairs)

@@ -1,0 +1,87 @@
+"""Settings that are refused, and the model left as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from cases import LAYERS, SMALL_VIT
+from untouched import assert_untouched, photograph
+
+from hf_tome import (
+    ToMeConfig,
+    ToMeError,
+    ToMeTypeError,
+    ToMeValueError,
+    UnsupportedAttentionError,
+    apply_tome,
+    remove_tome,
+)
+
+WRONG = [
+    ({}, ToMeValueError),
+    ({"r": -1}, ToMeValueError),
+    ({"r": 1.5}, ToMeValueError),
+    ({"r": 0.0}, ToMeValueError),
+    ({"r": True}, ToMeTypeError),
+    ({"r": "16"}, ToMeTypeError),
+    ({"r": (1, 2, 3)}, ToMeValueError),
+    ({"r": (1, 2.0)}, ToMeValueError),
+    ({"r": (1, "x")}, ToMeTypeError),
+    ({"r": [1, -1]}, ToMeValueError),
+    ({"r": [1, 0.5]}, ToMeTypeError),
+    ({"r": [1] * (LAYERS + 1)}, ToMeValueError),
+    ({"r": torch.zeros(2)}, ToMeTypeError),
+    ({"r": {"r": 3}}, ToMeValueError),
+    ({"r": 3, "prop_attn": 1}, ToMeTypeError),
+    ({"r": 3, "restore": None}, ToMeTypeError),
+    ({"r": 3, "proportional": True}, ToMeTypeError),
+    ({"config": {"r": 3}}, ToMeTypeError),
+    ({"config": ToMeConfig(3), "r": 3}, ToMeValueError),
+    ({"config": ToMeConfig(3), "restore": True}, ToMeValueError),
+    ({"config": ToMeConfig([1] * (LAYERS + 1))}, ToMeValueError),
+]
+
+
+@pytest.mark.parametrize("patched", [False, True])
+@pytest.mark.parametrize(("settings", "error"), WRONG, ids=lambda value: str(value) if isinstance(value, dict) else "")
+def test_a_failed_call_leaves_the_model_as_it_was(settings: dict[str, Any], error: type, patched: bool) -> None:
+    if patched and not settings:
+        pytest.skip("on a patched model this takes its settings again")
+    model, twin = SMALL_VIT.build(), SMALL_VIT.build()
+    if patched:
+        apply_tome(model, r=3)
+        apply_tome(twin, r=3)
+    with pytest.raises(error) as caught:
+        apply_tome(model, **settings)
+    assert isinstance(caught.value, ToMeError)
+    assert " Got: " in str(caught.value)
+    assert_untouched(model, twin, SMALL_VIT.inputs())
+
+
+@pytest.mark.parametrize("tome", ["3", 3, {}, {"r": -3}, {"r": 3, "x": 1}, [3]], ids=str)
+def test_wrong_saved_settings_are_refused(tome: Any) -> None:
+    model = SMALL_VIT.build()
+    model.config.tome = tome
+    before = photograph(model)
+    with pytest.raises(ToMeError):
+        apply_tome(model)
+    assert photograph(model) == before
+
+
+@pytest.mark.parametrize("prop_attn", [True, False])
+@pytest.mark.parametrize("implementation", ["flex_attention", "flash_attention_2", "no_such_kernel"])
+def test_attention_without_a_bias_is_refused_where_one_is_needed(implementation: str, prop_attn: bool) -> None:
+    model, twin = SMALL_VIT.build(), SMALL_VIT.build()
+    for each in (model, twin):  # as from_pretrained(attn_implementation=...) leaves it where the kernel is installed
+        each.config._attn_implementation_internal = implementation
+    if implementation == "flex_attention" and not prop_attn:
+        apply_tome(model, r=3, prop_attn=False)
+        remove_tome(model)
+    else:
+        with pytest.raises(UnsupportedAttentionError, match=implementation) as caught:
+            apply_tome(model, r=3, prop_attn=prop_attn)
+        assert "sdpa" in str(caught.value)
+        assert "prop_attn=False" in str(caught.value)
+    assert photograph(model) == photograph(twin)

@@ -1,0 +1,102 @@
+"""Attention of a patched model: its maps, proportional attention, other implementations, exported programs."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from cases import LAYERS, SMALL_VIT, Case, each_case, each_classifier
+from comparison import assert_same, shapes
+
+from hf_tome import UnsupportedAttentionError, apply_tome, trace_tome
+
+
+@each_case
+@torch.no_grad()
+def test_attention_maps_of_eager_attention(case: Case) -> None:
+    model = apply_tome(case.build(implementation="eager"), r=5)
+    with trace_tome(model) as trace:
+        output = model(**case.inputs(), output_attentions=True)
+    heads = model.config.num_attention_heads
+    assert shapes(output.attentions) == [(2, heads, n, n) for n in trace.token_counts[:-1]]
+    for attention in output.attentions:
+        assert (attention.sum(-1) - 1).abs().max() < 1e-5
+    as_tuple = model(**case.inputs(), output_attentions=True, return_dict=False)
+    assert shapes(output.attentions) in shapes(as_tuple)
+
+
+@each_case
+@torch.no_grad()
+def test_attention_maps_and_hidden_states_together(case: Case) -> None:
+    asked = {"output_attentions": True, "output_hidden_states": True, "return_dict": False}
+    plain = case.build(implementation="eager")
+    model = apply_tome(case.build(implementation="eager"), r=0)
+    assert_same(model(**case.inputs(), **asked), plain(**case.inputs(), **asked))
+    merged = apply_tome(model, r=5)(**case.inputs(), **asked)
+    hidden = [part for part in merged if isinstance(part, tuple) and len(part) == LAYERS + 1]
+    assert shapes(hidden) == [[(2, case.tokens, 32)] * (LAYERS + 1)]
+
+
+@torch.no_grad()
+def test_proportional_attention_counts_a_merged_token_by_its_size() -> None:
+    """exp(score + log size) / sum: where two maps come from the same features, their ratio is the size."""
+    case = SMALL_VIT
+    model = apply_tome(case.build(implementation="eager"), r=[8])
+    with trace_tome(model) as trace:
+        on = model(**case.inputs(), output_attentions=True).attentions[1]
+    off = apply_tome(model, prop_attn=False)(**case.inputs(), output_attentions=True).attentions[1]
+    expected = off * trace.sizes[:, None, None]
+    expected = expected / expected.sum(-1, keepdim=True)
+    torch.testing.assert_close(on, expected, rtol=0, atol=1e-6)
+
+
+@each_case
+@torch.no_grad()
+def test_change_of_the_attention_implementation_is_followed_live(case: Case) -> None:
+    model, inputs = apply_tome(case.build(), r=5), case.inputs()
+    first = model(**inputs)
+    model.set_attn_implementation("eager")
+    eager = case.build()
+    eager.set_attn_implementation("eager")
+    asked = {"output_attentions": True}
+    assert_same(model(**inputs, **asked), apply_tome(eager, r=5)(**inputs, **asked))
+    assert model.config._attn_implementation == "eager"
+    model.set_attn_implementation("sdpa")
+    assert_same(model(**inputs), first)
+
+
+@torch.no_grad()
+def test_attention_without_a_bias_is_refused_live() -> None:
+    model, inputs = apply_tome(SMALL_VIT.build(), r=4), SMALL_VIT.inputs()
+    before = model(**inputs)
+    model.set_attn_implementation("flex_attention")
+    with pytest.raises(UnsupportedAttentionError, match="flex_attention") as caught:
+        model(**inputs)
+    assert "prop_attn=False" in str(caught.value)
+    apply_tome(model, prop_attn=False)
+    model.config._attn_implementation_internal = "flash_attention_2"  # as set_attn_implementation does with the package
+    with pytest.raises(UnsupportedAttentionError, match="flash_attention_2"):
+        model(**inputs)
+    model.set_attn_implementation("sdpa")
+    assert_same(apply_tome(model, prop_attn=True)(**inputs), before)
+
+
+@pytest.mark.slow  # flex attention on a CPU is compiled, 10 s
+@pytest.mark.skipif(shutil.which("g++") is None, reason="flex attention on a CPU needs a C++ compiler")
+@each_classifier
+@torch.no_grad()
+def test_flex_attention_works_without_proportional_attention(case: Case) -> None:
+    model, inputs = apply_tome(case.build(), r=4, prop_attn=False), case.inputs()
+    expected = model(**inputs).logits
+    model.set_attn_implementation("flex_attention")
+    torch.testing.assert_close(model(**inputs).logits, expected, rtol=0, atol=1e-5)
+
+
+@each_classifier
+@torch.no_grad()
+def test_an_exported_program_merges_too(case: Case) -> None:
+    """Transformers adds a mask of its own to a graph that is exported; merged layers have no use for it."""
+    model, inputs = apply_tome(case.build(), r=4), case.inputs()
+    program = torch.export.export(model, (), inputs)
+    torch.testing.assert_close(program.module()(**inputs).logits, model(**inputs).logits, rtol=0, atol=1e-6)

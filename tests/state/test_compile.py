@@ -1,0 +1,69 @@
+"""torch.compile of a patched model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from cases import SMALL_VIDEO, SMALL_VIT, Case, each_classifier
+from comparison import apart
+from gradients import assert_close, gradients
+
+from hf_tome import apply_tome
+
+
+@pytest.fixture
+def fresh_dynamo() -> None:
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+
+
+def graphs() -> int:
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+
+@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+@pytest.mark.usefixtures("fresh_dynamo")
+@torch.no_grad()
+def test_compile_in_one_graph_and_again_when_r_changes(case: Case) -> None:
+    model = apply_tome(case.build(num_hidden_layers=2), r=4)
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    for r, count in ((4, 1), (4, 1), (6, 2), (6, 2)):
+        apply_tome(model, r=r)
+        logits = compiled(**case.inputs()).logits
+        assert apart(logits, model(**case.inputs()).logits) <= 1e-6
+        assert graphs() == count
+
+
+@pytest.mark.slow
+@each_classifier
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compile_with_inductor(case: Case) -> None:
+    pytest.importorskip("torch._inductor")
+    model = apply_tome(case.build(), r=4)
+    compiled = torch.compile(model, fullgraph=True)
+    with torch.no_grad():
+        for r in (4, (4, -1.0), 0):
+            apply_tome(model, r=r)
+            assert apart(compiled(**case.inputs()).logits, model(**case.inputs()).logits) <= 1e-5
+    assert graphs() == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compiled_training(case: Case) -> None:
+    model = apply_tome(case.build(), r=4).train()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    plain = gradients(model, lambda: model(**case.inputs(), **case.labels()).loss.backward())
+    assert_close(gradients(model, lambda: compiled(**case.inputs(), **case.labels()).loss.backward()), plain, 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_dynamo")
+@torch.no_grad()
+def test_compile_with_a_mask() -> None:
+    model, mask = apply_tome(SMALL_VIT.build(), r=4), torch.ones(2, SMALL_VIT.tokens)
+    mask[0, 20:] = 0
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    inputs = {**SMALL_VIT.inputs(), "attention_mask": mask}
+    assert apart(compiled(**inputs).logits, model(**inputs).logits) <= 1e-5
