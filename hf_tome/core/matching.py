@@ -74,7 +74,7 @@ def match_bipartite(
 def _unit(metric: Tensor) -> Tensor:
     """The metric at length 1, in at least float32 whatever the model's dtype: bf16 similarities tie by the dozen."""
     exact = metric if metric.dtype == torch.float64 else metric.float()
-    return torch.nn.functional.normalize(exact, dim=-1, eps=1e-12)  # eps: a zero key has similarity 0, not NaN
+    return exact / torch.linalg.vector_norm(exact, dim=-1, keepdim=True).clamp_min_(1e-12)  # a zero key: no NaN, but 0
 
 
 def _propose(
@@ -86,20 +86,27 @@ def _propose(
 
     The scores are made for some sources at a time, so that long inputs never hold all of them.
     """
-    count = sources.shape[1]
     step = max(1, MOST_SCORES // max(1, destinations.shape[1]))
-    best = []
-    for start in range(0, count, step):
-        with _outside_autocast(sources.device.type):
-            scores = sources[:, start : start + step] @ destinations.transpose(-1, -2)
-        if padding is not None:
-            scores = scores.masked_fill(padding[1][:, None], LAST)
-            scores = scores.masked_fill(padding[0][:, start : start + step, None], FIRST)
-        best.append(scores.max(dim=-1))
-    if len(best) == 1:
-        return best[0]
-    similarities, places = zip(*best, strict=True)
+    if sources.shape[1] <= step:
+        return _best(sources, destinations, padding)
+    similarities, places = [], []
+    for start in range(0, sources.shape[1], step):
+        part = slice(start, start + step)
+        masks = None if padding is None else (padding[0][:, part], padding[1])
+        similarity, best = _best(sources[:, part], destinations, masks)
+        similarities.append(similarity)
+        places.append(best)
     return torch.cat(similarities, dim=1), torch.cat(places, dim=1)
+
+
+def _best(sources: Tensor, destinations: Tensor, padding: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    """`_propose` in one go."""
+    with _outside_autocast(sources.device.type):
+        scores = sources @ destinations.transpose(-1, -2)  # (batch, sources, destinations)
+    if padding is not None:
+        scores = scores.masked_fill(padding[1][:, None], LAST).masked_fill(padding[0][:, :, None], FIRST)
+    similarity, best = scores.max(dim=-1)
+    return similarity, best
 
 
 def _outside_autocast(device: str) -> AbstractContextManager:
