@@ -37,7 +37,7 @@ FLOORS = (
 APART = {"doctor": {"hf_tome.errors"}, "fashion": {"numpy"}, "__init__": {"torch", "hf_tome"}}
 USED_BY_ALL = {"errors", "fashion", "doctor"}  # rooms that others may import from any floor
 
-HARD = {"torch", "transformers", "numpy", "PIL"}
+HARD = {"torch", "transformers", "huggingface_hub", "numpy", "PIL"}  # the hub library comes with transformers
 EXTRAS = {
     "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "rich", "sklearn", "soundfile", "tensorboard",
     "torchaudio", "torchcodec", "torchvision", "typer",
