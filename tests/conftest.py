@@ -11,6 +11,9 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are imported: without a GPU they run in the interpreter
+
 from hf_tome.state import LOCAL
 
 

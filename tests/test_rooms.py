@@ -44,6 +44,10 @@ EXTRAS = {
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
 
+# Modules that are themselves imported late, and what these import beyond the hard dependencies.
+KERNELS = "hf_tome.core.kernels"
+OWN_LIBRARIES = {"hf_tome.cli": {"typer", "rich"}, KERNELS: {"triton"}}
+
 SOFT_LIMIT, HARD_LIMIT = 250, 260
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -183,21 +187,26 @@ def test_what_stands_above_the_api_goes_through_it(source: Path) -> None:
     assert not [found for found in imports_of(source) if inner & set(found.module.split("."))]
 
 
+def own_libraries(source: Path) -> set[str]:
+    return {one for part, own in OWN_LIBRARIES.items() if name_of(source).startswith(part) for one in own}
+
+
 @each_source
 def test_core_knows_torch_alone(source: Path) -> None:
     if room_of(name_of(source)) != "core":
         return
-    allowed = {"torch", "hf_tome", *sys.stdlib_module_names}
+    allowed = {"torch", "hf_tome", *own_libraries(source), *sys.stdlib_module_names}
     wrong = [f for f in imports_of(source) if f.library not in allowed and not (f.typing and f.library in TYPING_ONLY)]
     assert not wrong
 
 
 @each_source
 def test_what_is_no_hard_dependency_is_imported_late(source: Path) -> None:
-    """The command line may import its own two; everything else is imported where it is used, or for types only."""
-    own = {"typer", "rich"} if room_of(name_of(source)) == "cli" else set()
-    allowed = {"hf_tome", *HARD, *own, *sys.stdlib_module_names}
+    """The command line and the kernels may import their own; all else is imported where it is used, or for types."""
+    allowed = {"hf_tome", *HARD, *own_libraries(source), *sys.stdlib_module_names}
     for found in imports_of(source):
+        if found.module.startswith(KERNELS) and not name_of(source).startswith(KERNELS):
+            assert found.late, f"line {found.line}: the kernels import triton"
         if found.library not in allowed:
             assert found.library in EXTRAS | TYPING_ONLY, f"line {found.line}: {found.library} is no known dependency"
             assert found.typing or found.late, f"line {found.line}: {found.library} is an extra"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core import fused
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def match_bipartite(
     r = min(r, max_merge(tokens, protected))
     if r <= 0:
         return None
+    if fused.fits(metric) and metric.shape[2] <= fused.WIDEST_METRIC:
+        return MergePlan(*fused.match(metric, r, protected, padded))
     first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
     unit, padding = _unit(metric), None
     if padded is not None:

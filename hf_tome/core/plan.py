@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core import fused
+
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
@@ -52,6 +54,8 @@ class MergePlan:
         Returns:
             The size of each group, (batch, groups), and size / size of its group for each joiner, (batch, r).
         """
+        if fused.fits(sizes):
+            return fused.share(sizes, self.leaders, self.joiners, self.targets)
         joining = sizes.gather(1, self.joiners)
         totals = sizes.gather(1, self.leaders).scatter_add_(1, self.targets, joining)
         return totals, joining / totals.gather(1, self.targets).clamp_min_(torch.finfo(totals.dtype).tiny)
@@ -67,6 +71,8 @@ class MergePlan:
             x: features of the tokens before the merge.
             shares: the share of each joiner in its group, from `share`.
         """
+        if fused.fits(x):
+            return fused.merge(x, self.leaders, self.joiners, self.targets, shares)
         batch, tokens, features = x.shape
         flat, joiners, targets = x.reshape(-1, features), _rows(self.joiners, tokens), _rows(self.targets, self.count)
         out = flat.index_select(0, _rows(self.leaders, tokens))

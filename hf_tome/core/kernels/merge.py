@@ -1,0 +1,142 @@
+"""The weighted merge and its gradient, one row of features a program, and the sizes that go with it."""
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+BLOCK = 128  # joiners, or sizes, at a time
+WIDEST = 2048  # features of a row at a time
+
+
+@triton.jit
+def _sum_of_joiners(values, index, targets, group, r, BLOCK: tl.constexpr, INDIRECT: tl.constexpr):
+    """For each of a block of groups, the sum of `values` over the joiners that go into it."""
+    total = tl.zeros([BLOCK], tl.float32)
+    for start in range(0, r, BLOCK):
+        joiner = start + tl.arange(0, BLOCK)
+        fits = joiner < r
+        place = tl.load(index + joiner, mask=fits, other=0) if INDIRECT else joiner
+        value = tl.load(values + place, mask=fits, other=0.0)
+        target = tl.load(targets + joiner, mask=fits, other=-1)
+        total += tl.sum(tl.where(target[None, :] == group[:, None], value[None, :], 0.0), axis=1)
+    return total
+
+
+@triton.jit
+def _share(sizes, leaders, joiners, targets, totals, shares, tokens, groups, r, BLOCK: tl.constexpr):
+    """One program: `BLOCK` of the groups and, after these, of the joiners of one sample."""
+    sample = tl.program_id(1).to(tl.int64)
+    sizes += sample * tokens
+    leaders += sample * groups
+    joiners += sample * r
+    targets += sample * r
+    item = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    joiner = item - groups
+    is_group, is_joiner = item < groups, (joiner >= 0) & (joiner < r)
+    group = tl.where(is_group, item.to(tl.int64), tl.load(targets + joiner, mask=is_joiner, other=0))
+    total = tl.load(sizes + tl.load(leaders + group), mask=is_group | is_joiner, other=0.0)
+    total += _sum_of_joiners(sizes, joiners, targets, group, r, BLOCK, True)
+    tl.store(totals + sample * groups + item, total, mask=is_group)
+    size = tl.load(sizes + tl.load(joiners + joiner, mask=is_joiner, other=0), mask=is_joiner, other=0.0)
+    tl.store(shares + sample * r + joiner, size / tl.maximum(total, 1.1754944e-38), mask=is_joiner)
+
+
+@triton.jit
+def _merge(
+    x, leaders, joiners, targets, shares, out,
+    groups, r, features, stride_batch, stride_token, stride_feature,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """One program: one group of one sample. Most groups have no joiner, few have more than two."""
+    group = tl.program_id(0)
+    sample = tl.program_id(1).to(tl.int64)
+    x += sample * stride_batch
+    joiners += sample * r
+    targets += sample * r
+    shares += sample * r
+    feature = tl.program_id(2) * WIDTH + tl.arange(0, WIDTH)
+    fits = feature < features
+    columns = x + feature * stride_feature
+    leader = tl.load(columns + tl.load(leaders + sample * groups + group) * stride_token, mask=fits).to(tl.float32)
+    row = leader
+    for start in range(0, r, BLOCK):
+        joiner = start + tl.arange(0, BLOCK)
+        hits = tl.load(targets + joiner, mask=joiner < r, other=-1) == group
+        next_one = tl.min(tl.where(hits, joiner, r), axis=0)
+        while next_one < r:
+            token = tl.load(joiners + next_one)
+            share = tl.load(shares + next_one)
+            row += share * (tl.load(columns + token * stride_token, mask=fits).to(tl.float32) - leader)
+            next_one = tl.min(tl.where(hits & (joiner > next_one), joiner, r), axis=0)
+    tl.store(out + (sample * groups + group) * features + feature, row.to(out.dtype.element_ty), mask=fits)
+
+
+@triton.jit
+def _merge_backward(
+    grad, leaders, joiners, targets, shares, out,
+    groups, r, tokens, features, stride_batch, stride_token, stride_feature,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """One program: one token. The gradient of its group times its share; a leader has what its joiners leave."""
+    item = tl.program_id(0)
+    sample = tl.program_id(1).to(tl.int64)
+    targets += sample * r
+    shares += sample * r
+    token = tl.load(leaders + sample * groups + item, mask=item < groups, other=0)
+    group = item.to(tl.int64)
+    weight = 1.0
+    if item < groups:
+        joining = tl.zeros([BLOCK], tl.float32)
+        for start in range(0, r, BLOCK):
+            joiner = start + tl.arange(0, BLOCK)
+            hits = tl.load(targets + joiner, mask=joiner < r, other=-1) == group
+            joining += tl.where(hits, tl.load(shares + joiner, mask=joiner < r, other=0.0), 0.0)
+        weight = 1.0 - tl.sum(joining, axis=0)
+    else:
+        token = tl.load(joiners + sample * r + item - groups)
+        group = tl.load(targets + item - groups)
+        weight = tl.load(shares + item - groups)
+    feature = tl.program_id(2) * WIDTH + tl.arange(0, WIDTH)
+    fits = feature < features
+    row = tl.load(grad + sample * stride_batch + group * stride_token + feature * stride_feature, mask=fits)
+    row = weight * row.to(tl.float32)
+    tl.store(out + (sample * tokens + token) * features + feature, row.to(out.dtype.element_ty), mask=fits)
+
+
+def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The sizes after the merge (batch, groups), and the share of each joiner in its group (batch, r)."""
+    (batch, groups), r = leaders.shape, joiners.shape[1]
+    totals, shares = (sizes.new_empty(batch, count, dtype=torch.float32) for count in (groups, r))
+    _share[(triton.cdiv(groups + r, BLOCK), batch)](
+        sizes.contiguous(), leaders, joiners, targets, totals, shares, groups + r, groups, r, BLOCK=BLOCK
+    )
+    return totals, shares
+
+
+def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    """The weighted mean of each group, (batch, groups, features), summed in float32. x may have any strides."""
+    (batch, groups), r, features = leaders.shape, joiners.shape[1], x.shape[2]
+    out = x.new_empty(batch, groups, features)
+    width = min(WIDEST, triton.next_power_of_2(features))
+    _merge[(groups, batch, triton.cdiv(features, width))](
+        x, leaders, joiners, targets, shares, out,
+        groups, r, features, *x.stride(), WIDTH=width, BLOCK=BLOCK,
+    )  # fmt: skip
+    return out
+
+
+def merge_backward(grad: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    """The gradient of `merge` with respect to x, (batch, tokens, features)."""
+    (batch, groups), r, features = leaders.shape, joiners.shape[1], grad.shape[2]
+    out = grad.new_empty(batch, groups + r, features)
+    width = min(WIDEST, triton.next_power_of_2(features))
+    _merge_backward[(groups + r, batch, triton.cdiv(features, width))](
+        grad, leaders, joiners, targets, shares, out,
+        groups, r, groups + r, features, *grad.stride(), WIDTH=width, BLOCK=BLOCK,
+    )  # fmt: skip
+    return out

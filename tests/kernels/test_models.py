@@ -1,0 +1,96 @@
+"""Whole models with the kernels in the place of torch: on a GPU as they are, on a CPU by Triton's interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from cases import SMALL_VIDEO, SMALL_VIT, Case, each_bare
+from comparison import apart, assert_same
+from gpu import DEVICE
+from gradients import Gradients, assert_close, checkpoint, gradients
+from torch import Tensor, nn
+
+from hf_tome import apply_tome, trace_tome
+from hf_tome.core import fused
+
+each_kind = pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Switch them on and off, whatever the device."""
+    return lambda on: monkeypatch.setattr(fused, "fits", lambda x: on)
+
+
+def inputs_of(case: Case) -> dict[str, Tensor]:
+    return {name: value.to(DEVICE) for name, value in case.inputs().items()}
+
+
+@each_bare
+@torch.no_grad()
+def test_outputs_and_groups_are_those_of_torch(case: Case, kernels: Callable[[bool], None]) -> None:
+    model, inputs = apply_tome(case.build(num_hidden_layers=2), r=5).to(DEVICE), inputs_of(case)
+    with trace_tome(model) as trace:
+        kernels(False)
+        expected = model(**inputs)
+        kernels(True)
+        found = model(**inputs)
+    assert apart(found, expected) <= 1e-5
+    assert torch.equal(trace[0].groups, trace[1].groups)
+    assert torch.equal(trace[0].sizes, trace[1].sizes)
+
+
+@torch.no_grad()
+def test_padding(kernels: Callable[[bool], None]) -> None:
+    model, mask = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=6).to(DEVICE), torch.ones(2, SMALL_VIT.tokens)
+    mask[0, 20:] = 0
+    inputs = {**inputs_of(SMALL_VIT), "attention_mask": mask.to(DEVICE)}
+    kernels(False)
+    expected = model(**inputs)
+    kernels(True)
+    assert apart(model(**inputs), expected) <= 1e-5
+
+
+def gradients_of(model: nn.Module, case: Case, compiled: Any = None) -> Gradients:
+    labels = {name: value.to(DEVICE) for name, value in case.labels().items()}
+    runs = model if compiled is None else compiled
+    return gradients(model, lambda: runs(**inputs_of(case), **labels).loss.backward())
+
+
+@each_kind
+def test_gradients_with_and_without_checkpointing(case: Case, kernels: Callable[[bool], None]) -> None:
+    model = apply_tome(case.build(num_hidden_layers=2), r=5).to(DEVICE).train()
+    kernels(False)
+    expected = gradients_of(model, case)
+    kernels(True)
+    assert_close(gradients_of(model, case), expected, 1e-5)
+    checkpoint(model, use_reentrant=False)
+    assert_close(gradients_of(model, case), expected, 1e-5)
+
+
+@each_kind
+def test_compiled_in_one_graph(case: Case, kernels: Callable[[bool], None]) -> None:
+    torch._dynamo.reset()
+    kernels(True)
+    model = apply_tome(case.build(num_hidden_layers=2), r=5).to(DEVICE).train()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    assert_close(gradients_of(model, case, compiled), gradients_of(model, case), 1e-5)
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU")
+@torch.inference_mode()
+def test_in_a_cuda_graph() -> None:
+    """No launch waits for the host: a capture would fail."""
+    model, inputs = apply_tome(SMALL_VIT.build(), r=5).to(DEVICE), inputs_of(SMALL_VIT)
+    expected = model(**inputs).logits.clone()
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        model(**inputs)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = model(**inputs).logits
+    graph.replay()
+    assert_same(found, expected)
