@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hf_tome.api import apply_tome, remove_tome
     from hf_tome.config import ToMeConfig
     from hf_tome.errors import (
+        MissingExtraError,
         NotPatchedError,
         ToMeError,
         ToMeTypeError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "MissingExtraError",
     "NotPatchedError",
     "ToMeConfig",
     "ToMeError",

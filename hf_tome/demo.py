@@ -2,128 +2,111 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+from hf_tome.adapters import family_of
 from hf_tome.api import apply_tome, remove_tome
+from hf_tome.classifier import Classifier, load_classifier
 from hf_tome.embedded import embedded_images, embedded_processor, embedded_vit
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.media.folder import NAMES, files_below, labels_of
+from hf_tome.media.image import SUFFIXES
+from hf_tome.seen import laid_out, seen
 from hf_tome.trace import trace_tome
 from hf_tome.visualize import group_map, paint_groups, sheet
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+BATCHES = {"image": 50, "audio": 4, "video": 2}  # so that a batch takes a few seconds at most on a small machine
+LIMITS = {"image": 500, "audio": 40, "video": 16}  # and a whole demo, minutes
+PICTURES = {"image": 6, "audio": 3, "video": 2}
 
 
 @dataclass
 class Case:
-    """A model with images to classify.
+    """A classifier with inputs to classify.
 
     Attributes:
         title: what it is, for people.
-        model: an image classifier in eval mode.
-        processor: turns pictures into the model's inputs.
-        images: pictures, or paths of pictures, which are opened when their batch comes.
-        labels: one class index per image, or None.
+        classifier: the model with its processor.
+        media: pictures, or paths of files, which are read when their batch comes.
+        labels: one class index per input, or None.
     """
 
     title: str
-    model: nn.Module
-    processor: Any
-    images: list[Image.Image] | list[Path]
+    classifier: Classifier
+    media: Sequence[Image.Image] | Sequence[Path]
     labels: list[int] | None
+
+    @property
+    def model(self) -> nn.Module:
+        return self.classifier.model
+
+    @property
+    def name(self) -> str:
+        """What the inputs are called: "images", "sounds" or "clips"."""
+        return NAMES[self.classifier.modality]
+
+    def inputs(self, start: int, stop: int) -> dict[str, Tensor]:
+        """The model's inputs for some of the media."""
+        read = self.classifier.read
+        media = [read(each) if isinstance(each, Path) else each for each in self.media[start:stop]]
+        return self.classifier.inputs(media)
 
     def batch_count(self, size: int) -> int:
         """How many batches `batches` gives."""
-        return -(-len(self.images) // size)
+        return -(-len(self.media) // size)
 
     def batches(self, size: int) -> Iterator[tuple[dict[str, Tensor], Tensor | None]]:
-        """The model's inputs and the labels (batch,), `size` images at a time."""
-        for start in range(0, len(self.images), size):
-            pictures = [opened(image) for image in self.images[start : start + size]]
-            inputs = dict(self.processor(pictures, return_tensors="pt"))
+        """The model's inputs and the labels (batch,), `size` of the media at a time."""
+        for start in range(0, len(self.media), size):
             labels = None if self.labels is None else torch.tensor(self.labels[start : start + size])
-            yield inputs, labels
+            yield self.inputs(start, start + size), labels
+
+    def steps(self, count: int = 5) -> list[int]:
+        """Values of r that divide what can be merged evenly: with the next one, about no token would be left."""
+        tower, family = next((m, f) for m in self.model.modules() if (f := family_of(m)))
+        config: Any = tower.config
+        grid = family.grid(config, next(iter(self.inputs(0, 1).values())).shape)
+        tokens = family.protected + int(torch.tensor(grid).prod())
+        layers = len(family.layers_of(tower))
+        return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 
 def embedded_case(limit: int | None = None) -> Case:
     """The embedded ViT on the first test images of Fashion-MNIST."""
     images, labels = embedded_images()
-    title = "Embedded ViT (Fashion-MNIST, 197 tokens)"
-    return Case(title, embedded_vit(), embedded_processor(), images[:limit], labels[:limit].tolist())
+    classifier = Classifier(embedded_vit(), embedded_processor(), "image")
+    return Case("Embedded ViT (Fashion-MNIST, 197 tokens)", classifier, images[:limit], labels[:limit].tolist())
 
 
 def own_case(model: str | None, data: Path | None, limit: int | None = None) -> Case:
-    """The user's own image classifier on the user's own folder of images.
+    """The user's own classifier on the user's own folder of images, sounds or clips, as the model takes them.
+
+    Args:
+        model: name on the hub, or folder.
+        data: folder of files; subfolders named as the classes give labels.
+        limit: use at most so many; by default what takes minutes on a small machine.
 
     Raises:
-        ToMeValueError: if one of the two is missing, the model cannot be loaded, or the folder holds no images.
+        ToMeValueError: if one of the two is missing, the model cannot be loaded, or the folder holds no such files.
         UnsupportedModelError: if the model cannot be merged.
     """
     if model is None or data is None:
-        rule = "--model and --data belong together: the model's classes must fit the images."
+        rule = "--model and --data belong together: the model's classes must fit the data."
         got = f"--model {model}" if model else f"--data {data}"
         raise ToMeValueError(complaint(rule, got, "Give both, or neither for the embedded model and images."))
-    try:
-        classifier = AutoModelForImageClassification.from_pretrained(model).eval()
-        processor = AutoImageProcessor.from_pretrained(model)
-    except (OSError, ValueError, KeyError) as error:
-        rule = "--model is the hub name or the folder of an image classifier with its image processor."
-        cure = "Check the name, or save both there with save_pretrained."
-        raise ToMeValueError(complaint(rule, f"{model} ({str(error).splitlines()[0]})", cure)) from error
-    remove_tome(apply_tome(classifier, r=0))  # refuse an unsupported model before any image is read
-    images = image_files(data)[:limit]
-    return Case(f"{model} on {data}", classifier, processor, images, labels_of(images, data, classifier))
-
-
-def image_files(folder: Path) -> list[Path]:
-    """All image files below a folder, in an order that mixes the classes and is the same every time.
-
-    Raises:
-        ToMeValueError: if there is none.
-    """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    if not files:
-        rule = f"--data is a folder with images ({', '.join(sorted(SUFFIXES))})."
-        raise ToMeValueError(complaint(rule, str(folder), "Subfolders named as the model's classes give labels."))
-    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(0))
-    return [files[i] for i in order]
-
-
-def labels_of(files: list[Path], folder: Path, model: Any) -> list[int] | None:
-    """Class indices by the name of each file's folder, or None where the names are not the model's classes."""
-    known = {plain_name(str(name)): int(index) for index, name in model.config.id2label.items()}
-    names = [plain_name(path.parent.name) for path in files if path.parent != folder]
-    if len(names) < len(files) or not set(names) <= set(known):
-        return None
-    return [known[name] for name in names]
-
-
-def plain_name(name: str) -> str:
-    """A class name as a folder can carry it: `T-shirt/top` and `t-shirt_top` are the same."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower())
-
-
-def opened(image: Image.Image | Path) -> Image.Image:
-    """The picture as RGB.
-
-    Raises:
-        ToMeValueError: if the file is no readable image.
-    """
-    if isinstance(image, Image.Image):
-        return image
-    try:
-        return Image.open(image).convert("RGB")
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        rule = "Every image file must be readable."
-        raise ToMeValueError(complaint(rule, f"{image} ({error})", "Remove or repair this file.")) from error
+    classifier = load_classifier(model)
+    config: Any = classifier.model.config
+    files = files_below(data, classifier.modality)
+    used = files[: limit or LIMITS[classifier.modality]]
+    title = f"{model} on {data}" + (f" ({len(files)} {NAMES[classifier.modality]})" if len(used) < len(files) else "")
+    return Case(title, classifier, used, labels_of(used, data, config.id2label))
 
 
 def check_picture(out: Path) -> None:
@@ -137,30 +120,36 @@ def check_picture(out: Path) -> None:
         raise ToMeValueError(complaint(rule, str(out), "For example --out groups.png."))
 
 
-def picture(case: Case, rs: list[int], out: Path, count: int = 6) -> Image.Image:
-    """Write a sheet of a few images and their merged groups after all layers, one row for each r.
+def picture(case: Case, rs: list[int], out: Path) -> Image.Image:
+    """Write a sheet of a few inputs and their merged groups after all layers.
+
+    Images stand side by side, a row for each r. Strips of frames and spectrograms are wide: they stand one below the
+    other, a row for each r of each of them.
 
     Raises:
         ToMeValueError: if the picture cannot be written there.
     """
     check_picture(out)
-    inputs, _ = next(case.batches(count))
-    pictures = [opened(image) for image in case.images[:count]]
-    side = next(iter(inputs.values())).shape[-2:]
-    pictures = [picture.resize((side[1], side[0])) for picture in pictures]
-    scale = max(1, 160 // side[0])
-    rows = [("input", [p.resize((side[1] * scale, side[0] * scale), Image.Resampling.NEAREST) for p in pictures])]
+    modality = case.classifier.modality
+    inputs = case.inputs(0, PICTURES[modality])
+    pictures = [seen(case.classifier, pixels) for pixels in next(iter(inputs.values()))]
+    scale = max(1, 160 // pictures[0].height)
+    size = (pictures[0].width * scale, pictures[0].height * scale)
+    rows = [("input", [each.resize(size, Image.Resampling.NEAREST) for each in pictures])]
     for r in rs:
         apply_tome(case.model, r)
         with torch.inference_mode(), trace_tome(case.model) as trace:
             case.model(**inputs)
-        painted = [paint_groups(p, group_map(trace, item), scale) for item, p in enumerate(pictures)]
+        maps = [laid_out(group_map(trace, item), modality) for item in range(len(pictures))]
+        painted = [paint_groups(each, groups, scale) for each, groups in zip(pictures, maps, strict=True)]
         rows.append((f"r = {r}\n{trace.token_counts[-1]} tokens", painted))
     remove_tome(case.model)
+    if modality != "image":
+        rows = [(caption, [painted[item]]) for item in range(len(pictures)) for caption, painted in rows]
     page = sheet(rows)
     try:
         page.save(out)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         rule = "The picture must be writable."
         raise ToMeValueError(complaint(rule, f"{out} ({error})", "Choose another place with --out.")) from error
     return page

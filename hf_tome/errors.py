@@ -25,6 +25,10 @@ class NotPatchedError(ToMeError, ValueError):
     """The call needs a model on which `apply_tome` was called."""
 
 
+class MissingExtraError(ToMeError, ImportError):
+    """The call needs a package that an extra of hf_tome installs."""
+
+
 def complaint(rule: str, got: object, cure: str) -> str:
     """The one form of every message: rule, what was got, cure. A str is taken as said; `shown` puts it in quotes."""
     return f"{rule} Got: {_short(got) if isinstance(got, str) else shown(got)}. {cure}"

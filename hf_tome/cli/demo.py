@@ -15,42 +15,50 @@ if TYPE_CHECKING:
 
 
 def demo(
-    model: Annotated[str | None, typer.Option(help="Hub name or folder of an image classifier.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of images; subfolders name the classes.")] = None,
+    model: Annotated[str | None, typer.Option(help="Hub name or folder of a classifier with its processor.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images, sounds or clips, as the model takes; subfolders name classes."),
+    ] = None,
     r: Annotated[list[int] | None, typer.Option(help="Tokens to merge per layer; repeat for several.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 50,
-    limit: Annotated[int, typer.Option(min=1, help="Use at most so many images.")] = 500,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Inputs per batch. [default: 50 images, 4 sounds, 2 clips]")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use at most so many. [default: 500 images, 40 sounds, 16 clips]")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where to write the picture of merged groups.")] = Path("hf-tome-demo.png"),
 ) -> None:
-    """Show what token merging costs and buys: accuracy, images/s, speed-up, MAC ratio, tokens left."""
+    """Show what token merging costs and buys: accuracy, inputs/s, speed-up, MAC ratio, tokens left."""
     from transformers.utils import logging
 
-    from hf_tome.demo import check_picture, embedded_case, own_case, picture
+    from hf_tome.demo import BATCHES, LIMITS, check_picture, embedded_case, own_case, picture
     from hf_tome.report.compare import compare
 
     check_picture(out)
     logging.disable_progress_bar()
     console = Console()
-    rs = r or [4, 8, 12, 16, 20]
-    case = own_case(model, data, limit) if model or data else embedded_case(limit)
-    console.print(f"{case.title}: {len(case.images)} images, batches of {batch}.")
+    case = own_case(model, data, limit) if model or data else embedded_case(limit or LIMITS["image"])
+    batch = batch or BATCHES[case.classifier.modality]
+    console.print(f"{case.title}: {len(case.media)} {case.name}, batches of {batch}.")
+    rs = r or case.steps()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Comparing", total=case.batch_count(batch))
         rows = compare(case.model, case.batches(batch), rs, done=lambda: progress.advance(task))
-    console.print(table(rows))
+    console.print(table(rows, case.name))
     picture(case, [value for value in rs if value][-2:] or rs[:1], out)
-    console.print(f"Merged groups of a few images: {out}")
+    console.print(f"Merged groups of a few {case.name}: {out}")
 
 
-def table(rows: list[Row]) -> Table:
-    """The rows of a comparison, for the terminal."""
+def table(rows: list[Row], name: str) -> Table:
+    """The rows of a comparison of inputs called `name`, for the terminal."""
     labelled = rows[0].correct is not None
     result = Table(caption="speed-up: median of paired batches, quartiles in brackets")
     for column in (
         "r",
         "accuracy" if labelled else "same prediction",
-        "images/s",
+        f"{name}/s",
         "speed-up",
         "MAC ratio",
         "tokens left",
@@ -62,7 +70,7 @@ def table(rows: list[Row]) -> Table:
         result.add_row(
             "off" if row.r is None else str(row.r),
             f"{share:.1%}",
-            f"{row.per_second:.0f}",
+            f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}",
             "1.00x" if row.r is None else f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})",
             f"{row.mac_ratio:.2f}x",
             f"{row.token_counts[-1]} of {row.token_counts[0]}",

@@ -20,6 +20,7 @@ class Extra:
 
 EXTRAS = (
     Extra("soundfile", "soundfile", "audio", "reads audio files"),
+    Extra("soxr", "soxr", "audio", "resamples sound"),
     Extra("av", "av", "video", "reads video files"),
     Extra("datasets", "datasets", "train", "loads data sets"),
     Extra("accelerate", "accelerate", "train", "is needed by Trainer"),

@@ -1,0 +1,125 @@
+"""A user's own classifier with what feeds it: from files of its modality to the model's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModelForAudioClassification,
+    AutoModelForImageClassification,
+    AutoModelForVideoClassification,
+    PretrainedConfig,
+)
+
+# The top-level name is a placeholder that raises where torchvision is missing, under transformers 5.10.
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+from hf_tome.adapters import FAMILIES, REFUSED
+from hf_tome.api import apply_tome, remove_tome
+from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
+from hf_tome.media.clip import read_clip
+from hf_tome.media.image import read_image
+from hf_tome.media.sound import read_sound
+
+AUTO = {  # a VideoMAE is fed by an image processor; its video processor would need torchvision
+    "image": (AutoModelForImageClassification, AutoImageProcessor),
+    "video": (AutoModelForVideoClassification, AutoImageProcessor),
+    "audio": (AutoModelForAudioClassification, AutoFeatureExtractor),
+}
+RULE = "A model is the hub name or the folder of a classifier with its processor."
+SHORTEST = 400  # samples: one window of AST's spectrogram
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classification model, and the processor that it was trained with.
+
+    Attributes:
+        model: in eval mode.
+        processor: makes the model's inputs of media as `hf_tome.media` reads them.
+        modality: "image", "video" or "audio".
+    """
+
+    model: nn.Module
+    processor: Any
+    modality: str
+
+    def read(self, path: Path) -> Any:
+        """One file as the processor takes it: a picture, a waveform at its rate, or as many frames as the model sees.
+
+        Raises:
+            ToMeValueError: if the file cannot be read.
+            MissingExtraError: if the extra that reads such files is not installed.
+        """
+        if self.modality == "image":
+            return read_image(path)
+        if self.modality == "audio":
+            return read_sound(path, self.processor.sampling_rate)[0]
+        config: Any = self.model.config
+        return read_clip(path, config.num_frames)
+
+    def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
+        """The model's keyword inputs for a batch of what `read` gives."""
+        if self.modality == "audio":
+            waves = [np.pad(wave, (0, max(0, SHORTEST - len(wave)))) for wave in media]  # too short is padded anyway
+            return dict(self.processor(waves, sampling_rate=self.processor.sampling_rate, return_tensors="pt"))
+        if self.modality == "video":
+            return dict(self.processor([list(frames) for frames in media], return_tensors="pt"))
+        return dict(self.processor(list(media), return_tensors="pt"))
+
+
+def load_classifier(name: str) -> Classifier:
+    """The classifier of a supported family that `name` holds, with its processor.
+
+    Args:
+        name: on the hub, or a folder that `save_pretrained` of both wrote.
+
+    Raises:
+        ToMeValueError: if they cannot be loaded.
+        UnsupportedModelError: if the model cannot be merged.
+    """
+    config = _loaded(AutoConfig, name)
+    modality = _modality(name, config)
+    auto_model, auto_processor = AUTO[modality]
+    model, report = _loaded(auto_model, name, output_loading_info=True)
+    if missing := sorted(key for key in report["missing_keys"] if "classifier" in key):
+        cure = "Train it as a classifier first: transformers gave it random weights there."
+        raise ToMeValueError(complaint(RULE, f"{name}, which holds no {', '.join(missing)}", cure))
+    remove_tome(apply_tome(model, r=0))  # refuse what cannot be merged before any file is read
+    return Classifier(model.eval(), _loaded(auto_processor, name), modality)
+
+
+def _loaded(auto: Any, name: str, **options: Any) -> Any:
+    """What an auto class of transformers loads, never with code that comes along.
+
+    Raises:
+        ToMeValueError: if it cannot be loaded.
+    """
+    try:
+        return auto.from_pretrained(name, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        cure = "Check the name, or save both there with save_pretrained."
+        raise ToMeValueError(complaint(RULE, f"{name} ({reason})", cure)) from error
+
+
+def _modality(name: str, config: PretrainedConfig) -> str:
+    """The modality of the family that a config belongs to.
+
+    Raises:
+        UnsupportedModelError: if it is of none.
+    """
+    for family in FAMILIES:
+        if family.model_type == config.model_type:
+            return family.modality
+    rule = f"A model is of a supported family: {', '.join(family.model_type for family in FAMILIES)}."
+    reason = f"It cannot be merged: {REFUSED[config.model_type]}. " if config.model_type in REFUSED else ""
+    cure = f"{reason}`hf-tome families` lists what works and why the rest does not."
+    raise UnsupportedModelError(complaint(rule, f"{name} (model type {config.model_type})", cure))

@@ -1,0 +1,1 @@
+"""Files of images, sounds and videos: a path in, plain data out."""

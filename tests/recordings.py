@@ -1,0 +1,39 @@
+"""Sound and video files, written as real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+
+
+def tone(seconds: float, rate: int, pitch: float = 440.0) -> np.ndarray:
+    """(samples,) float32: a sine of half the full scale."""
+    return (0.5 * np.sin(2 * np.pi * pitch * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+def write_sound(path: Path, samples: np.ndarray, rate: int) -> Path:
+    """(samples,) or (samples, channels), in the format that the suffix names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate)
+    return path
+
+
+def write_clip(path: Path, greys: Sequence[int], codec: str = "libx264", size: tuple[int, int] = (48, 32)) -> Path:
+    """A clip with one frame of each grey, a keyframe every 12 and frames that look ahead where the codec can."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(path, "w") as file:
+        stream = file.add_stream(codec, rate=25)
+        stream.width, stream.height = size
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        stream.gop_size = 12
+        if codec in ("libx264", "mpeg4", "mpeg2video"):
+            stream.max_b_frames = 2
+        for grey in greys:
+            picture = np.full((size[1], size[0], 3), grey, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(stream.encode())
+    return path
