@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,9 @@ def _loaded(auto: Any, name: str, **options: Any) -> Any:
         ToMeValueError: if it cannot be loaded.
     """
     try:
-        return auto.from_pretrained(name, trust_remote_code=False, **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "At least one mel filter")  # true of AST's own 128 bins
+            return auto.from_pretrained(name, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         cure = "Check the name, or save both there with save_pretrained."

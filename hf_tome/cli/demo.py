@@ -20,12 +20,17 @@ def demo(
         Path | None,
         typer.Option(help="Folder of images, sounds or clips, as the model takes; subfolders name classes."),
     ] = None,
-    r: Annotated[list[int] | None, typer.Option(help="Tokens to merge per layer; repeat for several.")] = None,
+    r: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Tokens to merge per layer; repeat for several.", show_default="five steps towards no token left"
+        ),
+    ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Inputs per batch. [default: 50 images, 4 sounds, 2 clips]")
+        int | None, typer.Option(min=1, help="Inputs per batch.", show_default="50 images, 4 sounds, 2 clips")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use at most so many. [default: 500 images, 40 sounds, 16 clips]")
+        int | None, typer.Option(min=1, help="Use at most so many.", show_default="500 images, 40 sounds, 16 clips")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where to write the picture of merged groups.")] = Path("hf-tome-demo.png"),
 ) -> None:

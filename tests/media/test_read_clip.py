@@ -39,13 +39,15 @@ def test_frames_are_the_middles_of_equal_parts(tmp_path: Path, name: str) -> Non
 
 def test_a_jump_leaves_frames_undecoded(tmp_path: Path) -> None:
     """What stands before the last keyframe is never looked at: here it is broken."""
-    path = write_clip(tmp_path / "a.mkv", range(0, 250, 3), "libx264")
+    path = write_clip(tmp_path / "a.mp4", range(0, 250, 3))
     with av.open(path) as file:
         packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
     good, content = read_clip(path, 1), bytearray(path.read_bytes())
     for start, size in packets[2:20]:
-        content[start + 20 : start + size] = bytes(size - 20)
+        content[start : start + size] = b"\xff" * size
     path.write_bytes(content)
+    with pytest.raises(av.FFmpegError):
+        decoded(path)
     assert np.array_equal(read_clip(path, 1), good)
 
 
