@@ -10,7 +10,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-versions lint format docs results clean
+.PHONY: help demo test test-all test-versions lint format docs results bench bench-gpu clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,9 +36,14 @@ format: .venv/.stamp-dev ## mend what the linters can mend
 docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-results: .venv/.stamp-demo ## measure anew, and write the tables of README and docs (about 10 minutes)
+results: .venv/.stamp-demo ## measure anew, and write the tables of README and docs (about a minute)
 	$(BIN)/python benchmarks/demo_results.py
-	$(BIN)/python benchmarks/cpu_speed.py
+
+bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
+	$(BIN)/python benchmarks/speed.py cpu
+
+bench-gpu: .venv/.stamp-dev ## the same on a GPU (about 8 minutes)
+	$(BIN)/python benchmarks/speed.py gpu
 
 clean: ## remove all that make has made, the environments too
 	rm -rf .venv $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis

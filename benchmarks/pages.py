@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from hf_tome.report.compare import Row
+from hf_tome.report.timing import Timing
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,7 +39,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def speed(row: Row) -> str:
+def speed(row: Timing) -> str:
     """The median speed-up with its quartiles."""
     low, high = row.spread
     return f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})"

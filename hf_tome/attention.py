@@ -91,6 +91,11 @@ def log_sizes(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1
     return bias.to(dtype)[:, None, None]
 
 
+def metric_of(key: Float[Tensor, "batch heads tokens channels"]) -> Float[Tensor, "batch tokens channels"]:
+    """What tokens are compared by: the keys, averaged over the heads (ToMe, section 3, "token similarity")."""
+    return key.detach().mean(dim=1)
+
+
 def tome_attention(
     module: nn.Module,
     query: Float[Tensor, "batch heads tokens channels"],
@@ -106,7 +111,7 @@ def tome_attention(
     frame = LOCAL.frame
     if frame is not None:
         if frame.record.r > 0 and frame.record.plan is None:
-            frame.metric = key.detach().mean(dim=1)  # (batch, tokens, channels)
+            frame.metric = metric_of(key)
         # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
         # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
         attention_mask = log_sizes(frame.record, query.dtype)

@@ -76,11 +76,12 @@ class Classifier:
         return dict(self.processor(list(media), return_tensors="pt"))
 
 
-def load_classifier(name: str) -> Classifier:
+def load_classifier(name: str, attention: str | None = None) -> Classifier:
     """The classifier of a supported family that `name` holds, with its processor.
 
     Args:
         name: on the hub, or a folder that `save_pretrained` of both wrote.
+        attention: the attention implementation; None takes transformers' choice.
 
     Raises:
         ToMeValueError: if they cannot be loaded.
@@ -89,7 +90,7 @@ def load_classifier(name: str) -> Classifier:
     config = _loaded(AutoConfig, name)
     modality = _modality(name, config)
     auto_model, auto_processor = AUTO[modality]
-    model, report = _loaded(auto_model, name, output_loading_info=True)
+    model, report = _loaded(auto_model, name, output_loading_info=True, attn_implementation=attention)
     if missing := sorted(key for key in report["missing_keys"] if "classifier" in key):
         cure = "Train it as a classifier first: transformers gave it random weights there."
         raise ToMeValueError(complaint(RULE, f"{name}, which holds no {', '.join(missing)}", cure))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from hf_tome.cli.bench import bench
 from hf_tome.cli.demo import demo
 from hf_tome.cli.doctor import doctor
 from hf_tome.cli.families import families
@@ -15,5 +16,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
+app.command()(bench)
 app.command()(families)
 app.command()(doctor)

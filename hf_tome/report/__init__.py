@@ -1,6 +1,21 @@
-"""What merging costs and buys: multiply-adds, time, accuracy."""
+"""What merging costs and buys: multiply-adds, time, memory, accuracy."""
 
+from hf_tome.overhead import merging_share
 from hf_tome.report.compare import Row, compare
-from hf_tome.report.macs import encoder_macs, mac_ratio
+from hf_tome.report.macs import counted_macs, encoder_macs, mac_ratio
+from hf_tome.report.measure import Measured, measure
+from hf_tome.report.memory import peak_memory
+from hf_tome.report.timing import Timing
 
-__all__ = ["Row", "compare", "encoder_macs", "mac_ratio"]
+__all__ = [
+    "Measured",
+    "Row",
+    "Timing",
+    "compare",
+    "counted_macs",
+    "encoder_macs",
+    "mac_ratio",
+    "measure",
+    "merging_share",
+    "peak_memory",
+]

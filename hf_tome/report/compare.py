@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,48 +14,21 @@ from torch import Tensor, nn
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.report.macs import mac_ratio
+from hf_tome.report.timing import Timing, pair, turned
 from hf_tome.trace import trace_tome
 
 
 @dataclass
-class Row:
-    """What one r did.
+class Row(Timing):
+    """What one r did: a `Timing` of which each round is a batch.
 
     Attributes:
-        r: the setting; None is the untouched model.
-        token_counts: tokens entering each layer and leaving the last.
-        mac_ratio: times fewer multiply-adds than without merging.
-        seconds: time of each batch.
-        inputs: inputs seen.
         correct: inputs whose label was predicted; None where there are no labels.
         agreeing: inputs on which the prediction is that of the untouched model.
-        speedups: time of the untouched model over this one's, batch by batch.
     """
 
-    r: Any
-    token_counts: list[int] = field(default_factory=list)
-    mac_ratio: float = 1.0
-    seconds: list[float] = field(default_factory=list)
-    inputs: int = 0
     correct: int | None = None
     agreeing: int = 0
-    speedups: list[float] = field(default_factory=list)
-
-    @property
-    def per_second(self) -> float:
-        """Inputs per second, over all batches."""
-        return self.inputs / sum(self.seconds)
-
-    @property
-    def speedup(self) -> float:
-        """Median of the paired ratios."""
-        return statistics.median(self.speedups)
-
-    @property
-    def spread(self) -> tuple[float, float]:
-        """Quartiles of the paired ratios."""
-        low, _, high = statistics.quantiles(self.speedups, n=4) if len(self.speedups) > 1 else self.speedups * 3
-        return low, high
 
 
 def compare(
@@ -86,13 +58,12 @@ def compare(
         for number, (inputs, labels) in enumerate(batches):
             if number == 0:
                 _warm_up(variants, inputs)
-            _run_batch(list(_turned(variants, number)), plain, inputs, labels)
+            _run_batch(turned(variants, number), plain, inputs, labels)
             done()
     rows = [row for row, _ in variants]
     if not rows[0].inputs:
         raise ToMeValueError(complaint("There must be inputs to compare on.", "none", "Give at least one batch."))
-    for row in rows:
-        row.speedups = [a / b for a, b in zip(rows[0].seconds, row.seconds, strict=True)]
+    pair(rows)
     return rows
 
 
@@ -108,12 +79,6 @@ def _warm_up(variants: list[tuple[Row, nn.Module]], inputs: dict[str, Tensor]) -
         row.mac_ratio = mac_ratio(trace.token_counts, config.hidden_size, config.intermediate_size)
     counts = next((row.token_counts for row, _ in variants if row.token_counts), [])
     variants[0][0].token_counts = counts[:1] * len(counts)
-
-
-def _turned(variants: list, number: int) -> Iterator:
-    """The variants in an order that turns from batch to batch."""
-    start = number % len(variants)
-    return iter(variants[start:] + variants[:start])
 
 
 def _run_batch(

@@ -34,8 +34,8 @@ def test_formula_equals_the_count_of_the_real_model(r):
         model(x)
     counted = flops.get_total_flops() / 2
     patches = 64 * 48 * 3 * 16
-    # the only other products are those of the matching: (n/2)^2 d per layer
-    matching = sum((n + 1) // 2 * (n // 2) * 16 for n in trace.token_counts[:-1]) if r else 0
+    # the only other products are those of the matching, of about (n/2)^2 pairs; the class token takes no part
+    matching = sum((n - 1) // 2 * (n // 2) * 16 for n in trace.token_counts[:-1]) if r else 0
     assert counted == encoder_macs(trace.token_counts, 48, 96) + patches + matching
 
 

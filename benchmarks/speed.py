@@ -1,0 +1,63 @@
+"""Measure full-size models with random weights, and write docs/results/speed.md with its data and plots.
+
+python benchmarks/speed.py cpu      # make bench: under 15 minutes on 2 cores
+python benchmarks/speed.py gpu      # make bench-gpu: under 8 minutes
+python benchmarks/speed.py pages    # write the pages anew from the data
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from long_inputs import measure_long, write_long
+from pages import ROOT, machine
+from plain import plain_tome
+from speed_cases import SETS, Case
+from speed_page import write_pages
+
+from hf_tome.report.measure import measure
+from hf_tome.report.presets import build, random_inputs
+
+DATA = ROOT / "docs/results/data"
+
+
+def run_case(case: Case, device: str) -> list[dict[str, Any]]:
+    """The rows of one case, as plain data."""
+    model = build(case.config, **case.settings).to(device, getattr(torch, case.dtype))  # pyright: ignore
+    if case.checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    rows = measure(
+        model,
+        random_inputs(model, case.batch),
+        case.rs,
+        rounds=case.rounds,
+        train=case.train,
+        compiled=case.compiled,
+        rivals={"plain": plain_tome} if case.baseline else None,
+    )
+    return [asdict(row) for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["cpu", "gpu", "pages"])
+    what = parser.parse_args().what
+    if what != "pages":
+        device = "cuda" if what == "gpu" else "cpu"
+        cases = []
+        for case in SETS[what]:
+            cases.append({"case": asdict(case), "rows": run_case(case, device)})
+            print(f"{case.name}, batch {case.batch}, {case.kind}: done", flush=True)
+        DATA.mkdir(exist_ok=True)
+        found = {"machine": machine(), "cases": cases, "long": measure_long(device)}
+        (DATA / f"speed-{what}.json").write_text(json.dumps(found) + "\n")
+    write_pages(DATA)
+    write_long(DATA)
+
+
+if __name__ == "__main__":
+    main()

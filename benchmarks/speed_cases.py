@@ -1,0 +1,82 @@
+"""What the speed benchmark runs: on a CPU in 15 minutes on 2 cores, on a GPU in 8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+NAMES = {
+    "vit-base": "ViT-B/16",
+    "vit-small": "ViT-S/16",
+    "videomae-base": "VideoMAE-B",
+    "ast-base": "AST-B",
+    "vit-large-384": "ViT-L/16 at 384",
+    "vit-huge-518": "ViT-H/14 at 518",
+    "videomae-large": "VideoMAE-L",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model at one batch size.
+
+    Attributes:
+        config: a name of `hf_tome.report.presets`.
+        rs: tokens to merge per layer.
+        batch: inputs per batch.
+        rounds: how often each variant runs.
+        train: training steps instead of inference.
+        checkpointing: with gradient checkpointing.
+        baseline: whether the plain implementation of the paper runs beside it.
+        dtype: numbers to compute in.
+        compiled: a mode of `torch.compile`, or None.
+        settings: what differs from the preset's config.
+    """
+
+    config: str
+    rs: tuple[int, ...]
+    batch: int
+    rounds: int
+    train: bool = False
+    checkpointing: bool = False
+    baseline: bool = True
+    dtype: str = "float32"
+    compiled: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The model, for people."""
+        return NAMES[self.config]
+
+    @property
+    def kind(self) -> str:
+        """How it runs, for people."""
+        if self.train:
+            return "training, checkpointing" if self.checkpointing else "training"
+        return "inference" if self.compiled is None else f"inference, compiled ({self.compiled})"
+
+
+CPU = (
+    Case("vit-base", (16,), batch=8, rounds=12),
+    Case("vit-base", (4, 8, 13, 16), batch=1, rounds=30, baseline=False),
+    Case("vit-small", (1, 4, 8, 13), batch=1, rounds=80, baseline=False),
+    Case("vit-small", (13,), batch=1, rounds=80),
+    Case("videomae-base", (130,), batch=1, rounds=10),
+    Case("ast-base", (96,), batch=1, rounds=12),
+    Case("vit-base", (16,), batch=8, rounds=6, train=True),
+    Case("videomae-base", (130,), batch=1, rounds=5, train=True, baseline=False),
+    Case("videomae-base", (130,), batch=1, rounds=5, train=True, checkpointing=True, baseline=False),
+)
+
+GPU = tuple(
+    Case(config, (r,), batch=batch, rounds=20, dtype="bfloat16", compiled=compiled)
+    for compiled in (None, "max-autotune-no-cudagraphs")
+    for config, r, batch in (
+        ("vit-large-384", 23, 64),
+        ("vit-huge-518", 40, 16),
+        ("videomae-large", 65, 16),
+        ("ast-base", 96, 64),
+    )
+)
+SETS = {"cpu": CPU, "gpu": GPU}

@@ -1,0 +1,104 @@
+"""Tables and plots of the speed benchmark, from its data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pages import ROOT, markdown, speed, write_block
+from speed_cases import GPU, Case
+
+from hf_tome.report.measure import Measured
+from hf_tome.report.plot import plot_speed
+
+SPEED = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "merging itself", "speed-up of plain ToMe")
+SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
+TRAIN = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "memory", "tokens, mean")
+GPU_HEADER = ("model", "batch", "r", "how", "speed-up", "MAC ratio (limit)", "score", "against plain ToMe")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A case with its rows: the untouched model, then each r, then the baseline if it ran."""
+
+    case: Case
+    rows: list[Measured]
+
+    @property
+    def ours(self) -> list[Measured]:
+        return [row for row in self.rows if row.name == "hf_tome"]
+
+    @property
+    def plain(self) -> list[Measured]:
+        return [row for row in self.rows if row.name == "plain"]
+
+
+def load(file: Path) -> tuple[list[Result], str]:
+    """The results of one run, and the machine that it was on."""
+    found = json.loads(file.read_text())
+    results = [Result(Case(**each["case"]), [Measured(**row) for row in each["rows"]]) for each in found["cases"]]
+    return results, found["machine"]
+
+
+def write_pages(data: Path) -> None:
+    """All tables and plots for which there is data."""
+    if (data / "speed-cpu.json").exists():
+        write_cpu(*load(data / "speed-cpu.json"))
+    rows, source = [unmeasured(case) for case in GPU], "`make bench-gpu` measures them."
+    if (data / "speed-gpu.json").exists():
+        results, machine = load(data / "speed-gpu.json")
+        rows, source = [gpu_row(each) for each in results], f"Measured by `make bench-gpu`. {machine}"
+    write_block(ROOT / "docs/results/speed.md", "gpu", f"{markdown(GPU_HEADER, rows)}\n\n{source}")
+
+
+def write_cpu(results: list[Result], machine: str) -> None:
+    """The CPU's tables and plot."""
+    page = ROOT / "docs/results/speed.md"
+    source = f"Measured by `make bench`, random weights, medians of paired rounds (quartiles). {machine}"
+    trained = [each for each in results if each.case.train]
+    against = [each for each in results if each.plain and not each.case.train]
+    single = [each for each in results if not each.plain and not each.case.train]
+    table = markdown(SPEED, [speed_row(each) for each in against])
+    for file in (page, ROOT / "README.md"):
+        write_block(file, "cpu", f"{table}\n\n{source}")
+    write_block(page, "single", markdown(SINGLE, [single_row(each, row) for each in single for row in each.rows]))
+    write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
+    groups = {f"{each.case.name}, batch {each.case.batch}, {each.case.kind}": each.ours for each in results}
+    plain = [row for each in results for row in each.plain]
+    plot_speed({**groups, "plain ToMe, same cases": plain}, ROOT / "docs/images/speed.png")
+
+
+def common(row: Measured) -> tuple[str, str, str]:
+    return speed(row), f"{row.mac_ratio:.2f}x", f"{row.score:.2f}"
+
+
+def speed_row(each: Result) -> list[str]:
+    (row,), (plain,) = each.ours, each.plain
+    return [each.case.name, str(row.batch), str(row.r), *common(row), f"{row.overhead:.1%}", speed(plain)]
+
+
+def single_row(each: Result, row: Measured) -> list[str]:
+    latency = f"{1000 * (row.latency or 0):.1f} ms"
+    if row.r is None:
+        return [each.case.name, "off", "1.00x", "1.00x", "", latency]
+    return [each.case.name, str(row.r), *common(row), latency]
+
+
+def train_row(each: Result) -> list[str]:
+    (row,), off = each.ours, each.rows[0]
+    name = each.case.name + (", checkpointing" if each.case.checkpointing else "")
+    counts = row.token_counts[:-1]
+    tokens, memory = sum(counts) / len(counts) / counts[0], (row.peak_bytes or 0) / (off.peak_bytes or 1)
+    return [name, str(row.batch), str(row.r), *common(row), f"{memory:.0%}", f"{tokens:.0%}"]
+
+
+def gpu_row(each: Result) -> list[str]:
+    (row,), (plain,) = each.ours, each.plain
+    how = f"{each.case.dtype}, {each.case.kind}"
+    return [each.case.name, str(row.batch), str(row.r), how, *common(row), f"{row.speedup / plain.speedup:.2f}x"]
+
+
+def unmeasured(case: Case) -> list[str]:
+    none = "not measured yet"
+    return [case.name, str(case.batch), str(case.rs[0]), f"{case.dtype}, {case.kind}", none, "", none, none]

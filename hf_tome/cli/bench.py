@@ -1,0 +1,138 @@
+"""`hf-tome bench`: speed, memory and multiply-adds of one model at several r."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from hf_tome.report.measure import Measured
+
+
+class Dtype(str, Enum):
+    """Numbers that a model can compute in."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+def bench(
+    model: Annotated[str | None, typer.Option(help="Hub name or folder of a classifier.")] = None,
+    config: Annotated[str | None, typer.Option(help="Full-size model with random weights, as vit-base.")] = None,
+    r: Annotated[list[str] | None, typer.Option(help="Tokens to merge per layer; several as 8,16.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Inputs per batch.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each variant runs.")] = 10,
+    dtype: Annotated[Dtype, typer.Option(help="Numbers to compute in.")] = Dtype.float32,
+    attn: Annotated[str, typer.Option(help="Attention implementation.")] = "sdpa",
+    device: Annotated[str | None, typer.Option(help="As cpu or cuda. [default: cuda where there is one]")] = None,
+    compiled: Annotated[str | None, typer.Option("--compile", help="Mode of torch.compile, as default.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Measure training steps, not inference.")] = False,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the rows to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw speed-up against MAC ratio.")] = None,
+) -> None:
+    """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
+    from transformers.utils import logging
+
+    from hf_tome.report.measure import measure
+    from hf_tome.report.plot import check_plot, plot_speed
+    from hf_tome.report.presets import random_inputs
+
+    rs = steps(r or ["8,16"])
+    if plot is not None:
+        check_plot(plot)
+    logging.disable_progress_bar()
+    console = Console()
+    subject = loaded(model, config, attn, dtype.value, device)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Measuring", total=rounds * (1 if train or batch == 1 else 2))
+        rows = measure(
+            subject,
+            random_inputs(subject, batch),
+            rs,
+            rounds=rounds,
+            train=train,
+            compiled=compiled,
+            done=lambda: progress.advance(task),
+        )
+    console.print(table(rows, f"{model or config or 'vit-base'}, {subject.device}, {dtype.value}, batch {batch}"))
+    if json_out is not None:
+        json_out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    if plot is not None:
+        plot_speed({"hf_tome": rows}, plot)
+        console.print(f"Plot: {plot}")
+
+
+def steps(given: list[str]) -> list[int]:
+    """The values of --r: integers, several in one option between commas.
+
+    Raises:
+        ToMeValueError: if one is no integer of at least 0.
+    """
+    from hf_tome.errors import ToMeValueError, complaint
+
+    texts = [text.strip() for option in given for text in option.split(",")]
+    if not all(text.isdecimal() for text in texts):
+        rule = "--r takes integers of at least 0, several between commas."
+        raise ToMeValueError(complaint(rule, ",".join(given), "For example --r 8,16."))
+    return [int(text) for text in texts]
+
+
+def loaded(model: str | None, config: str | None, attn: str, dtype: str, device: str | None) -> PreTrainedModel:
+    """The model to measure, on its device.
+
+    Raises:
+        ToMeValueError: if both or unknown names are given, or the device is not there.
+    """
+    import torch
+
+    from hf_tome.classifier import load_classifier
+    from hf_tome.errors import ToMeError, ToMeValueError, complaint
+    from hf_tome.report.presets import build
+
+    if model and config:
+        rule = "--model is a model of your own, --config a full-size one with random weights."
+        raise ToMeValueError(complaint(rule, f"--model {model} --config {config}", "Give one of them."))
+    try:
+        subject: Any = load_classifier(model, attn).model if model else build(config or "vit-base", attn)
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return subject.to(place, getattr(torch, dtype)).eval()
+    except ToMeError:
+        raise
+    except (RuntimeError, AssertionError, ValueError, ImportError) as error:
+        rule = "--device and --attn name what this machine has."
+        got = f"--device {device} --attn {attn} ({str(error).splitlines()[0]})"
+        raise ToMeValueError(complaint(rule, got, "For example --device cpu --attn sdpa.")) from error
+
+
+def table(rows: list[Measured], title: str) -> Table:
+    """The rows of a measurement, for the terminal."""
+    caption = "speed-up: median of paired rounds, quartiles in brackets; score: speed-up / MAC ratio"
+    result = Table(title=title, caption=caption)
+    for column in ("r", "inputs/s", "one input", "speed-up", "MAC ratio", "score", "memory", "merging"):
+        result.add_column(column, justify="right")
+    for row in rows:
+        low, high = row.spread
+        off = row.r is None
+        result.add_row(
+            "off" if off else str(row.r),
+            f"{row.per_second:.1f}",
+            "" if row.latency is None else f"{1000 * row.latency:.1f} ms",
+            "1.00x" if off else f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})",
+            f"{row.mac_ratio:.2f}x",
+            "" if off else f"{row.score:.2f}",
+            "" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:.0f} MiB",
+            "" if row.overhead is None else f"{row.overhead:.1%}",
+        )
+    return result

@@ -1,0 +1,69 @@
+"""The most memory that a call holds at once."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of tensors that are made inside it, while they live.
+
+    What lived before is not counted, nor what a kernel takes for itself while it runs.
+
+    Attributes:
+        now: bytes that live now.
+        peak: the most that lived at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: dict[int, weakref.ref] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        given = {_key(tensor) for tensor in tree_iter((args, kwargs)) if isinstance(tensor, Tensor)}
+        for tensor in tree_iter(out):
+            # a view of what was there before, or of what is counted already, takes no memory
+            if isinstance(tensor, Tensor) and _key(tensor) not in given and _key(tensor) not in self._known:
+                self._count(tensor.untyped_storage())
+        return out
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+
+        def gone(_: weakref.ref) -> None:
+            self.now -= size
+            del self._known[key]
+
+        self._known[key] = weakref.ref(storage, gone)
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+
+def _key(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def peak_memory(run: Callable[[], Any], device: torch.device) -> int:
+    """The bytes that `run` holds at once, at most, beyond what lives when it is called.
+
+    On CUDA the allocator's own count; elsewhere the bytes of all tensors made (`LiveBytes`).
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with LiveBytes() as live:
+        run()
+    return live.peak
