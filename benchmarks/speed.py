@@ -29,7 +29,7 @@ def run_case(case: Case, device: str) -> list[dict[str, Any]]:
     """The rows of one case, as plain data."""
     model = build(case.config, **case.settings).to(device, getattr(torch, case.dtype))  # pyright: ignore
     if case.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     rows = measure(
         model,
         random_inputs(model, case.batch),
