@@ -64,7 +64,9 @@ def write_cpu(results: list[Result], machine: str) -> None:
         write_block(file, "cpu", f"{table}\n\n{source}")
     write_block(page, "single", markdown(SINGLE, [single_row(each, row) for each in single for row in each.rows]))
     write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
-    groups = {f"{each.case.name}, batch {each.case.batch}, {each.case.kind}": each.ours for each in results}
+    groups: dict[str, list[Measured]] = {}
+    for each in results:
+        groups.setdefault(f"{each.case.name}, batch {each.case.batch}, {each.case.kind}", []).extend(each.ours)
     plain = [row for each in results for row in each.plain]
     plot_speed({**groups, "plain ToMe, same cases": plain}, ROOT / "docs/images/speed.png")
 

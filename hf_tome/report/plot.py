@@ -10,6 +10,7 @@ from hf_tome.media.extra import extra
 from hf_tome.report.measure import Measured
 
 SUFFIXES = (".png", ".svg", ".pdf")
+MARKERS = "osD^vP*Xp"
 
 
 def check_plot(out: Path) -> None:
@@ -39,12 +40,12 @@ def plot_speed(groups: dict[str, Sequence[Measured]], out: Path) -> None:
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     most = 1.0
-    for name, rows in groups.items():
+    for number, (name, rows) in enumerate(groups.items()):
         rows = sorted((row for row in rows if row.r is not None), key=lambda row: row.mac_ratio)
         ratios, speedups = [row.mac_ratio for row in rows], [row.speedup for row in rows]
         below = [row.speedup - row.spread[0] for row in rows]
         above = [row.spread[1] - row.speedup for row in rows]
-        axes.errorbar(ratios, speedups, yerr=[below, above], fmt="o", capsize=3, label=name)
+        axes.errorbar(ratios, speedups, yerr=[below, above], fmt=MARKERS[number % len(MARKERS)], capsize=3, label=name)
         most = max(most, *ratios, *speedups)
     axes.plot([1, most], [1, most], color="grey", linestyle="--", label="speed-up = MAC ratio")
     axes.axhline(1, color="lightgrey", linewidth=1, zorder=0)
