@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.cuda import device_of
 from torch.library import custom_op
 
 WIDEST_METRIC = 256  # channels; a wider metric would not stay on the chip
@@ -26,7 +27,11 @@ def has_triton() -> bool:
 def fits(x: Tensor) -> bool:
     """Whether the kernels take this tensor: on a GPU, of at most 32 bits, and not on its way into an export."""
     half_or_float = x.dtype in (torch.float32, torch.float16, torch.bfloat16)
-    return x.is_cuda and half_or_float and has_triton() and not torch.compiler.is_exporting()
+    return x.is_cuda and half_or_float and has_triton() and not _exporting()
+
+
+def _exporting() -> bool:
+    return hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting()  # older torch cannot tell
 
 
 _MATCH = "(Tensor metric, SymInt r, int protected, Tensor? padded) -> Tensor[]"
@@ -41,8 +46,9 @@ def match(metric: Tensor, r: int, protected: int, padded: Tensor | None) -> list
     from hf_tome.core.kernels.select import select
 
     first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
-    similarity, best = propose(metric, padded, first_source, first_destination)
-    return list(select(similarity, best, r, protected, metric.shape[1], first_source, first_destination))
+    with device_of(metric):  # triton launches on the current device, which need not be that of the tensors
+        similarity, best = propose(metric, padded, first_source, first_destination)
+        return list(select(similarity, best, r, protected, metric.shape[1], first_source, first_destination))
 
 
 @match.register_fake
@@ -56,7 +62,8 @@ def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> t
     """See `MergePlan.share`."""
     from hf_tome.core.kernels import merge as kernels
 
-    return kernels.share(sizes, leaders, joiners, targets)
+    with device_of(sizes):
+        return kernels.share(sizes, leaders, joiners, targets)
 
 
 @share.register_fake
@@ -69,7 +76,8 @@ def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: 
     """See `MergePlan.merge`. Differentiable with respect to x alone: token sizes carry no gradient."""
     from hf_tome.core.kernels import merge as kernels
 
-    return kernels.merge(x, leaders, joiners, targets, shares)
+    with device_of(x):
+        return kernels.merge(x, leaders, joiners, targets, shares)
 
 
 @merge.register_fake
@@ -82,7 +90,8 @@ def merge_backward(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor,
     """The gradient of `merge` with respect to its x; here x is the gradient of its result."""
     from hf_tome.core.kernels import merge as kernels
 
-    return kernels.merge_backward(x, leaders, joiners, targets, shares)
+    with device_of(x):
+        return kernels.merge_backward(x, leaders, joiners, targets, shares)
 
 
 @merge_backward.register_fake
