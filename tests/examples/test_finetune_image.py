@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "finetune_image.py"
 
 
 def finetune(place: Path, *options: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), "--"]
     command = [sys.executable, *(torchrun if processes > 1 else []), str(SCRIPT), *options]
     root = str(SCRIPT.parents[1])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HOME": str(place / "home"), "PYTHONPATH": root}
