@@ -4,38 +4,33 @@
 
 `--model` is any ViT or DeiT, or a ViTMAE checkpoint; `--data` a folder (FOLDER/train/CLASS/IMAGE) or a data set of the
 hub. All of transformers' TrainingArguments are options too: --bf16, --gradient_checkpointing, --report_to tensorboard.
-`--resume` goes on after the last whole checkpoint. Several processes: torchrun --nproc_per_node 2 examples/...
+`--resume` goes on after the last whole checkpoint. Several processes:
+torchrun --nproc_per_node 2 -- examples/finetune_image.py ...; the dashes keep `--r` from torchrun.
 `--tiny` trains a small model on images inside the package, offline, in under a minute.
 """
 
-import os
 import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from transformers import (
-    AutoImageProcessor,
     HfArgumentParser,
     TrainingArguments,
     ViTConfig,
     ViTForImageClassification,
     set_seed,
 )
+from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
 from hf_tome import ToMeError, apply_tome
 from hf_tome.embedded import embedded_images, embedded_processor
 from hf_tome.fashion import CLASSES
 from hf_tome.metrics.accuracy import Accuracy
-from hf_tome.train import ToMeCallback, ToMeTrainer, last_checkpoint
+from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.images import LabelledImages, load_images
-from hf_tome.train.pretrained import image_classifier, trained_by_mae
+from hf_tome.train.pretrained import classifier, trained_by_mae
+from hf_tome.train.script import DEFAULTS, parse_r, run
 
-DEFAULTS = {
-    "output_dir": "runs/finetune_image", "remove_unused_columns": False, "eval_strategy": "epoch",
-    "save_strategy": "epoch", "save_total_limit": 2, "load_best_model_at_end": True, "report_to": "none",
-    "metric_for_best_model": "accuracy", "learning_rate": 5e-5, "warmup_steps": 0.1, "logging_steps": 20,
-}  # fmt: skip
 TINY = {"num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 
 
@@ -51,16 +46,6 @@ class Arguments:
     augment: bool = field(default=True, metadata={"help": "random crops and flips"})
     resume: bool = field(default=False, metadata={"help": "go on after the last whole checkpoint in output_dir"})
     tiny: bool = field(default=False, metadata={"help": "small model and data, offline, under a minute"})
-
-
-def number(text: str) -> Any:
-    """r as `apply_tome` takes it; what is no number is left to its checks."""
-    try:
-        if "," in text:
-            return [int(part) for part in text.split(",")]
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        return text
 
 
 def tiny() -> tuple[Any, Any, Any, list[str], Any]:
@@ -82,7 +67,8 @@ def metrics(predicted: Any) -> dict[str, Any]:
 
 def main() -> None:
     parser = HfArgumentParser([Arguments, TrainingArguments])  # pyright: ignore
-    parser.set_defaults(**DEFAULTS | (TINY if "--tiny" in sys.argv else {}))
+    parser.set_defaults(**DEFAULTS, output_dir="runs/finetune_image", metric_for_best_model="accuracy")
+    parser.set_defaults(**(TINY if "--tiny" in sys.argv else {}))
     args, training = parser.parse_args_into_dataclasses()
     set_seed(training.seed)
     prop_attn = args.prop_attn
@@ -90,9 +76,9 @@ def main() -> None:
         model, train, evaluation, _, processor = tiny()
     else:
         train, evaluation, labels = load_images(args.data, training.seed)
-        model, processor = image_classifier(args.model, labels), AutoImageProcessor.from_pretrained(args.model)
+        model, processor = classifier(args.model, labels), AutoImageProcessor.from_pretrained(args.model)
         prop_attn = False if prop_attn is None and trained_by_mae(args.model) else prop_attn
-    apply_tome(model, r=number(args.r), prop_attn=prop_attn)
+    apply_tome(model, r=parse_r(args.r), prop_attn=prop_attn)
 
     trainer = ToMeTrainer(
         model,
@@ -103,16 +89,7 @@ def main() -> None:
         processing_class=processor,
         callbacks=[ToMeCallback(warmup=args.r_warmup)],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(training.output_dir) if args.resume else None)
-    found = trainer.evaluate()
-    trainer.log_metrics("eval", found)
-    trainer.save_metrics("eval", found)
-    trainer.save_model()
-    trainer.create_model_card(tasks="image-classification", finetuned_from=None if args.tiny else args.model)
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        sys.stdout.flush()
-        os._exit(0)  # the clean-up of DDP's reducer can wait for ever under gloo
+    run(trainer, args.resume, "image-classification", None if args.tiny else args.model)
 
 
 if __name__ == "__main__":

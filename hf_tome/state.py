@@ -171,8 +171,10 @@ def _fitting(sizes: Tensor, hidden_states: Tensor) -> Tensor:
 
 
 class _Local(threading.local):
-    forward: Forward | None = None
-    frame: Frame | None = None
+    # set in each thread's __init__: as class attributes, torch.compile could not tell that they change
+    def __init__(self) -> None:
+        self.forward: Forward | None = None
+        self.frame: Frame | None = None
 
 
 LOCAL = _Local()

@@ -45,7 +45,7 @@ USED_BY_ALL = {"errors", "fashion", "doctor", "media"}  # rooms that others may 
 HARD = {"torch", "transformers", "huggingface_hub", "numpy", "PIL"}  # the hub library comes with transformers
 EXTRAS = {
     "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "rich", "sklearn", "soundfile", "soxr",
-    "tensorboard", "torchaudio", "torchcodec", "torchvision", "typer",
+    "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
 

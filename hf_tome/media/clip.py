@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif"})
 
 
-def read_clip(path: Path, frames: int) -> np.ndarray:
-    """Frames spread evenly over the whole clip: the middle ones of so many equal parts.
+def read_clip(path: Path, frames: int, place: float = 0.5) -> np.ndarray:
+    """Frames spread evenly over the whole clip: one from each of so many equal parts.
 
     A clip with fewer frames than that repeats some, evenly too. Of what lies between two wanted frames, only what
     follows the last keyframe is decoded, if the file has an index.
@@ -29,21 +29,24 @@ def read_clip(path: Path, frames: int) -> np.ndarray:
     Args:
         path: a video file; of several video streams, the first.
         frames: how many frames, at least 1.
+        place: which of each part, in [0, 1): 0 is its first frame, 0.5 its middle.
 
     Returns:
         uint8 (frames, height, width, 3), RGB.
 
     Raises:
-        ToMeValueError: if `frames` is below 1, or the file is no readable video.
+        ToMeValueError: if `frames` is below 1, `place` is not in [0, 1), or the file is no readable video.
         MissingExtraError: without the extra [video].
     """
     if frames < 1:
         raise ToMeValueError(complaint("A clip needs at least one frame.", frames, "Choose 1 or more."))
+    if not 0 <= place < 1:
+        raise ToMeValueError(complaint("The place in a part is in [0, 1).", place, "0.5 is the middle."))
     with extra("video", "read video files"):
         from av.error import FFmpegError
     try:
         times, keys = _timetable(path)
-        wanted = [times[(2 * part + 1) * len(times) // (2 * frames)] for part in range(frames)] if times else []
+        wanted = [times[int((part + place) * len(times) / frames)] for part in range(frames)] if times else []
         pictures = list(_pictures(path, wanted, keys))
     except (FFmpegError, OSError, ValueError) as error:
         rule = "Every video file must be readable."

@@ -7,7 +7,9 @@ from typing import Any
 
 from transformers import (
     AutoConfig,
+    AutoModelForAudioClassification,
     AutoModelForImageClassification,
+    AutoModelForVideoClassification,
     PreTrainedModel,
     ViTConfig,
     ViTForImageClassification,
@@ -15,24 +17,33 @@ from transformers import (
 
 from hf_tome.errors import ToMeValueError, complaint
 
+AUTO = {
+    "image": AutoModelForImageClassification,
+    "audio": AutoModelForAudioClassification,
+    "video": AutoModelForVideoClassification,
+}
 
-def image_classifier(name: str, labels: Sequence[str], **settings: Any) -> PreTrainedModel:
+
+def classifier(name: str, labels: Sequence[str], modality: str = "image", **settings: Any) -> PreTrainedModel:
     """The model `name` (a folder, or a name on the hub) with a head for `labels`, new where it had another.
 
     A ViTMAE checkpoint gives a ViT with the weights of its encoder: transformers' Auto class refuses it. Merge it with
     `prop_attn=False`, as `trained_by_mae` tells.
 
     Args:
+        name: where the checkpoint is. A `VideoMAEForPreTraining` gives the weights of its encoder.
+        labels: the classes, in the order of their numbers.
+        modality: "image", "audio" or "video".
         settings: fields of the model's config.
 
     Raises:
-        ToMeValueError: if there is no such model, or it cannot classify images.
+        ToMeValueError: if there is no such model, or it cannot classify what is asked for.
     """
     try:
         config = AutoConfig.from_pretrained(name)
         numbered = dict(enumerate(labels))
         settings |= {"id2label": numbered, "label2id": {label: number for number, label in numbered.items()}}
-        kind: Any = AutoModelForImageClassification
+        kind: Any = AUTO[modality]
         if config.model_type == "vit_mae":  # the type must not stay: a saved model would load as a ViTMAE
             known = {
                 key: value for key, value in config.to_dict().items() if key not in ("model_type", "architectures")
@@ -42,7 +53,7 @@ def image_classifier(name: str, labels: Sequence[str], **settings: Any) -> PreTr
             config = AutoConfig.from_pretrained(name, **settings)
         return kind.from_pretrained(name, config=config, dtype="float32", ignore_mismatched_sizes=True)
     except (OSError, ValueError) as error:
-        rule = "A model is a folder or a name on the hub that transformers can load as an image classifier."
+        rule = "A model is a folder or a name on the hub that transformers can load as a classifier."
         raise ToMeValueError(complaint(rule, name, f"transformers says: {error}")) from error
 
 

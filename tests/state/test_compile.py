@@ -34,6 +34,15 @@ def test_compile_in_one_graph_and_again_when_r_changes(case: Case) -> None:
         assert graphs() == count
 
 
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compile_before_any_forward_and_again_when_r_changes() -> None:
+    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4)
+    compiled = torch.compile(model, backend="eager")
+    for r in (4, 6):
+        apply_tome(model, r=r)
+        compiled(**SMALL_VIT.inputs(), **SMALL_VIT.labels()).loss.backward()
+
+
 @pytest.mark.slow
 @each_classifier
 @pytest.mark.usefixtures("fresh_dynamo")

@@ -10,7 +10,7 @@ from cases import SMALL_VIDEO, SMALL_VIT
 from transformers import AutoModelForImageClassification, ViTMAEConfig, ViTMAEForPreTraining
 
 from hf_tome import ToMeValueError, apply_tome
-from hf_tome.train.pretrained import image_classifier, trained_by_mae
+from hf_tome.train.pretrained import classifier, trained_by_mae
 
 
 def mae(folder: Path) -> ViTMAEForPreTraining:
@@ -28,7 +28,7 @@ def mae(folder: Path) -> ViTMAEForPreTraining:
 def test_a_masked_autoencoder_gives_its_encoder(tmp_path: Path) -> None:
     encoder = mae(tmp_path / "mae").vit
     assert trained_by_mae(str(tmp_path / "mae"))
-    model = image_classifier(str(tmp_path / "mae"), ["cat", "dog"]).eval()
+    model = classifier(str(tmp_path / "mae"), ["cat", "dog"]).eval()
     pixels = torch.randn(2, 3, 24, 24)
     with torch.no_grad():
         expected = encoder(pixels, noise=torch.arange(36.0).expand(2, -1)).last_hidden_state
@@ -44,13 +44,13 @@ def test_another_head_is_made_new(tmp_path: Path) -> None:
     saved = SMALL_VIT.build()
     saved.save_pretrained(tmp_path)
     assert not trained_by_mae(str(tmp_path))
-    model = image_classifier(str(tmp_path), ["a", "b", "c"])
+    model = classifier(str(tmp_path), ["a", "b", "c"])
     assert model.classifier.weight.shape == (3, 32)  # pyright: ignore
     torch.testing.assert_close(model.vit.state_dict(), saved.vit.state_dict())  # pyright: ignore
 
 
-def test_what_is_no_image_classifier_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
     SMALL_VIDEO.build().save_pretrained(tmp_path)
     for name in (str(tmp_path), str(tmp_path / "nowhere"), "nobody/nothing"):
         with pytest.raises(ToMeValueError, match="image classifier"):
-            image_classifier(name, ["a"])
+            classifier(name, ["a"])

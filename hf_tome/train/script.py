@@ -1,0 +1,49 @@
+"""What the fine-tuning scripts share: r from the command line, and a training from its start to the model card."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import torch
+
+from hf_tome.train.checkpoint import last_checkpoint
+from hf_tome.train.trainer import ToMeTrainer
+
+DEFAULTS = {
+    "remove_unused_columns": False, "eval_strategy": "epoch", "save_strategy": "epoch", "save_total_limit": 2,
+    "load_best_model_at_end": True, "report_to": "none", "learning_rate": 5e-5, "warmup_steps": 0.1,
+    "logging_steps": 20,
+}  # fmt: skip
+
+
+def parse_r(text: str) -> Any:
+    """r as `apply_tome` takes it: 13, a share 0.1, or a list 16,8,0. What is no number is left to its checks."""
+    try:
+        if "," in text:
+            return [int(part) for part in text.split(",")]
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        return text
+
+
+def run(trainer: ToMeTrainer, resume: bool, task: str, finetuned_from: str | None) -> None:
+    """Train, evaluate, and save the model with its card.
+
+    Args:
+        trainer: ready to train.
+        resume: go on after the last whole checkpoint in the output directory.
+        task: as the hub names it, for the card.
+        finetuned_from: the checkpoint that the training started from, for the card.
+    """
+    trainer.train(resume_from_checkpoint=last_checkpoint(str(trainer.args.output_dir)) if resume else None)
+    found = trainer.evaluate()
+    trainer.log_metrics("eval", found)
+    trainer.save_metrics("eval", found)
+    trainer.save_model()
+    trainer.create_model_card(tasks=task, finetuned_from=finetuned_from)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        sys.stdout.flush()
+        os._exit(0)  # the clean-up of DDP's reducer can wait for ever under gloo
