@@ -6,7 +6,6 @@ of `core.matching` and `core.plan` is the reference, and what runs wherever `fit
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,20 +17,19 @@ from torch.library import custom_op
 WIDEST_METRIC = 256  # channels; a wider metric would not stay on the chip
 
 
-@cache
-def has_triton() -> bool:
-    """Whether triton can be imported; torch for CUDA brings it along."""
-    return find_spec("triton") is not None
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+HAS_TRITON = find_spec("triton") is not None  # torch for CUDA brings it along
 
 
 def fits(x: Tensor) -> bool:
     """Whether the kernels take this tensor: on a GPU, of at most 32 bits, and not on its way into an export."""
-    half_or_float = x.dtype in (torch.float32, torch.float16, torch.bfloat16)
-    return x.is_cuda and half_or_float and has_triton() and not _exporting()
+    return x.is_cuda and x.dtype in DTYPES and available()
 
 
-def _exporting() -> bool:
-    return hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting()  # older torch cannot tell
+def available() -> bool:
+    """Whether the kernels can run at all, here and now. `torch.compile` traces this."""
+    exporting = hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting()  # older torch cannot tell
+    return HAS_TRITON and not exporting
 
 
 _MATCH = "(Tensor metric, SymInt r, int protected, Tensor? padded) -> Tensor[]"

@@ -7,8 +7,9 @@ import pytest
 import torch
 from gpu import DEVICE, HALVES, plan_of, randn
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 
-from hf_tome.core import match_bipartite
+from hf_tome.core import fused, match_bipartite
 
 # tokens, channels, protected, r: odd and even counts, more than one block of sources (64) and of joiners (128)
 SHAPES = [(9, 3, 0, 2), (12, 16, 1, 4), (21, 6, 2, 9), (150, 20, 1, 3), (290, 8, 0, 140), (11, 5, 3, 1)]
@@ -67,3 +68,19 @@ def test_numbers_that_are_none_give_the_same_plan_as_torch(with_padding: bool) -
     assert expected is not None
     for name in ("leaders", "joiners", "targets"):
         assert torch.equal(getattr(plan, name).cpu(), getattr(expected, name))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
+def test_tensors_on_a_gpu_go_by_the_kernels(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    """On a GPU without data, which every machine has."""
+    seen, match = [], fused.match
+    monkeypatch.setattr(fused, "match", lambda *args: seen.append(args) or match(*args))
+    with FakeTensorMode():
+        plan = match_bipartite(torch.empty(2, 20, 8, device="cuda", dtype=dtype), 4, 1)
+        assert plan is not None
+        _, shares = plan.share(torch.empty(2, 20, device="cuda"))
+        merged = plan.merge(torch.empty(2, 20, 5, device="cuda", dtype=dtype), shares)
+        assert not fused.fits(torch.empty(2, 20, 8, device="cuda", dtype=torch.float64))
+        assert not fused.fits(torch.empty(2, 20, 8, dtype=dtype))
+    assert (merged.shape, merged.dtype, merged.device.type) == ((2, 16, 5), dtype, "cuda")
+    assert len(seen) == 1
