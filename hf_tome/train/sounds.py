@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from hf_tome.classifier import SHORTEST
 from hf_tome.media.sound import read_sound
-
-SHORTEST = 400  # samples: one window of AST's spectrogram
 
 
 class Spectrograms:

@@ -44,7 +44,7 @@ def test_masks_are_one_band_of_each_kind() -> None:
         rows, columns = (out == 0).all(1).nonzero().ravel().tolist(), (out == 0).all(0).nonzero().ravel().tolist()
         expected = torch.ones(50, 20)
         for band, axis in ((rows, 0), (columns, 1)):
-            assert band == list(range(band[0], band[-1] + 1)) if band else True
+            assert not band or band == list(range(band[0], band[-1] + 1))
             expected.index_fill_(axis, torch.tensor(band, dtype=torch.int64), 0)
         assert torch.equal(out, expected)
         widths.add((len(rows), len(columns)))
