@@ -77,9 +77,11 @@ def _timetable(path: Path) -> tuple[list[int], list[int]]:
 def _pictures(path: Path, times: list[int], keys: list[int]) -> Iterator[np.ndarray]:
     """The frame that is shown at each of `times`, (height, width, 3), all as large as the first."""
     import av
+    from av.video.reformatter import VideoReformatter
 
     if not times:
         return
+    converter = VideoReformatter()  # one for all frames: making it takes longer than a small frame's conversion
     with av.open(path) as file:
         stream = file.streams.video[0]
         coming = _timed(file)
@@ -96,7 +98,7 @@ def _pictures(path: Path, times: list[int], keys: list[int]) -> Iterator[np.ndar
             if frame is None:
                 return
             if picture is None:
-                picture = frame.to_ndarray(format="rgb24", **size)
+                picture = converter.reformat(frame, format="rgb24", **size).to_ndarray()
                 size = {"height": picture.shape[0], "width": picture.shape[1]}
             yield picture
 
