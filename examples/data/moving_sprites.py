@@ -50,9 +50,19 @@ def write_clip(path: Path, pictures: np.ndarray) -> None:
 
 
 def write_clips(
-    folder: Path, split: str, images: list[Image.Image], each: int, seed: int, frames: int = 16, side: int = 64
+    folder: Path,
+    split: str,
+    images: list[Image.Image],
+    each: int,
+    seed: int,
+    frames: int = 16,
+    side: int = 64,
+    still: bool = False,
 ) -> None:
-    """`each` clips of each class below `folder / split`, of pictures drawn from `images`."""
+    """`each` clips of each class below `folder / split`, of pictures drawn from `images`.
+
+    With `still`, a clip is one of its frames, drawn at random and repeated: what a single frame tells of the class.
+    """
     chance = np.random.default_rng(seed)
     for name, (x, y) in CLASSES.items():
         (folder / split / name).mkdir(parents=True, exist_ok=True)
@@ -60,6 +70,8 @@ def write_clips(
             sprite = np.asarray(images[chance.integers(len(images))].convert("L"), dtype=np.float32)
             speed = int(chance.integers(2, 5))
             pictures = clip(sprite, (x * speed, y * speed), frames, side, chance)
+            if still:
+                pictures = np.repeat(pictures[[chance.integers(frames)]], frames, axis=0)
             write_clip(folder / split / name / f"{number:04}.mp4", pictures)
 
 
@@ -70,12 +82,13 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=100, help="clips of each class to evaluate on")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--side", type=int, default=64, help="pixels")
+    parser.add_argument("--still", action="store_true", help="repeat one frame: nothing moves")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     images, _ = embedded_images()
     half = len(images) // 2  # no picture is in both splits
-    write_clips(args.folder, "train", images[:half], args.train, args.seed, args.frames, args.side)
-    write_clips(args.folder, "test", images[half:], args.test, args.seed + 1, args.frames, args.side)
+    write_clips(args.folder, "train", images[:half], args.train, args.seed, args.frames, args.side, args.still)
+    write_clips(args.folder, "test", images[half:], args.test, args.seed + 1, args.frames, args.side, args.still)
 
 
 if __name__ == "__main__":

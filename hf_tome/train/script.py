@@ -29,7 +29,7 @@ def parse_r(text: str) -> Any:
 
 
 def run(trainer: ToMeTrainer, resume: bool, task: str, finetuned_from: str | None) -> None:
-    """Train, evaluate, and save the model with its card.
+    """Train, evaluate, and save the model with its card. `--num_train_epochs 0` evaluates only.
 
     Args:
         trainer: ready to train.
@@ -37,7 +37,10 @@ def run(trainer: ToMeTrainer, resume: bool, task: str, finetuned_from: str | Non
         task: as the hub names it, for the card.
         finetuned_from: the checkpoint that the training started from, for the card.
     """
-    trainer.train(resume_from_checkpoint=last_checkpoint(str(trainer.args.output_dir)) if resume else None)
+    if trainer.args.num_train_epochs > 0 or trainer.args.max_steps > 0:
+        done = trainer.train(resume_from_checkpoint=last_checkpoint(str(trainer.args.output_dir)) if resume else None)
+        trainer.log_metrics("train", done.metrics)
+        trainer.save_metrics("train", done.metrics)
     found = trainer.evaluate()
     trainer.log_metrics("eval", found)
     trainer.save_metrics("eval", found)

@@ -1,0 +1,77 @@
+"""What the recorded trainings run: data, model, settings. A case is data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pages import ROOT
+from training_models import coarse_ast, coarse_videomae, fine_ast, fine_videomae
+
+MAKERS = ROOT / "examples/data"
+FSDD, KITS, FASHION, VIT = "--fsdd", "--kits", "--fashion", "--vit"  # where users keep what a case needs
+
+
+@dataclass(frozen=True)
+class Case:
+    """One data set and one model.
+
+    Attributes:
+        name: of its folder and its rows.
+        title: for people.
+        script: examples/finetune_SCRIPT.py.
+        metric: what the script reports.
+        source: the option that names what the data is made of; "" if it needs nothing.
+        maker: the script in examples/data that writes the data, with its options.
+        coarse: makes the untrained model; None if a pretrained one is given by `--vit`.
+        fine: grows the model after the first training.
+        first: epochs of that first training, without merging.
+        epochs: of each training after it.
+        rs: values of r beside 0: about 1.5 and 2 times fewer multiply-adds.
+        seeds: each training runs once with each.
+        rate: learning rate after the first training.
+    """
+
+    name: str
+    title: str
+    script: str
+    metric: str
+    source: str
+    maker: tuple[str, ...]
+    coarse: Callable[[Path], None] | None
+    fine: Callable[[Path, Path], None] | None
+    first: int
+    epochs: int
+    rs: tuple[int, int]
+    seeds: tuple[int, ...] = (0,)
+    rate: float = 5e-4
+
+    def make_data(self, folder: Path, source: str | None) -> list[str]:
+        """The command that writes the data into `folder`."""
+        script, *options = self.maker
+        return [sys.executable, str(MAKERS / script), *([source] if source else []), str(folder), *options]
+
+
+digits = partial(coarse_ast, rate=8000, frames=96, mean=-1.1, spread=2.8)
+drums = partial(coarse_ast, rate=16000, frames=128, mean=-4.9, spread=5.6)
+sprites = partial(coarse_videomae, side=64)
+DIGITS, CLIPS = "spoken_digits.py", ("moving_sprites.py", "--train", "500", "--test", "100")
+
+CASES = (
+    Case("digits", "Spoken digits, official split", "audio", "accuracy", FSDD, (DIGITS,), digits, fine_ast, 15, 2,
+         (13, 20), (0, 1, 2)),
+    Case("sprites", "Moving sprites", "video", "accuracy", "", CLIPS, sprites, fine_videomae, 8, 1, (51, 75)),
+    Case("speakers", "Spoken digits, unseen speakers", "audio", "accuracy", FSDD, (DIGITS, "--split", "speakers"),
+         digits, fine_ast, 15, 2, (13, 20)),
+    Case("drums", "Drum sounds, unseen kits", "audio", "accuracy", KITS, ("drum_kits.py",), drums, fine_ast, 60, 10,
+         (17, 27)),
+    Case("mixtures", "One to three digits at once", "audio", "mAP", FSDD, (DIGITS, "--split", "mixtures"), digits,
+         fine_ast, 30, 3, (13, 20)),
+    Case("clothes", "Fashion-MNIST, pretrained ViT-S/14", "image", "accuracy", FASHION, ("fashion_folder.py",), None,
+         None, 0, 1, (3, 5), rate=3e-5),
+)  # fmt: skip
+STILL = Case("still", "Moving sprites, one frame repeated", "video", "accuracy", "", (*CLIPS, "--still"), sprites, None,
+             4, 0, (0, 0))  # fmt: skip
