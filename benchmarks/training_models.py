@@ -1,4 +1,4 @@
-"""The small models of the recorded trainings: made coarse, so that they learn fast, and grown to more tokens after that.
+"""The small models of the recorded trainings: made coarse, so that they learn fast, then grown to more tokens.
 
 An AST grows by a smaller stride: its patches overlap more, and position embeddings are interpolated. A VideoMAE grows
 by patches of half the side: the kernel is summed over its halves; its positions are sines, and are made anew.

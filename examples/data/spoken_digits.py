@@ -1,10 +1,11 @@
-"""Folders of the Free Spoken Digit Dataset, as finetune_audio.py takes them: its official split, unseen speakers, mixtures.
+"""Folders of the Free Spoken Digit Dataset, as finetune_audio.py takes them: official split, unseen speakers, mixtures.
 
     python examples/data/spoken_digits.py fsdd.zip DIGITS --split speakers
 
 `fsdd.zip` holds recordings/DIGIT_SPEAKER_TAKE.wav, as github.com/Jakobovski/free-spoken-digit-dataset does.
-`official` tests on takes 0 to 4; `speakers` on two speakers who are not trained on; `mixtures` writes clips in which one
-to three digits are spoken at once, by the speakers of the same split: a folder 1+7 holds those with a one and a seven.
+`official` tests on takes 0 to 4; `speakers` on two speakers who are not trained on; `mixtures` writes clips in which
+one to three digits are spoken at once, of the takes of the official split: a folder 1+7 holds those with a one and a
+seven.
 """
 
 from __future__ import annotations
