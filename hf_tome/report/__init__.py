@@ -2,6 +2,7 @@
 
 from hf_tome.overhead import merging_share
 from hf_tome.report.compare import Row, compare
+from hf_tome.report.drift import agreement, kl
 from hf_tome.report.macs import counted_macs, encoder_macs, mac_ratio
 from hf_tome.report.measure import Measured, measure
 from hf_tome.report.memory import peak_memory
@@ -11,9 +12,11 @@ __all__ = [
     "Measured",
     "Row",
     "Timing",
+    "agreement",
     "compare",
     "counted_macs",
     "encoder_macs",
+    "kl",
     "mac_ratio",
     "measure",
     "merging_share",
