@@ -14,7 +14,7 @@ HEADER = ("r", "accuracy", "same prediction as unmerged", "speed-up", "MAC ratio
 
 
 def main() -> None:
-    case = embedded_case()
+    case = embedded_case(limit=1000)
     rows = compare(case.model, case.batches(50), [4, 8, 12, 16, 20])
     cells = [
         (

@@ -22,7 +22,6 @@ import soundfile
 from tqdm.auto import tqdm
 
 HELD_OUT = ("theo", "yweweler")
-MIXTURES = {"train": 3000, "test": 500}
 CLIP = 8000  # samples of a mixture: a second
 
 
@@ -65,14 +64,14 @@ def mixture(parts: list[Recording], chance: np.random.Generator) -> np.ndarray:
     return 0.9 * mixed / max(1e-6, float(np.abs(mixed).max()))
 
 
-def write_mixtures(folder: Path, split: str, sources: list[Recording], chance: np.random.Generator) -> None:
+def write_mixtures(folder: Path, sources: list[Recording], count: int, chance: np.random.Generator) -> None:
     """Clips of one to three different digits."""
     digits = sorted({each.digit for each in sources})
     by_digit = {digit: [each for each in sources if each.digit == digit] for digit in digits}
-    for number in tqdm(range(MIXTURES[split]), desc=f"{split} mixtures"):
+    for number in tqdm(range(count), desc=f"{folder.name} mixtures"):
         chosen = sorted(chance.choice(digits, size=int(chance.integers(1, 4)), replace=False))
         parts = [by_digit[digit][int(chance.integers(len(by_digit[digit])))] for digit in chosen]
-        write(folder / split / "+".join(chosen) / f"{number:04}.wav", mixture(parts, chance), sources[0].rate)
+        write(folder / "+".join(chosen) / f"{number:04}.wav", mixture(parts, chance), sources[0].rate)
 
 
 def main() -> None:
@@ -80,13 +79,15 @@ def main() -> None:
     parser.add_argument("archive", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--split", choices=("official", "speakers", "mixtures"), default="official")
+    parser.add_argument("--train", type=int, default=3000, help="mixtures to train on")
+    parser.add_argument("--test", type=int, default=500, help="mixtures to evaluate on")
     parser.add_argument("--seed", type=int, default=0, help="of the mixtures")
     args = parser.parse_args()
     found = [(each, split_of(each, args.split == "speakers")) for each in recordings(args.archive)]
     if args.split == "mixtures":
         chance = np.random.default_rng(args.seed)
-        for split in MIXTURES:
-            write_mixtures(args.folder, split, [each for each, its in found if its == split], chance)
+        for split, count in (("train", args.train), ("test", args.test)):
+            write_mixtures(args.folder / split, [each for each, its in found if its == split], count, chance)
         return
     for each, split in found:
         write(args.folder / split / each.digit / f"{each.speaker}_{each.take}.wav", each.wave, each.rate)
