@@ -56,7 +56,7 @@ class Case:
 
 
 digits = partial(coarse_ast, rate=8000, frames=96, mean=-1.1, spread=2.8)
-drums = partial(coarse_ast, rate=16000, frames=128, mean=-4.9, spread=5.6)
+drums = partial(coarse_ast, rate=16000, frames=128, mean=-4.3, spread=5.6)
 sprites = partial(coarse_videomae, side=64)
 DIGITS, CLIPS = "spoken_digits.py", ("moving_sprites.py", "--train", "500", "--test", "100")
 

@@ -2,8 +2,9 @@
 
     python examples/data/drum_kits.py /usr/share/hydrogen/data/drumkits DRUMS
 
-Reads the drum kits of Hydrogen (Debian package `hydrogen-drumkits`): a folder each, with a drumkit.xml that names the
-instrument of every sound file. Instruments of other kinds (sticks, claps, cowbells, hand drums) are left out.
+Reads the drum kits of Hydrogen (Debian packages `hydrogen-data` and `hydrogen-drumkits`): a folder each, with a
+drumkit.xml that names the instrument of every sound file. Hi-hats are cymbals. Instruments of other kinds (sticks,
+claps, cowbells, hand drums) are left out. Each sound is made equally loud: kits differ by how loud they were recorded.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import soundfile
 
 HELD_OUT = ("ForzeeStereo", "Audiophob", "VariBreaks")
 LONGEST = 1.5  # seconds that are kept of a sound
+PEAK = 0.9  # of full scale
 OTHERS = r"stick|rim ?click|clap|bell|conga|tambourine|agogo|roll"  # not a class, whatever else the name says
 CLASSES = {  # the first pattern that an instrument's name fits
-    "hihat": r"\bhh\b|\bohh\b|\bhat\b|hi[- ]?hat",
     "kick": r"kick|bass ?drum",
     "snare": r"snare",
     "tom": r"\btom|floor tom",
-    "cymbal": r"crash|ride|splash|china|cymbal",
+    "cymbal": r"\bhh\b|\bohh\b|\bhat\b|hi[- ]?hat|crash|ride|splash|china|cymbal",
 }
 
 
@@ -58,9 +59,10 @@ def main() -> None:
         split, written = "test" if kit.name in HELD_OUT else "train", 0
         for kind, source in dict.fromkeys(sounds(kit)):
             wave, rate = soundfile.read(source, dtype="float32", always_2d=True)
+            mono = wave[: int(LONGEST * rate)].mean(axis=1)
             target = args.folder / split / kind / f"{kit.name}-{source.stem}.wav".replace(" ", "_")
             target.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(target, np.mean(wave[: int(LONGEST * rate)], axis=1), rate)
+            soundfile.write(target, PEAK * mono / max(1e-6, float(np.abs(mono).max())), rate)
             written += 1
         print(f"{kit.name}: {written} sounds, {split}")
 

@@ -66,12 +66,13 @@ def test_drum_kits_are_split_by_kit(tmp_path: Path) -> None:
         xml = "<drumkit_info xmlns='http://www.hydrogen-music.org/drumkit'>" + "".join(parts) + "</drumkit_info>"
         (tmp_path / "kits" / kit / "drumkit.xml").write_text(xml)
     write("drum_kits.py", tmp_path, "kits", "drums")
-    expected = {"kick": 0, "hihat": 2, "tom": 3, "cymbal": 5}
+    expected = {"cymbal": [2, 5], "kick": [0], "tom": [3]}
     for split, kit in (("train", "Some_Kit"), ("test", "VariBreaks")):
-        found = {path.parent.name: path.name for path in (tmp_path / "drums" / split).rglob("*.wav")}
-        assert found == {name: f"{kit}-{number}.wav" for name, number in expected.items()}
+        files = [f"{name}/{kit}-{number}.wav" for name, numbers in expected.items() for number in numbers]
+        assert names(tmp_path / "drums" / split) == files
     wave, rate = soundfile.read(tmp_path / "drums/train/kick/Some_Kit-0.wav")
     assert wave.shape == (int(1.5 * rate),)
+    assert np.isclose(np.abs(wave).max(), 0.9, atol=1e-3)
 
 
 def test_fashion_folder(tmp_path: Path) -> None:
