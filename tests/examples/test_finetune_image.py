@@ -44,6 +44,14 @@ def test_a_folder_and_a_model_of_ones_own(tmp_path: Path) -> None:
     assert model.config.tome["r"] == [6, 4]
     assert set(model.config.label2id) == {f"class {number}" for number in labels[:40]}
     assert "| [6, 4] | default of the family | True |" in (tmp_path / "out" / "README.md").read_text()
+    assert json.loads((tmp_path / "out" / "train_results.json").read_text())["train_loss"] > 0
+
+    options = ("--model", "out", "--data", "data", "--r", "6,4", "--num_train_epochs", "0", "--use_cpu", "--bf16")
+    done = finetune(tmp_path, *options, "--output_dir", "again")
+    assert done.returncode == 0, done.stderr
+    losses = [json.loads((tmp_path / name / "eval_results.json").read_text())["eval_loss"] for name in ("out", "again")]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)  # nothing was trained
+    assert not (tmp_path / "again" / "train_results.json").exists()
 
 
 def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
