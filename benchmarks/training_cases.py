@@ -61,17 +61,17 @@ sprites = partial(coarse_videomae, side=64)
 DIGITS, CLIPS = "spoken_digits.py", ("moving_sprites.py", "--train", "500", "--test", "100")
 
 CASES = (
-    Case("digits", "Spoken digits, official split", "audio", "accuracy", FSDD, (DIGITS,), digits, fine_ast, 15, 2,
+    Case("digits", "Spoken digits, official split", "audio", "accuracy", FSDD, (DIGITS,), digits, fine_ast, 15, 5,
          (13, 20), (0, 1, 2)),
     Case("sprites", "Moving sprites", "video", "accuracy", "", CLIPS, sprites, fine_videomae, 8, 1, (51, 75)),
     Case("speakers", "Spoken digits, unseen speakers", "audio", "accuracy", FSDD, (DIGITS, "--split", "speakers"),
-         digits, fine_ast, 15, 2, (13, 20)),
+         digits, fine_ast, 15, 5, (13, 20)),
     Case("drums", "Drum sounds, unseen kits", "audio", "accuracy", KITS, ("drum_kits.py",), drums, fine_ast, 60, 10,
          (17, 27)),
     Case("mixtures", "One to three digits at once", "audio", "mAP", FSDD, (DIGITS, "--split", "mixtures"), digits,
          fine_ast, 30, 3, (13, 20)),
     Case("clothes", "Fashion-MNIST, pretrained ViT-S/14", "image", "accuracy", FASHION, ("fashion_folder.py",), None,
-         None, 0, 1, (3, 5), rate=3e-5),
+         None, 0, 1, (3, 5), rate=1e-4),
 )  # fmt: skip
 STILL = Case("still", "Moving sprites, one frame repeated", "video", "accuracy", "", (*CLIPS, "--still"), sprites, None,
              4, 0, (0, 0))  # fmt: skip
