@@ -9,6 +9,7 @@ from torch import nn
 from hf_tome import patch
 from hf_tome.config import ToMeConfig
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.tune import tune
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -27,9 +28,11 @@ def apply_tome(model: Model, r: Any = None, *, config: ToMeConfig | None = None,
             float in (0, 1): that share of the layer's mergeable tokens, for inputs of varying size.
             (int, float): r and inflection in [-1, 1]: linear from 2r to 0 (-1), constant (0), from 0 to 2r (+1).
             list of ints: one per layer; a short list is padded with 0.
+            "auto": chosen by `hf_tome.tune.tune`, for `calibration=inputs` and one of `target_speedup=2.0`,
+            `max_kl=0.01`, `max_drop=0.5`. What it chose is a list, and that is saved.
             Left out: what `model.config.tome` holds, as `save_pretrained` wrote it.
         config: all settings at once, in place of `r` and `settings`.
-        **settings: any field of `ToMeConfig`: `prop_attn`, `restore`.
+        **settings: any field of `ToMeConfig`: `prop_attn`, `restore`. With r="auto", any argument of `tune` too.
 
     Returns:
         The same model. Its settings also stand in `model.config.tome`, as plain JSON.
@@ -76,6 +79,12 @@ def _settings(model: nn.Module, r: Any, config: ToMeConfig | None, settings: dic
             got = ", ".join([*(["r"] if r is not None else []), *settings])
             raise ToMeValueError(complaint("config holds all settings, so no other may stand beside it.", got, cure))
         return config
+    if isinstance(r, str) and r == "auto":
+        if "calibration" not in settings:
+            cure = "For example apply_tome(model, r='auto', target_speedup=2.0, calibration=inputs)."
+            rule = "r='auto' needs calibration inputs, on which it tries schedules."
+            raise ToMeValueError(complaint(rule, ", ".join(settings) or "none", cure))
+        return tune(model, **settings).config
     if r is not None:
         return ToMeConfig.from_dict({**settings, "r": r})
     tower, _ = patch.towers_of(model)[0]

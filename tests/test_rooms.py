@@ -28,8 +28,10 @@ FLOORS = (
     {"adapters"},
     {"engine"},
     {"patch"},
+    {"trace"},
+    {"tune"},
     {"api"},
-    {"trace", "overhead", "visualize", "metrics", "report", "train", "demo", "embedded", "classifier", "seen"},
+    {"overhead", "visualize", "metrics", "report", "train", "demo", "embedded", "classifier", "seen"},
     {"cli"},
     {"__main__"},
 )

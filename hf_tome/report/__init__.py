@@ -1,9 +1,10 @@
 """What merging costs and buys: multiply-adds, time, memory, accuracy."""
 
+from hf_tome.core.drift import agreement, kl
+from hf_tome.core.macs import encoder_macs, mac_ratio
 from hf_tome.overhead import merging_share
 from hf_tome.report.compare import Row, compare
-from hf_tome.report.drift import agreement, kl
-from hf_tome.report.macs import counted_macs, encoder_macs, mac_ratio
+from hf_tome.report.macs import counted_macs
 from hf_tome.report.measure import Measured, measure
 from hf_tome.report.memory import peak_memory
 from hf_tome.report.timing import Timing

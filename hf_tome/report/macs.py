@@ -1,37 +1,13 @@
-"""Multiply-adds of an encoder with merging. The formula reproduces every "gflops" of the paper's tables."""
+"""Multiply-adds of an encoder with merging, counted while it runs; the formula is `core.macs`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from transformers.modeling_layers import GradientCheckpointingLayer
-
-
-def encoder_macs(token_counts: Sequence[int], hidden: int, intermediate: int) -> int:
-    """Multiply-adds of all layers for one input.
-
-    A layer with n tokens before its merge and n' after it costs n (4 d^2 + 2 n d) + n' 2 d d_ff: projections and
-    attention before the merge, MLP after it.
-
-    Args:
-        token_counts: [n_0, ..., n_L] as `trace.token_counts`.
-        hidden: width d.
-        intermediate: width of the MLP, d_ff.
-    """
-    return sum(
-        n * (4 * hidden**2 + 2 * n * hidden) + after * 2 * hidden * intermediate for n, after in pairwise(token_counts)
-    )
-
-
-def mac_ratio(token_counts: Sequence[int], hidden: int, intermediate: int) -> float:
-    """How many times fewer multiply-adds than without merging: the limit of the speed-up."""
-    unmerged = [token_counts[0]] * len(token_counts)
-    return encoder_macs(unmerged, hidden, intermediate) / encoder_macs(token_counts, hidden, intermediate)
 
 
 def counted_macs(model: nn.Module, inputs: dict[str, Tensor]) -> int:

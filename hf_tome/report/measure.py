@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from hf_tome.api import apply_tome, remove_tome
+from hf_tome.core.macs import mac_ratio
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.overhead import merging_share
-from hf_tome.report.macs import mac_ratio
 from hf_tome.report.memory import peak_memory
 from hf_tome.report.timing import Timing, pair, turned
 from hf_tome.trace import trace_tome

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, rel_entr, softmax
 
 from hf_tome import ToMeValueError
-from hf_tome.report.drift import agreement, kl
+from hf_tome.core.drift import agreement, kl
 
 
 def pair(seed: int = 0, scale: float = 3.0) -> tuple[torch.Tensor, torch.Tensor]:

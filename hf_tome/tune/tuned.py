@@ -1,0 +1,148 @@
+"""The call: the schedule that fits a wish best on calibration inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from hf_tome.config import ToMeConfig
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.tune.search import explore, usual_shapes
+from hf_tome.tune.space import PerLayer, Space
+from hf_tome.tune.trials import Trial, Trials
+from hf_tome.tune.wish import RULES, Wish, drop
+
+TRIALS_PER_LAYER = 12
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A schedule, and what it does on the calibration inputs. On other inputs it does a little more harm.
+
+    Attributes:
+        config: the settings, for `apply_tome(model, config=tuned.config)`.
+        mac_ratio: times fewer multiply-adds than without merging: the limit of the speed-up.
+        trial: KL divergence, agreement and accuracy.
+        drop: points of accuracy that are lost; None without labels.
+        known: every schedule that was tried.
+        space: the schedules of this model for these inputs.
+    """
+
+    config: ToMeConfig
+    mac_ratio: float
+    trial: Trial
+    drop: float | None
+    known: Mapping[PerLayer, Trial]
+    space: Space
+
+    @property
+    def r(self) -> list[int]:
+        """Tokens to merge in each layer, for `apply_tome(model, r=tuned.r)`."""
+        return self.config.r
+
+
+def tune(
+    model: nn.Module,
+    calibration: Any,
+    *,
+    target_speedup: float | None = None,
+    max_kl: float | None = None,
+    max_drop: float | None = None,
+    trials: int | None = None,
+    known: Mapping[PerLayer, Trial] | None = None,
+    done: Callable[[Tuned], None] = lambda best: None,
+    **settings: Any,
+) -> Tuned:
+    """Find r for each layer: the least drift at a MAC ratio, or the highest MAC ratio within a bound.
+
+    The drift is the KL divergence of the predictions from those of the unmerged model. It needs no labels.
+
+    Args:
+        model: a classifier of a supported family. It is only read.
+        calibration: a dict of the model's inputs, or a list of such dicts; 64 inputs or more are good. With `labels`
+            (batch,) the accuracy is measured too.
+        target_speedup: the MAC ratio to reach, as 2.0.
+        max_kl: or the mean KL divergence that is allowed, in nats, as 0.01.
+        max_drop: or the points of accuracy that may be lost, as 0.5; needs labels.
+        trials: the most schedules that are tried; by default 12 a layer.
+        known: what was measured before on the same model and inputs: those are not run again.
+        done: called after each schedule with the best so far; what it raises ends the search.
+        **settings: any field of `ToMeConfig` but r: `prop_attn`, `restore`.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if an argument is not as said here, or the wish cannot be fulfilled.
+        UnsupportedModelError, UnsupportedAttentionError: as `apply_tome`.
+    """
+    wish = Wish(target_speedup, max_kl, max_drop)
+    if not isinstance(model, nn.Module):
+        raise ToMeTypeError(complaint("tune takes a torch module.", type(model).__name__, "Pass the model."))
+    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
+        raise ToMeValueError(
+            complaint("trials is an int of at least 1.", shown(trials), "Leave it out for 12 a layer.")
+        )
+    if "r" in settings:
+        raise ToMeValueError(complaint("tune chooses r.", f"r={shown(settings['r'])}", "Leave it out."))
+    tried = Trials(model, calibration, ToMeConfig.from_dict({**settings, "r": 0}), known)
+    if max_drop is not None and not tried.labelled:
+        cure = "Put `labels` into the calibration inputs, or give max_kl or target_speedup, which need none."
+        raise ToMeValueError(complaint(RULES["max_drop"], "inputs without labels", cure))
+    hunt = Hunt(tried, wish, trials or TRIALS_PER_LAYER * tried.space.layers, done)
+    with suppress(_SpentError):
+        hunt.run()
+    best = hunt.best()
+    assert best is not None  # the unmerged schedule keeps every bound, and the constant one reaches every MAC ratio
+    return best
+
+
+class _SpentError(Exception):
+    """As many schedules were tried as were asked for."""
+
+
+class Hunt:
+    """One search: it counts what it tries, and knows the best so far.
+
+    Args:
+        tried: measures a schedule.
+        wish: what the best one is.
+        budget: the most schedules to try, beside the unmerged one.
+        done: called after each.
+    """
+
+    def __init__(self, tried: Trials, wish: Wish, budget: int, done: Callable[[Tuned], None]) -> None:
+        self.tried, self.wish, self.budget, self.done = tried, wish, budget, done
+        self.unmerged = tried(tried.space.nothing)
+        self.asked: dict[PerLayer, Trial] = {tried.space.nothing: self.unmerged}
+
+    def run(self) -> None:
+        """The usual schedules first, so that there is a best one from the beginning; then the search."""
+        space, macs = self.tried.space, self.wish.macs(self.tried.space)
+        for shape in usual_shapes(space.layers).values():
+            if self.wish.target_speedup is not None and (usual := space.along(shape, macs)):
+                self.ask(usual)
+        explore(
+            space, lambda each: self.ask(each).kl, macs, lambda each: self.wish.allows(self.ask(each), self.unmerged)
+        )
+
+    def ask(self, schedule: PerLayer) -> Trial:
+        """What `schedule` does; counts if it was not asked for before."""
+        if schedule not in self.asked:
+            if len(self.asked) > self.budget:
+                raise _SpentError
+            self.asked[schedule] = self.tried(schedule)
+            if best := self.best():
+                self.done(best)
+        return self.asked[schedule]
+
+    def best(self) -> Tuned | None:
+        """The best so far; None if none fulfils the wish."""
+        space, schedule = self.tried.space, self.wish.best(self.tried.space, self.asked)
+        if schedule is None:
+            return None
+        trial = self.asked[schedule]
+        lost = None if trial.accuracy is None else drop(trial, self.unmerged)
+        config = self.tried.settings.replace(r=list(schedule))
+        return Tuned(config, space.ratio(schedule), trial, lost, self.asked, space)
