@@ -11,6 +11,7 @@ from training_cases import CASES, STILL, Case
 from hf_tome.report.measure import Measured
 
 HEADER = ("r", "MAC ratio", "off the shelf", "trained with r", "training time", "training step", "memory", "samples/s")
+UNMEASURED = "not measured yet"
 PAGE = ROOT / "docs/results/training.md"
 COMMAND = "python benchmarks/training.py RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14"
 
@@ -20,18 +21,19 @@ def write_page(found: dict[str, Any]) -> None:
     for case in CASES:
         write_block(PAGE, case.name, table(case, found))
     single = found.get(f"{STILL.name}/first")
-    text = f"From one frame, repeated, the same model learns {single['metric']:.1%}." if single else "Not measured yet."
-    write_block(PAGE, STILL.name, text)
+    cells = (("16 times the same frame", f"{single['metric']:.1%}" if single else UNMEASURED), ("chance", "25%"))
+    write_block(PAGE, STILL.name, markdown(("clips of", "accuracy"), cells))
 
 
 def table(case: Case, found: dict[str, Any]) -> str:
     """A row for r = 0 and each r of a case."""
     if f"{case.name}/steps" not in found:
-        return f"Not measured yet. `{COMMAND} --only {case.name}` does it."
+        rows = [(str(r), *[UNMEASURED] * (len(HEADER) - 1)) for r in (0, *case.rs)]
+        return f"{markdown(HEADER, rows)}\n\n`{COMMAND} --only {case.name}` measures it."
     steps = [Measured(**row) for row in found[f"{case.name}/steps"]]
     rows = [row(case, found, r, step, steps[0]) for r, step in zip((0, *case.rs), steps, strict=True)]
     seeds = len(runs(case, found, "trained", 0))
-    source = f"Measured by `{COMMAND} --only {case.name}`: {case.metric} after {case.epochs} epochs with each r"
+    source = f"Measured by `{COMMAND} --only {case.name}`: {case.metric}, epochs with each r: {case.epochs}"
     spread = f", mean and standard deviation of {seeds} seeds" if seeds > 1 else ", seed 0"
     return f"{markdown(HEADER, rows)}\n\n{source}{spread}. {found[f'{case.name}/machine']}"
 

@@ -77,7 +77,7 @@ class Classifier:
 
 
 def load_classifier(name: str, attention: str | None = None) -> Classifier:
-    """The classifier of a supported family that `name` holds, with its processor.
+    """The classifier of a supported family that `name` holds, in float32 as its inputs are, with its processor.
 
     Args:
         name: on the hub, or a folder that `save_pretrained` of both wrote.
@@ -90,7 +90,8 @@ def load_classifier(name: str, attention: str | None = None) -> Classifier:
     config = _loaded(AutoConfig, name)
     modality = _modality(name, config)
     auto_model, auto_processor = AUTO[modality]
-    model, report = _loaded(auto_model, name, output_loading_info=True, attn_implementation=attention)
+    options = {"output_loading_info": True, "attn_implementation": attention, "dtype": "float32"}
+    model, report = _loaded(auto_model, name, **options)
     if missing := sorted(key for key in report["missing_keys"] if "classifier" in key):
         cure = "Train it as a classifier first: transformers gave it random weights there."
         raise ToMeValueError(complaint(RULE, f"{name}, which holds no {', '.join(missing)}", cure))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hf_tome.adapters import family_of
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.classifier import Classifier, load_classifier
-from hf_tome.embedded import embedded_images, embedded_processor, embedded_vit
+from hf_tome.embedded import AST, CLIPS, SOUNDS, VIDEOMAE, embedded_images, embedded_processor, embedded_vit
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.media.folder import NAMES, files_below, labels_of
 from hf_tome.media.image import SUFFIXES
@@ -25,6 +25,13 @@ from hf_tome.visualize import group_map, paint_groups, sheet
 BATCHES = {"image": 50, "audio": 4, "video": 2}  # so that a batch takes a few seconds at most on a small machine
 LIMITS = {"image": 500, "audio": 40, "video": 16}  # and a whole demo, minutes
 PICTURES = {"image": 6, "audio": 3, "video": 2}
+TITLES = {
+    "image": "ViT (Fashion-MNIST, 197 tokens)",
+    "audio": "AST (drum sounds, 173 tokens)",
+    "video": "VideoMAE (moving pictures, 512 tokens)",
+}
+FOLDERS = {"audio": (AST, SOUNDS), "video": (VIDEOMAE, CLIPS)}
+EVERY = 1000  # more than there are
 
 
 @dataclass
@@ -78,11 +85,23 @@ class Case:
         return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 
-def embedded_case(limit: int | None = None) -> Case:
-    """The embedded ViT on the first test images of Fashion-MNIST."""
+def embedded_case(modality: str = "image", limit: int | None = None) -> Case:
+    """An embedded model on test data that comes with it: images of Fashion-MNIST, drum sounds, or moving pictures.
+
+    Raises:
+        ToMeValueError: if there is no such modality.
+        MissingExtraError: without the extra that reads the sounds or clips.
+    """
+    if modality not in LIMITS:
+        rule = f"There is an embedded model for each modality: {', '.join(LIMITS)}."
+        raise ToMeValueError(complaint(rule, modality, "Choose one of them."))
+    title = f"Embedded {TITLES[modality]}"
+    if modality != "image":
+        return replace(own_case(*FOLDERS[modality], limit or EVERY), title=title)
     images, labels = embedded_images()
+    used = limit or LIMITS["image"]
     classifier = Classifier(embedded_vit(), embedded_processor(), "image")
-    return Case("Embedded ViT (Fashion-MNIST, 197 tokens)", classifier, images[:limit], labels[:limit].tolist())
+    return Case(title, classifier, images[:used], labels[:used].tolist())
 
 
 def own_case(model: str | None, data: Path | None, limit: int | None = None) -> Case:

@@ -1,4 +1,4 @@
-"""The really trained model and the real test images inside the package: all of hf_tome works with no network."""
+"""The really trained models and the real test data inside the package: all of hf_tome works with no network."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from hf_tome.fashion import read_idx
 
 ASSETS = Path(__file__).parent / "assets"
 VIT = str(ASSETS / "vit-fashion-mnist")
+AST = str(ASSETS / "ast-drums")  # which drum is struck; 173 tokens
+VIDEOMAE = str(ASSETS / "videomae-sprites")  # which way a picture moves; 512 tokens
+SOUNDS = ASSETS / "drums"  # CLASS/NAME.flac, of kits that the AST was not trained on
+CLIPS = ASSETS / "sprites"  # CLASS/NUMBER.mp4, of pictures that the VideoMAE was not trained on
 
 
 def embedded_vit() -> ViTForImageClassification:

@@ -1,5 +1,7 @@
 """The model and images inside the package: small enough, and really trained."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,15 +9,52 @@ from safetensors import safe_open
 from transformers import pipeline
 
 from hf_tome import apply_tome
-from hf_tome.embedded import ASSETS, VIT, embedded_images, embedded_processor, embedded_vit
+from hf_tome.demo import embedded_case
+from hf_tome.embedded import (
+    ASSETS,
+    AST,
+    CLIPS,
+    SOUNDS,
+    VIDEOMAE,
+    VIT,
+    embedded_images,
+    embedded_processor,
+    embedded_vit,
+)
+from hf_tome.errors import ToMeValueError
 from hf_tome.fashion import CLASSES, read_idx
 
 
-def test_sizes_on_disk():
-    assert (ASSETS / "vit-fashion-mnist/model.safetensors").stat().st_size <= 4_000_000
-    assert sum(path.stat().st_size for path in ASSETS.glob("*.gz")) <= 700_000
-    with safe_open(ASSETS / "vit-fashion-mnist/model.safetensors", "pt") as file:
+@pytest.mark.parametrize("folder", [VIT, AST, VIDEOMAE])
+def test_weights_are_small(folder):
+    weights = Path(folder, "model.safetensors")
+    assert weights.stat().st_size <= 3_000_000
+    with safe_open(weights, "pt") as file:
         assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float16}  # noqa: SIM118
+
+
+def test_data_is_small():
+    assert sum(path.stat().st_size for path in ASSETS.glob("*.gz")) <= 700_000
+    for folder in (SOUNDS, CLIPS):
+        files = [path for path in folder.rglob("*.*") if path.is_file()]
+        assert 24 <= len(files) <= 60
+        assert sum(path.stat().st_size for path in files) <= 1_000_000
+
+
+@pytest.mark.parametrize(("modality", "least", "r"), [("audio", 0.55, 17), ("video", 0.9, 51)])
+def test_sounds_and_clips(modality, least, r):
+    case = embedded_case(modality)
+    (inputs, labels), *_ = case.batches(len(case.media))
+    with torch.inference_mode():
+        plain = (case.model(**inputs).logits.argmax(-1) == labels).float().mean()
+        merged = (apply_tome(case.model, r=r)(**inputs).logits.argmax(-1) == labels).float().mean()
+    assert plain >= least
+    assert merged >= plain - 0.06
+
+
+def test_no_such_modality():
+    with pytest.raises(ToMeValueError, match="image, audio, video"):
+        embedded_case("smell")
 
 
 def test_images_are_the_official_ones():

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 
 def demo(
+    modality: Annotated[
+        str | None, typer.Option(help="image, audio or video: the embedded model to show.", show_default="image")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Hub name or folder of a classifier with its processor.")] = None,
     data: Annotated[
         Path | None,
@@ -37,13 +40,17 @@ def demo(
     """Show what token merging costs and buys: accuracy, inputs/s, speed-up, MAC ratio, tokens left."""
     from transformers.utils import logging
 
-    from hf_tome.demo import BATCHES, LIMITS, check_picture, embedded_case, own_case, picture
+    from hf_tome.demo import BATCHES, check_picture, embedded_case, own_case, picture
+    from hf_tome.errors import ToMeValueError, complaint
     from hf_tome.report.compare import compare
 
     check_picture(out)
+    if modality and (model or data):
+        rule = "--modality names an embedded model, which brings its own data."
+        raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))
     logging.disable_progress_bar()
     console = Console()
-    case = own_case(model, data, limit) if model or data else embedded_case(limit or LIMITS["image"])
+    case = own_case(model, data, limit) if model or data else embedded_case(modality or "image", limit)
     batch = batch or BATCHES[case.classifier.modality]
     console.print(f"{case.title}: {len(case.media)} {case.name}, batches of {batch}.")
     rs = r or case.steps()

@@ -29,6 +29,14 @@ def test_demo_on_the_embedded_model(tmp_path):
     assert Image.open(tmp_path / "hf-tome-demo.png").size > (800, 300)
 
 
+@pytest.mark.parametrize(("modality", "name", "tokens"), [("audio", "sounds", "173"), ("video", "clips", "512")])
+def test_demo_on_embedded_sounds_and_clips(modality, name, tokens, tmp_path):
+    out = hf_tome("demo", "--modality", modality, "--limit", "8", "--r", "12", cwd=tmp_path)
+    assert f"8 {name}" in out
+    assert [row[-1].split(" of ")[1] for row in rows(out)] == [tokens, tokens]
+    assert (tmp_path / "hf-tome-demo.png").exists()
+
+
 @pytest.fixture
 def folder(tmp_path):
     """An image folder with class names, one file that is no image, and one of another size."""
