@@ -14,7 +14,7 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/training.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/tuning.md", "docs/training.md"])
 def test_snippets_run(name, tmp_path):
     snippets = blocks(name)
     assert snippets
