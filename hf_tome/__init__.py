@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hf_tome.api import apply_tome, remove_tome
     from hf_tome.config import ToMeConfig
+    from hf_tome.core.matchings import register_matching
     from hf_tome.errors import (
         MissingExtraError,
         NotPatchedError,
@@ -34,11 +35,18 @@ __all__ = [
     "UnsupportedAttentionError",
     "UnsupportedModelError",
     "apply_tome",
+    "register_matching",
     "remove_tome",
     "trace_tome",
 ]
 
-_ROOMS = {"apply_tome": "api", "remove_tome": "api", "ToMeConfig": "config", "trace_tome": "trace"}
+_ROOMS = {
+    "apply_tome": "api",
+    "remove_tome": "api",
+    "ToMeConfig": "config",
+    "register_matching": "core",
+    "trace_tome": "trace",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -32,7 +32,8 @@ def apply_tome(model: Model, r: Any = None, *, config: ToMeConfig | None = None,
             `max_kl=0.01`, `max_drop=0.5`. What it chose is a list, and that is saved.
             Left out: what `model.config.tome` holds, as `save_pretrained` wrote it.
         config: all settings at once, in place of `r` and `settings`.
-        **settings: any field of `ToMeConfig`: `prop_attn`, `restore`. With r="auto", any argument of `tune` too.
+        **settings: any field of `ToMeConfig`: `prop_attn`, `restore`, and the options of the merge. With r="auto", any
+            argument of `tune` too.
 
     Returns:
         The same model. Its settings also stand in `model.config.tome`, as plain JSON.

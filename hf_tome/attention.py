@@ -59,15 +59,20 @@ def eager_of(attention: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]
     raise UnsupportedModelError(complaint(rule, type(attention).__name__, "Use the plain model."))
 
 
-def check_implementation(implementation: str, bias: bool) -> None:
-    """Refuse an implementation that cannot run on merged tokens.
+def check_implementation(implementation: str, bias: bool, weights: bool = False) -> None:
+    """Refuse an implementation that cannot run on merged tokens, or gives no weights where the matching reads them.
 
     Flash attention takes no bias, and transformers finds its kernel by the name in the module's own config, where
     `hf_tome` stands. Flex attention takes no tensor as bias.
 
     Raises:
-        UnsupportedAttentionError: for flex attention while `bias` is needed, and for flash attention and unknown ones.
+        UnsupportedAttentionError: for flex attention while `bias` is needed, for flash attention and unknown ones, and
+            for all but eager while `weights` are needed.
     """
+    if weights and implementation != "eager":
+        rule = "A matching that reads the attention needs its weights, which eager attention alone gives."
+        cure = 'Call model.set_attn_implementation("eager"), or choose another matching.'
+        raise UnsupportedAttentionError(complaint(rule, implementation, cure))
     if implementation not in (WITH_BIAS if bias else (*WITH_BIAS, *WITHOUT_BIAS)):
         rule = f"Token sizes are a bias on the attention scores, which attn_implementation in {WITH_BIAS} can take."
         rule += " flex_attention works where none is needed: prop_attn=False and no padding."
@@ -91,9 +96,27 @@ def log_sizes(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1
     return bias.to(dtype)[:, None, None]
 
 
-def metric_of(key: Float[Tensor, "batch heads tokens channels"]) -> Float[Tensor, "batch tokens channels"]:
+def metric_of(
+    part: Float[Tensor, "batch heads tokens channels"], heads: str = "mean"
+) -> Float[Tensor, "batch tokens metric"]:
     """What tokens are compared by: the keys, averaged over the heads (ToMe, section 3, "token similarity")."""
-    return key.detach().mean(dim=1)
+    if heads == "concat":
+        return part.detach().transpose(1, 2).flatten(2)
+    return part.detach().mean(dim=1)
+
+
+def received(
+    weights: Float[Tensor, "batch heads queries tokens"] | None, protected: int
+) -> Float[Tensor, "batch tokens"]:
+    """The attention that each token receives from the protected ones, or from all where none is; mean over the heads.
+
+    Raises:
+        UnsupportedAttentionError: if the attention gave no weights.
+    """
+    if weights is None:
+        rule = "A matching that reads the attention needs its weights."
+        raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
+    return weights.detach()[:, :, : protected or None].float().mean(dim=(1, 2))
 
 
 def tome_attention(
@@ -109,13 +132,17 @@ def tome_attention(
     implementation = site.implementation
     real = site.eager if implementation == "eager" else ALL_ATTENTION_FUNCTIONS[implementation]
     frame = LOCAL.frame
-    if frame is not None:
-        if frame.record.r > 0 and frame.record.plan is None:
-            frame.metric = metric_of(key)
-        # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
-        # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
-        attention_mask = log_sizes(frame.record, query.dtype)
-    return real(module, query, key, value, attention_mask, **kwargs)
+    if frame is None:
+        return real(module, query, key, value, attention_mask, **kwargs)
+    record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
+    if undecided:
+        frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
+    # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
+    # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
+    output = real(module, query, key, value, log_sizes(record, query.dtype), **kwargs)
+    if undecided and record.recipe.matching.attention:
+        frame.attention = received(output[1], record.protected)
+    return output
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, tome_attention)

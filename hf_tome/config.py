@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from hf_tome.core.recipe import Recipe
 from hf_tome.core.schedule import Schedule
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
@@ -19,14 +20,33 @@ class ToMeConfig:
             supervised families, off for MAE-trained ones.
         restore: give every original position its merged token back after the last layer, so that outputs keep their
             shapes. False leaves the short sequence.
+        metric: what tokens are compared by: the layer's keys "k", queries "q" or values "v"; its tokens after the
+            attention's residual "x" or as they came in "x_pre".
+        heads: the heads of k, q and v are averaged, "mean", or stand side by side, "concat".
+        distance: "cosine", "euclidean", "dot" or "softmax".
+        partition: which tokens are sources and which destinations: "alternating", "sequential" or "random".
+        matching: which tokens merge: "bipartite", "kth", "greedy", "kmeans", "pitome", "random_prune",
+            "attention_prune", "evit", or a name given to `register_matching`.
+        combine: what a group becomes: "weighted_mean", "mean", "max", "keep" (its leader) or "mlerp"; or a list with
+            one of them per layer. None takes the matching's own: keep where it prunes, else weighted_mean.
+        seed: of what is drawn at random.
+
+    The options from `metric` on are the paper's ablations, and rivals; the defaults are the paper's method.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if a field is not as said here.
+        ToMeTypeError, ToMeValueError: if a field is not as said here, or two make no sense together.
     """
 
     r: Any
     prop_attn: bool | None = None
     restore: bool = True
+    metric: str = "k"
+    heads: str = "mean"
+    distance: str = "cosine"
+    partition: str = "alternating"
+    matching: str = "bipartite"
+    combine: str | list[str] | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         Schedule.parse(self.r)
@@ -35,11 +55,18 @@ class ToMeConfig:
             raise ToMeTypeError(complaint(rule, shown(self.prop_attn), "Leave it out to take the default."))
         if not isinstance(self.restore, bool):
             raise ToMeTypeError(complaint("restore is True or False.", shown(self.restore), "Leave it out for True."))
+        _ = self.recipe
 
     @property
     def schedule(self) -> Schedule:
         """The checked form of `r`."""
         return Schedule.parse(self.r)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What stands behind the names of the other options."""
+        options = (self.metric, self.heads, self.distance, self.partition, self.matching, self.combine, self.seed)
+        return Recipe.of(*options)
 
     def replace(self, /, **changes: Any) -> ToMeConfig:
         """A copy with some fields changed, checked again."""
@@ -47,8 +74,10 @@ class ToMeConfig:
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON, as it stands in `model.config.tome`."""
-        return {field.name: getattr(self, field.name) for field in fields(self)} | {"r": self.schedule.to_json()}
+        """Plain JSON, as it stands in `model.config.tome`: the first three settings, and the options that differ."""
+        always = {"r": self.schedule.to_json(), "prop_attn": self.prop_attn, "restore": self.restore}
+        options = {field.name: (getattr(self, field.name), field.default) for field in fields(self)[len(always) :]}
+        return always | {name: value for name, (value, default) in options.items() if value != default}
 
     @classmethod
     def from_dict(cls, values: Any) -> ToMeConfig:

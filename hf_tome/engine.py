@@ -75,7 +75,7 @@ class LayerShell:
 
     def forward(self, hidden_states: Tensor, *args: Any, tome_record: LayerRecord | None = None, **kwargs: Any):
         # Runs again in a backward under gradient checkpointing: everything it needs is in its arguments.
-        frame = None if tome_record is None else Frame(tome_record, self._tome.adds_only())
+        frame = None if tome_record is None else Frame(tome_record, self._tome.adds_only(), hidden_states)
         outer, LOCAL.frame = LOCAL.frame, frame
         try:
             out = super().forward(hidden_states, *args, **kwargs)  # pyright: ignore
@@ -85,6 +85,8 @@ class LayerShell:
             return out
         if frame.residual is not None and frame.branch is not None:
             return frame.residual + frame.branch
+        if frame.before is not None:  # what the MLP added is a copy within each group: its mean is what it was
+            return frame.record.merge(frame.before) + frame.record.mean(out - frame.before)
         return frame.record.merge(out)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
@@ -113,12 +115,23 @@ def merge_before_mlp(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...
         if frame.metric is None:
             rule = "The keys of a layer must pass through transformers' attention interface before its second norm."
             raise UnsupportedModelError(complaint(rule, "an attention that computes by itself", "Use the plain model."))
-        frame.record.decide(frame.metric)
-        frame.metric = None
+        compared = {"x": args[0].detach(), "x_pre": frame.entering.detach()}
+        frame.record.decide(compared.get(frame.record.recipe.metric, frame.metric), frame.attention)
+        frame.metric = frame.attention = None
     merged = frame.record.merge(args[0])
+    if not frame.record.combine.shifts:
+        _check_first(module)
+        frame.before = args[0]
     if frame.adds_only and len(module._forward_pre_hooks) == 1:  # another hook could pass on what is no residual
         frame.residual = merged
     return (merged, *args[1:])
+
+
+def _check_first(norm: nn.Module) -> None:
+    """Refuse a hook that could change the residual before it is seen here, where the merge is no mean of it."""
+    if next(iter(norm._forward_pre_hooks.values())) is not merge_before_mlp:
+        rule = "combine='mlerp' must see the residual as it is: a hook on the second norm comes after apply_tome."
+        raise UnsupportedModelError(complaint(rule, "one from before", "Remove it, or choose another combine."))
 
 
 def unmerge_after_mlp(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
@@ -145,8 +158,9 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     if mask is not None and place is None:
         rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
         raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
+    weights = site.recipe.matching.attention
     # the implementation may have changed since `apply_tome`
-    check_implementation(implementation_of(tower.config), site.prop_attn or mask is not None)  # pyright: ignore
+    check_implementation(implementation_of(tower.config), site.prop_attn or mask is not None, weights)  # pyright: ignore
     sizes = None if mask is None else sizes_of(mask)
     LOCAL.forward = Forward(site, shape, sizes, padding=mask is not None, previous=LOCAL.forward)
     return args, kwargs

@@ -71,10 +71,10 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
     """Everything that could be wrong with `config` on `model`, before anything is written.
 
     Raises:
-        ToMeValueError: if a list r is longer than the model is deep, or `restore=False` meets a head that needs
-            every token.
+        ToMeValueError: if a list r is longer than the model is deep or a list combine does not fit it, or
+            `restore=False` meets a head that needs every token.
         UnsupportedModelError: if a layer is not of the expected make.
-        UnsupportedAttentionError: if the attention implementation takes no bias and one is needed.
+        UnsupportedAttentionError: if the attention implementation takes no bias, or gives no weights, where needed.
     """
     for tower, family in towers_of(model):
         layers = family.layers_of(tower)
@@ -82,7 +82,9 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
             eager_of(layer.get_submodule(family.attention))
             _check_forward(layer)
         config.schedule.check_layers(len(layers))
-        check_implementation(implementation_of(tower.config), _prop_attn(config, family))  # pyright: ignore
+        config.recipe.check_layers(len(layers))
+        implementation = implementation_of(tower.config)  # pyright: ignore
+        check_implementation(implementation, _prop_attn(config, family), config.recipe.matching.attention)
         if not config.restore:
             _check_heads(model, tower, family)
 
@@ -95,7 +97,8 @@ def write(model: nn.Module, config: ToMeConfig) -> None:
         if site is None:
             _patch(tower, family, config, config_holder(model, tower).config)
         else:
-            site.config, site.schedule, site.prop_attn = config, config.schedule, _prop_attn(config, family)
+            site.config, site.schedule, site.recipe = config, config.schedule, config.recipe
+            site.prop_attn = _prop_attn(config, family)
     for tower, _ in towers:
         config_holder(model, tower).config.tome = config.to_dict()
 
@@ -140,7 +143,10 @@ def config_holder(model: nn.Module, tower: nn.Module) -> PreTrainedModel:
 
 
 def _prop_attn(config: ToMeConfig, family: Family) -> bool:
-    return family.prop_attn if config.prop_attn is None else config.prop_attn
+    for choice in (config.prop_attn, config.recipe.matching.prop_attn):
+        if choice is not None:
+            return choice
+    return family.prop_attn
 
 
 def _check_forward(layer: nn.Module) -> None:
@@ -167,6 +173,7 @@ def _patch(tower: nn.Module, family: Family, config: ToMeConfig, holder: Pretrai
     site = TowerSite(
         config=config,
         schedule=config.schedule,
+        recipe=config.recipe,
         prop_attn=_prop_attn(config, family),
         protected=family.protected,
         layers=len(layers),

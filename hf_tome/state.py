@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import MergePlan, Schedule, compose, match_bipartite, max_merge, spread
+from hf_tome.core import Given, MergePlan, Recipe, Schedule, compose, max_merge, spread
+from hf_tome.core.combine import Combine
 from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class TowerSite:
     Attributes:
         config: the user's settings.
         schedule: the checked form of `config.r`.
+        recipe: what stands behind the names of its options.
         prop_attn: whether log-size is added to the attention, the family's default already applied.
         protected: tokens at the front that never merge.
         layers: number of layers.
@@ -43,6 +45,7 @@ class TowerSite:
 
     config: ToMeConfig
     schedule: Schedule
+    recipe: Recipe
     prop_attn: bool
     protected: int
     layers: int
@@ -52,8 +55,12 @@ class TowerSite:
     listeners: list[Callable[[Forward], None]] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
-        # a deepcopy or pickle made inside a `trace_tome` block is not traced, and keeps no trace alive
-        return {**vars(self), "listeners": []}
+        # a deepcopy or pickle made inside a `trace_tome` block is not traced, and keeps no trace alive; a matching of
+        # the user's may be a function that no pickle can find
+        return {**vars(self), "listeners": [], "recipe": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, recipe=state["config"].recipe)
 
 
 @dataclass(eq=False)
@@ -62,8 +69,11 @@ class LayerRecord:
 
     Attributes:
         r: tokens to merge, already capped.
+        layer: its index, from 0.
+        layers: how many its tower has.
         protected: tokens at the front that never merge.
         prop_attn: whether log-size is added to the attention.
+        recipe: the options of the merge.
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
@@ -72,25 +82,57 @@ class LayerRecord:
     """
 
     r: int
+    layer: int
+    layers: int
     protected: int
     prop_attn: bool
+    recipe: Recipe
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
     plan: MergePlan | None = None
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
 
-    def decide(self, metric: Float[Tensor, "batch tokens channels"]) -> None:
-        """Match the tokens by `metric` and keep the plan."""
+    @property
+    def combine(self) -> Combine:
+        """What a group becomes."""
+        return self.recipe.combine(self.layer)
+
+    def decide(
+        self,
+        metric: Float[Tensor, "batch tokens channels"],
+        attention: Float[Tensor, "batch tokens"] | None = None,
+    ) -> None:
+        """Match the tokens by `metric`, and the attention that they receive, and keep the plan."""
         if self.plan is not None:
             return
         sizes = metric.new_ones(metric.shape[:2], dtype=torch.float32) if self.sizes is None else self.sizes
-        self.plan = match_bipartite(metric, self.r, self.protected, sizes == 0 if self.padding else None)
+        given = Given(
+            metric=metric,
+            r=self.r,
+            protected=self.protected,
+            sizes=sizes,
+            padded=sizes == 0 if self.padding else None,
+            attention=attention,
+            layer=self.layer,
+            layers=self.layers,
+            distance=self.recipe.distance,
+            partition=self.recipe.partition,
+            seed=self.recipe.seed,
+        )
+        with torch.no_grad():
+            self.plan = self.recipe.matching(given)
         if self.plan is not None:
-            self.totals, self.shares = self.plan.share(sizes)
+            self.totals, self.shares = self.combine.share(self.plan, sizes)
 
     def merge(self, x: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch groups features"]:
         """Features of this layer's tokens, merged; unchanged where nothing merges."""
+        if self.plan is None or self.shares is None:
+            return x
+        return self.combine.merge(self.plan, x, self.sizes, self.shares)
+
+    def mean(self, x: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch groups features"]:
+        """The mean of each group, whatever groups are combined to."""
         return x if self.plan is None or self.shares is None else self.plan.merge(x, self.shares)
 
 
@@ -101,14 +143,20 @@ class Frame:
     Attributes:
         record: what it is told.
         adds_only: whether its output is the residual plus the MLP's output, and nothing else.
-        metric: the keys that its attention has seen, averaged over the heads.
+        entering: its input.
+        metric: the keys that its attention has seen, with their heads averaged; or queries or values.
+        attention: the attention that each token receives, where the matching asks for it.
+        before: the residual before the merge, where that combines tokens in another way than by a mean.
         residual: the merged residual, where `adds_only` may be made use of.
         branch: the MLP's output on the merged tokens, likewise.
     """
 
     record: LayerRecord
     adds_only: bool
+    entering: Float[Tensor, "batch tokens channels"]
     metric: Float[Tensor, "batch tokens channels"] | None = None
+    attention: Float[Tensor, "batch tokens"] | None = None
+    before: Float[Tensor, "batch tokens channels"] | None = None
     residual: Float[Tensor, "batch groups channels"] | None = None
     branch: Float[Tensor, "batch groups channels"] | None = None
 
@@ -148,7 +196,8 @@ class Forward:
             self.sizes = _fitting(self.sizes, hidden_states)
         wanted = site.schedule.wanted(layer, site.layers, tokens - site.protected)
         r = min(wanted, max_merge(tokens, site.protected))
-        return LayerRecord(r, site.protected, site.prop_attn, self.sizes, self.padding)
+        told = layer, site.layers, site.protected, site.prop_attn, site.recipe
+        return LayerRecord(r, *told, self.sizes, self.padding)
 
     def leave(self, record: LayerRecord) -> None:
         """Take over what a layer did."""

@@ -1,7 +1,20 @@
 """Token merging on plain tensors: matching, plan, schedule. Needs torch only."""
 
+from hf_tome.core.given import Given
 from hf_tome.core.matching import match_bipartite, max_merge
+from hf_tome.core.matchings import register_matching
 from hf_tome.core.plan import MergePlan, compose, spread
+from hf_tome.core.recipe import Recipe
 from hf_tome.core.schedule import Schedule
 
-__all__ = ["MergePlan", "Schedule", "compose", "match_bipartite", "max_merge", "spread"]
+__all__ = [
+    "Given",
+    "MergePlan",
+    "Recipe",
+    "Schedule",
+    "compose",
+    "match_bipartite",
+    "max_merge",
+    "register_matching",
+    "spread",
+]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from hf_tome.core import fused
+from hf_tome.core.distance import outside_autocast, unit
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def match_bipartite(
     if fused.fits(metric) and metric.shape[2] <= fused.WIDEST_METRIC:
         return MergePlan(*fused.match(metric, r, protected, padded))
     first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
-    unit, padding = _unit(metric), None
+    compared, padding = unit(metric), None
     if padded is not None:
         padding = padded[:, first_source::2], padded[:, first_destination::2]
-    similarity, best = _propose(unit[:, first_source::2], unit[:, first_destination::2], padding)
+    similarity, best = _propose(compared[:, first_source::2], compared[:, first_destination::2], padding)
     # stable: equal similarities are taken in index order, on every device
     order = similarity.argsort(dim=-1, descending=True, stable=True)
     targets = best.gather(1, order[:, :r])
@@ -72,12 +72,6 @@ def match_bipartite(
     place = torch.arange(tokens, device=metric.device).expand(batch, -1)
     leaders = torch.cat([place[:, :protected], kept, place[:, first_destination::2]], dim=1)
     return MergePlan(leaders, joiners, targets + (protected + kept.shape[1]))
-
-
-def _unit(metric: Tensor) -> Tensor:
-    """The metric at length 1, in at least float32 whatever the model's dtype: bf16 similarities tie by the dozen."""
-    exact = metric if metric.dtype == torch.float64 else metric.float()
-    return exact / torch.linalg.vector_norm(exact, dim=-1, keepdim=True).clamp_min_(1e-12)  # a zero key: no NaN, but 0
 
 
 def _propose(
@@ -104,15 +98,9 @@ def _propose(
 
 def _best(sources: Tensor, destinations: Tensor, padding: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
     """`_propose` in one go."""
-    with _outside_autocast(sources.device.type):
+    with outside_autocast(sources.device.type):
         scores = sources @ destinations.transpose(-1, -2)  # (batch, sources, destinations)
     if padding is not None:
         scores = scores.masked_fill(padding[1][:, None], LAST).masked_fill(padding[0][:, :, None], FIRST)
     similarity, best = scores.max(dim=-1)
     return similarity, best
-
-
-def _outside_autocast(device: str) -> AbstractContextManager:
-    """Autocast would round the similarities to half precision, whatever the dtype of the keys."""
-    active = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return torch.autocast(device, enabled=False) if active else nullcontext()

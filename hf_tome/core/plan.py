@@ -32,6 +32,20 @@ class MergePlan:
     joiners: Int[Tensor, "batch r"]
     targets: Int[Tensor, "batch r"]
 
+    @classmethod
+    def joining(cls, joiners: Int[Tensor, "batch r"], onto: Int[Tensor, "batch r"], tokens: int) -> MergePlan:
+        """The plan in which some tokens join others; the rest stay as they are, in index order.
+
+        Args:
+            joiners: the tokens that merge away.
+            onto: the token that each of them goes into; none of these may be a joiner itself.
+            tokens: how many tokens there are.
+        """
+        joins = torch.zeros(len(joiners), tokens, dtype=torch.bool, device=joiners.device).scatter_(1, joiners, True)
+        leaders = joins.to(torch.int8).argsort(dim=1, stable=True)[:, : tokens - joiners.shape[1]]
+        place = (~joins).cumsum(dim=1) - 1
+        return cls(leaders, joiners, place.gather(1, onto))
+
     @property
     def count(self) -> int:
         """Number of groups, which is the number of tokens after the merge."""

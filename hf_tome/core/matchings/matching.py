@@ -1,0 +1,53 @@
+"""A matching, and what it reads of the other options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hf_tome.core.given import Given
+from hf_tome.core.plan import MergePlan
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+
+Plan = Callable[[Given], MergePlan | None]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """One way to decide which tokens merge.
+
+    Attributes:
+        plan: from the tokens of a layer to the merge, or None to merge nothing.
+        combine: how groups are combined unless the user says otherwise.
+        prop_attn: default of proportional attention; None leaves it to the family.
+        attention: whether it needs the attention that each token receives, and with it eager attention.
+        distances: the distances that it can use; None: all.
+        partitioned: whether it reads the partition.
+        draws: whether it draws random numbers whatever the partition.
+    """
+
+    plan: Plan
+    combine: str = "weighted_mean"
+    prop_attn: bool | None = None
+    attention: bool = False
+    distances: tuple[str, ...] | None = None
+    partitioned: bool = False
+    draws: bool = False
+
+    def __call__(self, given: Given) -> MergePlan | None:
+        """The plan, its form checked: `plan` may be a user's.
+
+        Raises:
+            ToMeTypeError, ToMeValueError: if it is none for these tokens.
+        """
+        plan = self.plan(given)
+        if plan is None:
+            return None
+        rule = "A matching returns a MergePlan in which each token is a leader or a joiner, or None."
+        cure = "MergePlan.joining(joiners, onto, given.tokens) makes one."
+        if not isinstance(plan, MergePlan):
+            raise ToMeTypeError(complaint(rule, shown(plan), cure))
+        leaders, joiners, targets = (tuple(index.shape) for index in (plan.leaders, plan.joiners, plan.targets))
+        if (leaders[0], leaders[1] + joiners[1]) != tuple(given.metric.shape[:2]) or joiners != targets:
+            raise ToMeValueError(complaint(rule, f"leaders {leaders}, joiners {joiners}, targets {targets}", cure))
+        return plan
