@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -18,9 +19,9 @@ from hf_tome.embedded import AST, CLIPS, SOUNDS, VIDEOMAE, embedded_images, embe
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.media.folder import NAMES, files_below, labels_of
 from hf_tome.media.image import SUFFIXES
-from hf_tome.seen import laid_out, seen
 from hf_tome.trace import trace_tome
-from hf_tome.visualize import group_map, paint_groups, sheet
+from hf_tome.visualize.scene import scenes
+from hf_tome.visualize.sheet import sheet
 
 BATCHES = {"image": 50, "audio": 4, "video": 2}  # so that a batch takes a few seconds at most on a small machine
 LIMITS = {"image": 500, "audio": 40, "video": 16}  # and a whole demo, minutes
@@ -79,7 +80,7 @@ class Case:
         """Values of r that divide what can be merged evenly: with the next one, about no token would be left."""
         tower, family = next((m, f) for m in self.model.modules() if (f := family_of(m)))
         config: Any = tower.config
-        grid = family.grid(config, next(iter(self.inputs(0, 1).values())).shape)
+        grid = family.grid(config).shape(next(iter(self.inputs(0, 1).values())).shape)
         tokens = family.protected + int(torch.tensor(grid).prod())
         layers = len(family.layers_of(tower))
         return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
@@ -151,20 +152,18 @@ def picture(case: Case, rs: list[int], out: Path) -> Image.Image:
     check_picture(out)
     modality = case.classifier.modality
     inputs = case.inputs(0, PICTURES[modality])
-    pictures = [seen(case.classifier, pixels) for pixels in next(iter(inputs.values()))]
-    scale = max(1, 160 // pictures[0].height)
-    size = (pictures[0].width * scale, pictures[0].height * scale)
-    rows = [("input", [each.resize(size, Image.Resampling.NEAREST) for each in pictures])]
+    rows, views = [], []
     for r in rs:
         apply_tome(case.model, r)
         with torch.inference_mode(), trace_tome(case.model) as trace:
             case.model(**inputs)
-        maps = [laid_out(group_map(trace, item), modality) for item in range(len(pictures))]
-        painted = [paint_groups(each, groups, scale) for each, groups in zip(pictures, maps, strict=True)]
+        views = scenes(next(iter(inputs.values())), case.classifier.processor, trace)
+        rows = rows or [("input", [strip(view.plain) for view in views])]
+        painted = [strip(view.paint(len(view.token_counts) - 1)) for view in views]
         rows.append((f"r = {r}\n{trace.token_counts[-1]} tokens", painted))
     remove_tome(case.model)
     if modality != "image":
-        rows = [(caption, [painted[item]]) for item in range(len(pictures)) for caption, painted in rows]
+        rows = [(caption, [pictures[item]]) for item in range(len(views)) for caption, pictures in rows]
     page = sheet(rows)
     try:
         page.save(out)
@@ -172,3 +171,10 @@ def picture(case: Case, rs: list[int], out: Path) -> Image.Image:
         rule = "The picture must be writable."
         raise ToMeValueError(complaint(rule, f"{out} ({error})", "Choose another place with --out.")) from error
     return page
+
+
+def strip(panels: np.ndarray) -> Image.Image:
+    """Panels (n, height, width, 3) side by side, no larger than is good to look at on a sheet."""
+    picture = Image.fromarray(np.concatenate(list(panels), axis=1))
+    picture.thumbnail((1800, 224), Image.Resampling.BOX)
+    return picture

@@ -6,7 +6,6 @@ import copy
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -179,7 +178,7 @@ def _patch(tower: nn.Module, family: Family, config: ToMeConfig, holder: Pretrai
         layers=len(layers),
         mask_position=parameters.index("attention_mask") if "attention_mask" in parameters else None,
         input_name=tower.main_input_name,  # pyright: ignore
-        grid=partial(family.grid, tower.config),  # pyright: ignore
+        grid=family.grid(tower.config),  # pyright: ignore
     )
     tower._tome = site  # pyright: ignore
     handles = [

@@ -8,7 +8,7 @@ that a recompute never reads the state of another forward.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import Given, MergePlan, Recipe, Schedule, compose, max_merge, spread
+from hf_tome.core import Given, MergePlan, PatchGrid, Recipe, Schedule, compose, max_merge, spread
 from hf_tome.core.combine import Combine
 from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-Grid = tuple[int, ...]
 
 
 @dataclass(eq=False)
@@ -39,7 +37,7 @@ class TowerSite:
         layers: number of layers.
         mask_position: place of `attention_mask` among the positional arguments of the tower's forward, or None.
         input_name: name of the tower's main input.
-        grid: gives the patch grid for the shape of the main input.
+        grid: how patches lie on the main input.
         listeners: called with each `Forward` that ends; `trace_tome` adds itself here.
     """
 
@@ -51,7 +49,7 @@ class TowerSite:
     layers: int
     mask_position: int | None
     input_name: str
-    grid: Callable[[Sequence[int]], Grid]
+    grid: PatchGrid
     listeners: list[Callable[[Forward], None]] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from hf_tome import patch
-from hf_tome.core import MergePlan, compose, spread
+from hf_tome.core import Grid, MergePlan, PatchGrid, compose, spread
 from hf_tome.errors import NotPatchedError, ToMeTypeError, ToMeValueError, complaint
-from hf_tome.state import Forward, Grid, TowerSite
+from hf_tome.state import Forward, TowerSite
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -27,6 +27,7 @@ class ForwardTrace:
         token_counts: [n_0, ..., n_L]: tokens entering layer 0, ..., leaving layer L-1.
         sizes: (batch, n_L) float32: original tokens in each final token; padding counts 0.
         grid: patch grid: (height, width), (time, height, width) or (frequency, time).
+        patches: how the patches of the grid lie on the input.
         protected: tokens at the front (class, distillation) that stand before the grid's patches.
         plans: the merge of each layer, None where it merged nothing.
     """
@@ -34,6 +35,7 @@ class ForwardTrace:
     token_counts: list[int]
     sizes: Float[Tensor, "batch final"]
     grid: Grid
+    patches: PatchGrid
     protected: int
     plans: list[MergePlan | None]
 
@@ -131,8 +133,9 @@ class Trace:
         if sizes is None:
             sizes = torch.ones(forward.batch, count, device=forward.device)
         counts, plans = [*forward.counts, count], list(forward.plans)
-        grid = forward.site.grid(forward.shape) if forward.shape else ()
-        self.forwards.append(ForwardTrace(counts, sizes, grid, forward.site.protected, plans))
+        site = forward.site
+        grid = site.grid.shape(forward.shape) if forward.shape else ()
+        self.forwards.append(ForwardTrace(counts, sizes, grid, site.grid, site.protected, plans))
 
 
 @contextmanager

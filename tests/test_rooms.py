@@ -31,7 +31,7 @@ FLOORS = (
     {"trace"},
     {"tune"},
     {"api"},
-    {"overhead", "visualize", "metrics", "report", "train", "demo", "embedded", "classifier", "seen"},
+    {"overhead", "visualize", "metrics", "report", "train", "demo", "embedded", "classifier"},
     {"cli"},
     {"__main__"},
 )
@@ -195,7 +195,6 @@ def test_what_stands_above_the_api_goes_through_it(source: Path) -> None:
         "train",
         "embedded",
         "classifier",
-        "seen",
         "demo",
         "cli",
     }:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
 from transformers import PretrainedConfig
 
+from hf_tome.core import PatchGrid
 from hf_tome.errors import UnsupportedModelError, complaint
-
-Grid = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Family:
         children: the exact child modules of a layer. Another set means another forward, which may not merge exactly.
         protected: tokens at the front that never merge: class, distillation and register tokens.
         prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).
-        grid: patch grid from the tower's config and the shape of its main input.
+        grid: how patches lie on the main input, from the tower's config.
         token_heads: head classes that read only protected tokens, so that they work on a short sequence.
     """
 
@@ -48,7 +47,7 @@ class Family:
     children: frozenset[str]
     protected: int
     prop_attn: bool
-    grid: Callable[[PretrainedConfig, Sequence[int]], Grid]
+    grid: Callable[[PretrainedConfig], PatchGrid]
     token_heads: tuple[str, ...]
 
     def owns(self, module: nn.Module) -> bool:

@@ -1,28 +1,27 @@
-"""Patch grids of the three modalities, from the config and the shape of the input."""
+"""Patch grids of the three modalities, from the config."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-
-def image_grid(config: Any, shape: Sequence[int]) -> tuple[int, int]:
-    """(height, width) in patches of pixel values (batch, channels, height, width)."""
-    patch_height, patch_width = pair(config.patch_size)
-    return shape[-2] // patch_height, shape[-1] // patch_width
+from hf_tome.core import PatchGrid
 
 
-def video_grid(config: Any, shape: Sequence[int]) -> tuple[int, int, int]:
+def image_grid(config: Any) -> PatchGrid:
+    """(height, width) of pixel values (batch, channels, height, width)."""
+    size = pair(config.patch_size)
+    return PatchGrid((-2, -1), size, size)
+
+
+def video_grid(config: Any) -> PatchGrid:
     """(time, height, width) in tubelets of pixel values (batch, frames, channels, height, width)."""
-    patch_height, patch_width = pair(config.patch_size)
-    return shape[-4] // config.tubelet_size, shape[-2] // patch_height, shape[-1] // patch_width
+    size = (config.tubelet_size, *pair(config.patch_size))
+    return PatchGrid((-4, -2, -1), size, size)
 
 
-def spectrogram_grid(config: Any, shape: Sequence[int]) -> tuple[int, int]:
+def spectrogram_grid(config: Any) -> PatchGrid:
     """(frequency, time) in patches, which overlap, of log-mel features (batch, frames, mel bins)."""
-    frequency = (shape[-1] - config.patch_size) // config.frequency_stride + 1
-    time = (shape[-2] - config.patch_size) // config.time_stride + 1
-    return frequency, time
+    return PatchGrid((-1, -2), pair(config.patch_size), (config.frequency_stride, config.time_stride))
 
 
 def pair(size: Any) -> tuple[int, int]:

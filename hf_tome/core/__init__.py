@@ -1,6 +1,7 @@
-"""Token merging on plain tensors: matching, plan, schedule. Needs torch only."""
+"""Token merging on plain tensors: matching, plan, schedule, patch grid. Needs torch only."""
 
 from hf_tome.core.given import Given
+from hf_tome.core.grid import Grid, PatchGrid
 from hf_tome.core.matching import match_bipartite, max_merge
 from hf_tome.core.matchings import register_matching
 from hf_tome.core.plan import MergePlan, compose, spread
@@ -9,7 +10,9 @@ from hf_tome.core.schedule import Schedule
 
 __all__ = [
     "Given",
+    "Grid",
     "MergePlan",
+    "PatchGrid",
     "Recipe",
     "Schedule",
     "compose",

@@ -1,0 +1,93 @@
+"""The groups of a trace on the patch grid, and on the pixels, frames and mel bins that the patches cover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hf_tome.core import PatchGrid
+from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.trace import ForwardTrace, Trace
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+
+
+def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = None) -> np.ndarray:
+    """The group of each patch of one input, shaped as the patch grid.
+
+    Args:
+        trace: of a forward on whole inputs.
+        item: which input of the batch.
+        layers: after how many layers; default all.
+
+    Returns:
+        int64, `trace.groups` without the protected tokens: the token that each patch is in.
+
+    Raises:
+        ToMeValueError: if the tokens are not one per patch of the grid (a masked forward), or `item` is out of range.
+    """
+    forward = forward_of(trace)
+    groups = forward.groups_at(len(forward.plans) if layers is None else layers)
+    if not 0 <= item < len(groups):
+        rule = f"item counts the inputs of the batch, 0 to {len(groups) - 1}."
+        raise ToMeValueError(complaint(rule, item, "Choose one of them."))
+    patches = groups[item, forward.protected :].cpu().numpy()
+    if patches.size != int(np.prod(forward.grid)):
+        rule = f"A picture needs one token for each patch of the grid {forward.grid}."
+        raise ToMeValueError(complaint(rule, f"{patches.size} tokens", "Trace a forward on the whole input."))
+    return patches.reshape(forward.grid)
+
+
+def forward_of(trace: Trace | ForwardTrace) -> ForwardTrace:
+    """The one forward that a picture shows: of a trace, the last."""
+    return trace.last if isinstance(trace, Trace) else trace
+
+
+def first_patches(groups: Int[np.ndarray, "*grid"]) -> Int[np.ndarray, "*grid"]:
+    """For each patch the first patch of its group, patches counted row by row.
+
+    The same groups as `groups`, under names that do not change from layer to layer: when groups merge, the earliest
+    keeps its name.
+    """
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return first[inverse].reshape(groups.shape)
+
+
+def on_pixels(groups: Int[np.ndarray, "*grid"], patches: PatchGrid, sides: Sequence[int]) -> np.ndarray:
+    """The group of each pixel (frame, mel bin) of an input, -1 where no patch covers it.
+
+    Args:
+        groups: of each patch, shaped as the grid.
+        patches: how the patches lie.
+        sides: pixels on each axis of the grid.
+
+    Returns:
+        Integers, shaped as `sides`.
+
+    Raises:
+        ToMeValueError: if an input of these sides has another grid.
+    """
+    expected = tuple((side - n) // m + 1 for side, n, m in zip(sides, patches.sizes, patches.strides, strict=True))
+    if expected != groups.shape:
+        rule = f"A picture is what the model saw: its patches make the grid {groups.shape}."
+        cure = "Pass what `seen` gives for the inputs of the traced forward."
+        raise ToMeValueError(complaint(rule, f"sides {tuple(sides)}, which make {expected}", cure))
+    lines = zip(sides, patches.sizes, patches.strides, groups.shape, strict=True)
+    index, covered = zip(*(patch_at(*line) for line in lines), strict=True)
+    return np.where(reduce(np.logical_and.outer, covered), groups[np.ix_(*index)], -1)
+
+
+def patch_at(side: int, size: int, stride: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The patch that each pixel of one axis belongs to: where patches overlap, the one whose centre is nearest.
+
+    Returns:
+        int64 (side,), the patch; bool (side,), whether it covers the pixel. Pixels beyond the last patch, and between
+        patches that lie apart, are covered by none.
+    """
+    pixels = np.arange(side)
+    patch = np.clip((2 * pixels - (size - stride)) // (2 * stride), 0, count - 1)
+    return patch, pixels - patch * stride < size

@@ -1,0 +1,85 @@
+"""Each group filled with its mean colour and outlined in a colour of its own (ToMe, figure 4)."""
+
+from __future__ import annotations
+
+import colorsys
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Int, UInt8
+
+GOLDEN = 0.618034  # of the colour circle, from one number to the next: neighbours differ, and no hue comes twice
+LEVELS = ((1.0, 1.0), (0.55, 1.0), (1.0, 0.7))  # saturation and brightness, by turns
+
+
+def paint(
+    colours: UInt8[np.ndarray, "*frames height width 3"],
+    owners: Int[np.ndarray, "*frames height width"],
+    lines: UInt8[np.ndarray, "groups 3"],
+    scale: int = 1,
+    width: int = 1,
+) -> UInt8[np.ndarray, "*frames tall wide 3"]:
+    """Pixels in the mean colour of their group, with a closed outline around each connected part of a group.
+
+    Args:
+        colours: what the patches cover. The mean is taken over all frames.
+        owners: the group of each pixel, -1 for none; such pixels keep their colour.
+        lines: colour of the outline of each group.
+        scale: enlarge so many times, for small inputs.
+        width: of the outline, in pixels of the result. It lies inside the group.
+
+    Returns:
+        As `colours`, height and width `scale` times as large.
+    """
+    return outlined(fill(colours, owners), owners, lines, scale, width)
+
+
+def outlined(filled: np.ndarray, owners: np.ndarray, lines: np.ndarray, scale: int = 1, width: int = 1) -> np.ndarray:
+    """The outlines alone, on pixels that are filled already; arguments as of `paint`."""
+    rows = owners.ndim - 2
+    owners, filled = enlarged(owners, scale, rows), enlarged(filled, scale, rows).copy()
+    edge = at_border(owners, width) & (owners >= 0)
+    filled[edge] = lines[owners[edge]]
+    return filled
+
+
+def line_colours(groups: Int[np.ndarray, "*grid"]) -> UInt8[np.ndarray, "groups 3"]:
+    """A colour for the outline of each group, by its number: vivid, or grey for a patch that is alone."""
+    counts = np.bincount(groups.ravel())
+    return np.where((counts > 1)[:, None], palette(len(counts)), np.uint8(128))
+
+
+def fill(colours: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """Each pixel in the mean colour of its group."""
+    numbers = owners.ravel() + 1  # 0 is no group
+    counts = np.maximum(np.bincount(numbers), 1)
+    means = [np.bincount(numbers, colours[..., channel].ravel()) / counts for channel in range(3)]
+    filled = np.stack(means, axis=-1).round().astype(np.uint8)[owners + 1]
+    return np.where(owners[..., None] >= 0, filled, colours)
+
+
+def enlarged(pixels: np.ndarray, scale: int, axis: int) -> np.ndarray:
+    """Each pixel as a square, on `axis` (rows) and the one after it."""
+    return pixels if scale == 1 else pixels.repeat(scale, axis).repeat(scale, axis + 1)
+
+
+def at_border(owners: np.ndarray, width: int) -> np.ndarray:
+    """Whether a pixel lies within `width` of another group or of the border. A patch must be at least so wide."""
+    height, across = owners.shape[-2:]
+    beyond = [(0, 0)] * (owners.ndim - 2) + [(width, width)] * 2
+    padded = np.pad(owners, beyond, constant_values=-2)
+    edge = np.zeros(owners.shape, dtype=bool)
+    for down in (0, width, 2 * width):
+        for right in (0, width, 2 * width):
+            edge |= padded[..., down : down + height, right : right + across] != owners
+    return edge
+
+
+@cache
+def palette(count: int) -> np.ndarray:
+    """(count, 3) uint8: a vivid colour for each number, far from those of the numbers next to it."""
+    shades = [colorsys.hsv_to_rgb(n * GOLDEN % 1, *LEVELS[n // 8 % len(LEVELS)]) for n in range(count)]
+    return (np.array(shades) * 255).round().astype(np.uint8)
