@@ -52,8 +52,8 @@ def _save_mp4(frames: Sequence[Image.Image], path: Path, fps: float) -> None:
     width, height = (side + side % 2 for side in frames[0].size)  # the codec wants even sides
     try:
         with av.open(path, "w") as file:
-            stream = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": "16"})
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            settings = {"width": width, "height": height, "pix_fmt": "yuv420p", "options": {"crf": "16"}}
+            stream = file.add_stream("libx264", Fraction(fps).limit_denominator(1000), **settings)
             for frame in frames:
                 page = Image.new("RGB", (width, height), "white")
                 page.paste(frame)
