@@ -14,7 +14,10 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/index.md", "docs/tuning.md", "docs/training.md"])
+NAMES = ("README.md", "docs/index.md", "docs/pictures.md", "docs/tuning.md", "docs/training.md")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_snippets_run(name, tmp_path):
     snippets = blocks(name)
     assert snippets

@@ -31,7 +31,7 @@ FLOORS = (
     {"trace"},
     {"tune"},
     {"api"},
-    {"overhead", "visualize", "metrics", "report", "train", "demo", "embedded", "classifier"},
+    {"overhead", "visualize", "metrics", "report", "train", "demo", "show", "embedded", "classifier"},
     {"cli"},
     {"__main__"},
 )
@@ -196,6 +196,7 @@ def test_what_stands_above_the_api_goes_through_it(source: Path) -> None:
         "embedded",
         "classifier",
         "demo",
+        "show",
         "cli",
     }:
         return

@@ -8,6 +8,7 @@ from hf_tome.cli.bench import bench
 from hf_tome.cli.demo import demo
 from hf_tome.cli.doctor import doctor
 from hf_tome.cli.families import families
+from hf_tome.cli.show import show
 
 app = typer.Typer(
     name="hf-tome",
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
+app.command()(show)
 app.command()(bench)
 app.command()(families)
 app.command()(doctor)

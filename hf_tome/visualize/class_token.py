@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from PIL import Image
@@ -46,7 +46,7 @@ def class_attention(
 
 
 def attention_images(
-    images: Sequence[np.ndarray], attentions: Sequence[Tensor], trace: Trace | ForwardTrace, layer: int = -1
+    images: Collection[np.ndarray], attentions: Sequence[Tensor], trace: Trace | ForwardTrace, layer: int = -1
 ) -> list[Image.Image]:
     """Each image with the patches that the class token attends to bright, and the others dark.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ WIDE = 448  # pixels that a small image is enlarged to
 
 
 def image_groups(
-    images: Sequence[np.ndarray], trace: Trace | ForwardTrace, layers: int | None = None, *, beside: bool = False
+    images: Collection[np.ndarray], trace: Trace | ForwardTrace, layers: int | None = None, *, beside: bool = False
 ) -> list[Image.Image]:
     """One picture for each image: groups filled with their mean colour and outlined (ToMe, figure 4).
 

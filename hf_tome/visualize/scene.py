@@ -29,6 +29,7 @@ class Scene:
         groups: gives the group of each patch after so many layers, (panels, rows, columns) as laid out in the panels.
         rows, columns: the patch of each row and column of pixels in a panel, -1 where none covers it.
         token_counts: see `ForwardTrace`.
+        frames: of a spectrogram, how many; else 0.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Scene:
     rows: np.ndarray
     columns: np.ndarray
     token_counts: list[int]
+    frames: int = 0
 
 
 def scenes(pixels: Tensor, processor: Any, trace: Trace | ForwardTrace) -> list[Scene]:
@@ -94,7 +96,7 @@ def _sound(levels: np.ndarray, forward: ForwardTrace, item: int) -> Scene:
     scales = plain.shape[1] // levels.shape[0], plain.shape[2] // levels.shape[1]
     rows, columns = _lines(forward, levels.shape, scales)
     rows = np.where(rows < 0, -1, forward.grid[0] - 1 - rows)[::-1]
-    return Scene("audio", plain, paint, groups, rows, columns, forward.token_counts)
+    return Scene("audio", plain, paint, groups, rows, columns, forward.token_counts, levels.shape[1])
 
 
 def _lines(forward: ForwardTrace, sides: tuple[int, ...], scales: tuple[int, ...]) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ ACROSS = 8  # frames in a row of a film strip
 
 
 def video_groups(
-    clips: Sequence[np.ndarray], trace: Trace | ForwardTrace, layers: int | None = None, *, beside: bool = False
+    clips: Collection[np.ndarray], trace: Trace | ForwardTrace, layers: int | None = None, *, beside: bool = False
 ) -> list[list[Image.Image]]:
     """The frames of each clip with its groups filled and outlined.
 
@@ -53,7 +53,7 @@ def painted_clip(clip: np.ndarray, forward: ForwardTrace, item: int, layers: int
 
 
 def film_strips(
-    clips: Sequence[np.ndarray], trace: Trace | ForwardTrace, layers: int | None = None
+    clips: Collection[np.ndarray], trace: Trace | ForwardTrace, layers: int | None = None
 ) -> list[Image.Image]:
     """Each clip as a strip: one frame of each step of the grid in time, and its groups below.
 
