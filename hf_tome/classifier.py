@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from hf_tome.adapters import FAMILIES, REFUSED
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.media.clip import read_clip
+from hf_tome.media.extra import extra
 from hf_tome.media.image import read_image
 from hf_tome.media.sound import read_sound
 
@@ -52,8 +54,9 @@ class Classifier:
     processor: Any
     modality: str
 
-    def read(self, path: Path) -> Any:
-        """One file as the processor takes it: a picture, a waveform at its rate, or as many frames as the model sees.
+    def read(self, path: Path | BytesIO) -> Any:
+        """One file, or its content, as the processor takes it: a picture, a waveform at its rate, or as many frames as
+        the model sees.
 
         Raises:
             ToMeValueError: if the file cannot be read.
@@ -65,6 +68,18 @@ class Classifier:
             return read_sound(path, self.processor.sampling_rate)[0]
         config: Any = self.model.config
         return read_clip(path, config.num_frames)
+
+    def resampled(self, wave: np.ndarray, rate: int) -> np.ndarray:
+        """A waveform (samples,) at the rate that the processor takes.
+
+        Raises:
+            MissingExtraError: if the extra that resamples is not installed.
+        """
+        if rate == self.processor.sampling_rate:
+            return wave
+        with extra("audio", "resample sounds"):
+            import soxr
+        return soxr.resample(wave, rate, self.processor.sampling_rate)
 
     def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
         """The model's keyword inputs for a batch of what `read` gives."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif"})
 
 
-def read_clip(path: Path, frames: int, place: float = 0.5) -> np.ndarray:
+def read_clip(path: Path | BytesIO, frames: int, place: float = 0.5) -> np.ndarray:
     """Frames spread evenly over the whole clip: one from each of so many equal parts.
 
     A clip with fewer frames than that repeats some, evenly too. Of what lies between two wanted frames, only what
@@ -57,7 +58,7 @@ def read_clip(path: Path, frames: int, place: float = 0.5) -> np.ndarray:
     return np.stack(pictures)
 
 
-def _timetable(path: Path) -> tuple[list[int], list[int]]:
+def _timetable(path: Path | BytesIO) -> tuple[list[int], list[int]]:
     """When each frame is shown, and each keyframe to jump to, in rising order. Read from the packets, undecoded.
 
     Where no jump is safe, a frame's time is its place in the order of decoding.
@@ -74,13 +75,15 @@ def _timetable(path: Path) -> tuple[list[int], list[int]]:
     return [pts for pts, _ in shown], [pts for pts, key in shown if key]
 
 
-def _pictures(path: Path, times: list[int], keys: list[int]) -> Iterator[np.ndarray]:
+def _pictures(path: Path | BytesIO, times: list[int], keys: list[int]) -> Iterator[np.ndarray]:
     """The frame that is shown at each of `times`, (height, width, 3), all as large as the first."""
     import av
     from av.video.reformatter import VideoReformatter
 
     if not times:
         return
+    if isinstance(path, BytesIO):
+        path.seek(0)
     converter = VideoReformatter()  # one for all frames: making it takes longer than a small frame's conversion
     with av.open(path) as file:
         stream = file.streams.video[0]

@@ -50,11 +50,21 @@ def labels_of(files: list[Path], folder: Path, classes: Mapping[int, str]) -> li
         folder: a file that lies in it directly has no label.
         classes: the names by index, as `model.config.id2label`.
     """
-    known = {plain_name(str(name)): int(index) for index, name in classes.items()}
-    names = [plain_name(path.parent.name) for path in files if path.parent != folder]
-    if len(names) < len(files) or not set(names) <= set(known):
-        return None
-    return [known[name] for name in names]
+    numbers = classes_of(files, folder, classes)
+    return None if numbers is None or any(len(row) > 1 for row in numbers) else [row[0] for row in numbers]
+
+
+def classes_of(files: list[Path], folder: Path, classes: Mapping[int, str]) -> list[tuple[int, ...]] | None:
+    """The same where a file may have several classes: those in a folder CLASS+CLASS."""
+    known = {plain_name(str(name)): (int(index),) for index, name in classes.items()}
+    found = []
+    for path in files:
+        whole = known.get(plain_name(path.parent.name))
+        parts = [known.get(plain_name(name)) for name in path.parent.name.split("+")]
+        if path.parent == folder or (whole is None and None in parts):
+            return None
+        found.append(whole or tuple(sorted({number for part in parts for number in part or ()})))
+    return found
 
 
 def plain_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -11,7 +12,7 @@ from hf_tome.errors import ToMeValueError, complaint
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: Path | BytesIO) -> Image.Image:
     """The picture as RGB, turned as its camera noted it. Of a file with several pictures, the first.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hf_tome.media.extra import extra
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"})
 
 
-def read_sound(path: Path, rate: int | None = None) -> tuple[np.ndarray, int]:
+def read_sound(path: Path | BytesIO, rate: int | None = None) -> tuple[np.ndarray, int]:
     """The waveform of the whole file and its rate; several channels become their mean.
 
     Args:

@@ -7,10 +7,14 @@ from hf_tome.report.compare import Row, compare
 from hf_tome.report.macs import counted_macs
 from hf_tome.report.measure import Measured, measure
 from hf_tome.report.memory import peak_memory
+from hf_tome.report.outcome import Outcome, Report
+from hf_tome.report.sweep import sweep
 from hf_tome.report.timing import Timing
 
 __all__ = [
     "Measured",
+    "Outcome",
+    "Report",
     "Row",
     "Timing",
     "agreement",
@@ -22,4 +26,5 @@ __all__ = [
     "measure",
     "merging_share",
     "peak_memory",
+    "sweep",
 ]

@@ -1,0 +1,102 @@
+"""The rows of a sweep, made from its cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hf_tome.report.bootstrap import Interval, accuracies, average_precisions, interval, standard_errors
+from hf_tome.report.samples import Samples
+from hf_tome.report.store import Cell
+from hf_tome.report.timing import Timing
+
+
+@dataclass
+class Outcome(Timing):
+    """What one variant gave: a `Timing` of which each round is a batch, paired with the unmerged model.
+
+    Attributes:
+        name: the variant, for people.
+        settings: its `ToMeConfig` as JSON, None for the unmerged model.
+        metric: accuracy, or mean average precision where samples have several labels; None without labels.
+        interval: 95 % bootstrap interval of it.
+        change: metric minus that of the unmerged model.
+        change_interval: 95 % bootstrap interval of that, on paired draws.
+        agreement: share of the samples on which the class with the highest score is that of the unmerged model.
+        kl: mean divergence from the unmerged model, see `hf_tome.core.drift`.
+        macs: multiply-adds of all layers for one input.
+        latency: seconds for a single input, the median.
+        peak_bytes: the most memory that one batch holds at once, beyond model and inputs.
+    """
+
+    name: str = ""
+    settings: dict[str, Any] | None = None
+    metric: float | None = None
+    interval: Interval | None = None
+    change: float | None = None
+    change_interval: Interval | None = None
+    agreement: float = 1.0
+    kl: float = 0.0
+    macs: int = 0
+    latency: float = 0.0
+    peak_bytes: int = 0
+
+
+@dataclass
+class Report:
+    """A sweep's rows with what they were measured on; the first row is the unmerged model.
+
+    Attributes:
+        model, data: their names.
+        task: as the hub names it.
+        metric: "accuracy" or "mAP"; None without labels.
+        samples: how many were evaluated, in each row.
+        total: how many there are; more than `samples` after an interruption.
+        machine: where and with what it was measured.
+        skipped: samples left out because they could not be read.
+    """
+
+    model: str
+    data: str
+    task: str
+    metric: str | None
+    samples: int
+    total: int
+    machine: dict[str, Any]
+    rows: list[Outcome] = field(default_factory=list)
+    skipped: int = 0
+
+
+def outcomes(rows: list[Outcome], cells: list[list[Cell]], samples: Samples) -> list[int]:
+    """Fill rows from their cells, one list of cells a row, of the same batches. Gives the samples seen."""
+    columns = [{key: np.concatenate([cell[key] for cell in each]) for key in each[0]} for each in cells]
+    seen = columns[0]["index"]
+    for row, column in zip(rows, columns, strict=True):
+        row.seconds = column["seconds"].tolist()
+        row.speedups = (column["unmerged_seconds"] / column["seconds"]).tolist()
+        row.inputs = len(seen)
+        if len(seen):
+            row.agreement, row.kl = float(column["agrees"].mean()), float(column["kl"].mean())
+    if samples.labels is not None and len(seen):
+        _judge(rows, [column["predicted"] for column in columns], samples.labels[seen])
+    return seen.tolist()
+
+
+def _judge(rows: list[Outcome], predicted: list[np.ndarray], labels: np.ndarray) -> None:
+    if labels.ndim == 2:
+        if not labels.any():
+            return  # no class has a positive sample yet
+        statistics = average_precisions(predicted, labels)
+    else:
+        statistics = accuracies(np.stack(predicted) == labels)
+    whole = statistics(np.ones(len(labels), np.int64))
+    changes = whole - whole[0]
+    errors = standard_errors(
+        lambda counts: np.concatenate([(values := statistics(counts)), values - values[0]]), len(labels)
+    )
+    for number, row in enumerate(rows):
+        row.metric, row.change = float(whole[number]), float(changes[number])
+        row.interval = interval(row.metric, errors[number])
+        row.change_interval = interval(row.change, errors[len(rows) + number], -1.0)

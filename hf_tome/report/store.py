@@ -1,0 +1,84 @@
+"""What a sweep has finished, kept in a file, so that nothing is measured twice."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hf_tome.errors import ToMeValueError, complaint
+
+Cell = dict[str, np.ndarray]  # what one variant gave on one batch
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS cells (run TEXT, variant TEXT, batch INTEGER, content BLOB,
+                                  PRIMARY KEY (run, variant, batch));
+CREATE TABLE IF NOT EXISTS costs (run TEXT, variant TEXT, content TEXT, PRIMARY KEY (run, variant));
+"""
+
+
+class Store:
+    """Cells of one run, in an SQLite file. A write is whole or not there, also after `kill -9`.
+
+    Args:
+        path: of the file, made where there is none; None keeps all in memory.
+        run: tells model, data and settings. Cells of other runs stay in the file and are not seen.
+
+    Raises:
+        ToMeValueError: if the file cannot be opened.
+    """
+
+    def __init__(self, path: Path | None, run: str) -> None:
+        self.run = run
+        try:
+            self._file = sqlite3.connect(path or ":memory:")
+            self._file.executescript(TABLES)
+        except sqlite3.Error as error:
+            rule = "Finished pieces are kept in a file that must be writable."
+            raise ToMeValueError(complaint(rule, f"{path} ({error})", "Choose another folder.")) from error
+
+    def done(self) -> set[tuple[str, int]]:
+        """The pairs of variant and batch that are there."""
+        return set(self._file.execute("SELECT variant, batch FROM cells WHERE run = ?", (self.run,)))
+
+    def add(self, cells: list[tuple[str, int, Cell]]) -> None:
+        """Keep cells, all of them or none. One that is there already stays."""
+        rows = [(self.run, variant, batch, _packed(cell)) for variant, batch, cell in cells]
+        with self._file:
+            self._file.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?)", rows)
+
+    def cells(self, variant: str, batches: set[int]) -> list[Cell]:
+        """Of one variant, in the order of the batches."""
+        query = "SELECT batch, content FROM cells WHERE run = ? AND variant = ? ORDER BY batch"
+        found = self._file.execute(query, (self.run, variant))
+        return [_unpacked(content) for batch, content in found if batch in batches]
+
+    def costs(self) -> dict[str, dict[str, Any]]:
+        """What was measured once, by variant."""
+        query = "SELECT variant, content FROM costs WHERE run = ?"
+        return {variant: json.loads(content) for variant, content in self._file.execute(query, (self.run,))}
+
+    def add_costs(self, costs: dict[str, dict[str, Any]]) -> None:
+        """Keep what was measured once, by variant."""
+        rows = [(self.run, variant, json.dumps(content)) for variant, content in costs.items()]
+        with self._file:
+            self._file.executemany("INSERT OR REPLACE INTO costs VALUES (?, ?, ?)", rows)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def _packed(cell: Cell) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **cell)  # pyright: ignore
+    return buffer.getvalue()
+
+
+def _unpacked(content: bytes) -> Cell:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)

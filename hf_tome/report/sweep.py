@@ -1,0 +1,231 @@
+"""One classifier on one data set with many settings of merging: what each loses, and what it gains."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from torch.utils.data import DataLoader, Dataset
+
+from hf_tome.classifier import Classifier, load_classifier
+from hf_tome.config import ToMeConfig
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
+from hf_tome.report.outcome import Outcome, Report, outcomes
+from hf_tome.report.processes import Processes
+from hf_tome.report.runner import UNMERGED, Runner, Variants
+from hf_tome.report.samples import Samples, samples_of
+from hf_tome.report.store import Cell, Store
+
+if TYPE_CHECKING:
+    from datasets import Dataset as Rows
+
+BATCHES = {"image": 32, "audio": 4, "video": 2}
+
+
+def sweep(
+    model: str | Path | Classifier,
+    data: str | Path | Rows | Samples,
+    variants: Sequence[Any],
+    *,
+    batch_size: int | None = None,
+    store: Path | None = None,
+    skip_bad_files: bool = False,
+    workers: int = 0,
+    progress: bool = True,
+    **options: Any,
+) -> Report:
+    """Evaluate the unmerged model and each variant on the same batches, in turn.
+
+    Each batch is read once, run by every variant, and forgotten; what is kept of it are predictions and times. Under
+    `torchrun` or `accelerate launch` each process takes a part of the batches. Batches are the same ones however many
+    processes there are, and so are the metrics.
+
+    Args:
+        model: hub name or folder of a classifier with its processor, or a `Classifier`. It comes back as it came.
+        data: a folder, a data set of the hub, or a `datasets.Dataset`; see `samples_of`.
+        variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+        batch_size: by default 32 images, 4 sounds or 2 clips.
+        store: file that keeps what is finished. A call with the same model, data and batch size goes on from there,
+            also with other variants. None: nothing is kept.
+        skip_bad_files: leave out samples that cannot be read, and count them, instead of an error.
+        workers: processes that read ahead.
+        progress: show a bar.
+        options: of `samples_of`: `split`, `limit`, `media_column`, `label_column`.
+
+    Returns:
+        The rows, of the main process; other processes get them too. After Ctrl-C: those of the batches that are done.
+
+    Raises:
+        ToMeError: if a setting is wrong, the model or the data cannot be loaded, or a sample cannot be read.
+    """
+    classifier = model if isinstance(model, Classifier) else load_classifier(str(model))
+    samples = data if isinstance(data, Samples) else samples_of(data, classifier, **options)
+    size = batch_size or BATCHES[classifier.modality]
+    wanted = _variants(variants)
+    plan = _Batches(classifier, samples, size, skip_bad_files)
+    processes = Processes()
+    runner = Runner(classifier.model, samples.several)
+    kept = Store(store if processes.main else None, _fingerprint(classifier, samples, size, runner))
+    try:
+        _measure_costs(runner, wanted, plan, kept, processes)
+        whole = _run(runner, wanted, plan, kept, processes, workers, progress)
+        report = _report(str(model) if not isinstance(model, Classifier) else "", classifier, samples, wanted, kept)
+        if not whole and not report.samples:
+            raise KeyboardInterrupt
+        return processes.shared(report)
+    finally:
+        kept.close()
+
+
+@dataclass
+class _Batches(Dataset):
+    """The model's inputs and the numbers of the samples, by the number of the batch."""
+
+    classifier: Classifier
+    samples: Samples
+    size: int
+    skip_bad: bool
+
+    def __len__(self) -> int:
+        return -(-self.samples.count // self.size)
+
+    def __getitem__(self, batch: int | None) -> tuple[dict[str, torch.Tensor] | None, list[int]]:
+        if batch is None:
+            return None, []
+        media, index = [], []
+        for number in range(batch * self.size, min((batch + 1) * self.size, self.samples.count)):
+            try:
+                media.append(self.samples.read(number))
+                index.append(number)
+            except ToMeError:
+                if not self.skip_bad:
+                    raise
+        return (self.classifier.inputs(media) if media else None), index
+
+
+def _measure_costs(runner: Runner, variants: Variants, plan: _Batches, kept: Store, processes: Processes) -> None:
+    """On the first batch, by the main process alone."""
+    missing = {key: each for key, each in variants.items() if key not in kept.costs()}
+    if not processes.main or not missing:
+        return
+    inputs = next((found for batch in range(len(plan)) if (found := plan[batch][0]) is not None), None)
+    if inputs is None:
+        raise ToMeValueError(complaint("Some sample must be readable.", "none", "Check the files."))
+    kept.add_costs(runner.costs(missing, runner.placed(inputs)))
+
+
+def _run(
+    runner: Runner,
+    variants: Variants,
+    plan: _Batches,
+    kept: Store,
+    processes: Processes,
+    workers: int,
+    progress: bool,
+) -> bool:
+    """Fill in the cells that are missing. Gives False if it was interrupted."""
+    from tqdm.auto import tqdm
+
+    done: set[tuple[str, int]] = processes.shared(kept.done())
+    open_batches = [batch for batch in range(len(plan)) if any((key, batch) not in done for key in variants)]
+    mine: Any = processes.part(open_batches)
+    ahead = DataLoader(plan, batch_size=None, sampler=mine, num_workers=workers)
+    bar = tqdm(total=len(plan), initial=len(plan) - len(open_batches), unit="batch", desc="Evaluating",
+               disable=not (progress and processes.main))  # fmt: skip
+    try:
+        for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
+            cells: list[tuple[str, int, Cell]] = []
+            if inputs is not None:
+                todo = {key: each for key, each in variants.items() if key == UNMERGED or (key, batch) not in done}
+                found = runner.cells(todo, runner.placed(inputs), index, batch)
+                cells = [(key, batch, cell) for key, cell in found.items()]
+            everyone = processes.gathered([cells])
+            if processes.main:
+                kept.add([cell for cells in everyone for cell in cells])
+            bar.update(min(processes.count, bar.total - bar.n))
+    except KeyboardInterrupt:
+        if processes.count > 1:
+            raise
+        return False
+    finally:
+        bar.close()
+    return True
+
+
+def _as_read(loader: DataLoader) -> Iterator[Any]:
+    """The loader's batches; an error of a worker as the error that it was."""
+    try:
+        yield from loader
+    except ToMeError as error:
+        rule = "" if "Got:" in str(error) else "Every sample must be readable. "
+        raise ToMeValueError(f"{rule}{error} With skip_bad_files it is left out; finished batches are kept.") from error
+
+
+def _report(name: str, classifier: Classifier, samples: Samples, variants: Variants, kept: Store) -> Report:
+    """The rows of all batches that every variant has seen."""
+    done, costs = kept.done(), kept.costs()
+    batches = {batch for _, batch in done}
+    whole = {batch for batch in batches if all((key, batch) in done for key in variants)}
+    metric = None if samples.labels is None else "mAP" if samples.several else "accuracy"
+    config: Any = classifier.model.config
+    task = f"{classifier.modality}-classification"
+    report = Report(name or config._name_or_path, samples.name, task, metric, 0, samples.count, machine(classifier))
+    if not whole:
+        return report
+    rows = [
+        Outcome(
+            None if setting is None else setting.r,
+            name="unmerged" if setting is None else variant_name(setting),
+            settings=None if setting is None else setting.to_dict(),
+            **costs[key],
+        )
+        for key, setting in variants.items()
+    ]
+    seen = outcomes(rows, [kept.cells(key, whole) for key in variants], samples)
+    report.rows, report.samples = rows, len(seen)
+    return report
+
+
+def machine(classifier: Classifier) -> dict[str, Any]:
+    """Where and with what something is measured."""
+    first = next(classifier.model.parameters())
+    on_cuda = first.device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(first.device) if on_cuda else platform.processor() or platform.machine(),
+        "dtype": str(first.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def variant_name(setting: ToMeConfig) -> str:
+    """Its r, and what differs from the defaults."""
+    rest = {"prop_attn": setting.prop_attn, "restore": setting.restore}
+    changed = [f"{key} {'on' if on else 'off'}" for key, on in rest.items() if on is not {"restore": True}.get(key)]
+    return ", ".join([f"r={setting.r}", *changed])
+
+
+def _variants(given: Sequence[Any]) -> Variants:
+    settings = [each if isinstance(each, ToMeConfig) else ToMeConfig(r=each) for each in given]
+    if not settings:
+        raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
+    return {UNMERGED: None, **{json.dumps(each.to_dict(), sort_keys=True): each for each in settings}}
+
+
+def _fingerprint(classifier: Classifier, samples: Samples, size: int, runner: Runner) -> str:
+    """Another one where model, processor, data, batches or numbers differ."""
+    config: Any = runner.plain.config
+    known = [samples.fingerprint, size, str(runner.dtype), runner.device.type, transformers.__version__]
+    settings = {key: value for key, value in config.to_dict().items() if key != "tome"}
+    digest = hashlib.sha256(json.dumps([known, settings, str(classifier.processor)], default=str).encode())
+    for tensor in runner.plain.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
