@@ -55,7 +55,6 @@ class Report:
         samples: how many were evaluated, in each row.
         total: how many there are; more than `samples` after an interruption.
         machine: where and with what it was measured.
-        skipped: samples left out because they could not be read.
     """
 
     model: str
@@ -66,7 +65,6 @@ class Report:
     total: int
     machine: dict[str, Any]
     rows: list[Outcome] = field(default_factory=list)
-    skipped: int = 0
 
 
 def outcomes(rows: list[Outcome], cells: list[list[Cell]], samples: Samples) -> list[int]:
