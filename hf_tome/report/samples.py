@@ -76,7 +76,8 @@ def samples_of(
         classifier: decides what is read, and how.
         split: of the hub's data set, or a subfolder. By default the first there is of test, validation, valid, val.
         limit: the first so many samples only. Those of a folder are mixed before.
-        media_column, label_column: of the data set; by default found by their features.
+        media_column: the column of images, sounds or videos; by default found by its feature.
+        label_column: the column of classes; by default found by its feature.
 
     Raises:
         ToMeValueError: if there are no such samples, or their labels are not classes of the model.
