@@ -48,3 +48,16 @@ def checkpoint(model: Any, **settings: Any) -> None:
 def checkpoint_no_more(model: Any) -> None:
     disable = getattr(model, "activation_checkpointing_disable", None) or model.gradient_checkpointing_disable
     disable()
+
+
+def assert_checkpointing_changes_nothing(model: nn.Module, case: Case, reentrant: bool) -> None:
+    """The gradients of one step with the same random numbers, before and after checkpointing is turned on."""
+
+    def step() -> None:
+        inputs = case.inputs()
+        torch.manual_seed(5)
+        loss_of(model, case, inputs).backward()
+
+    plain = gradients(model, step)
+    checkpoint(model, use_reentrant=reentrant)
+    assert_close(gradients(model, step), plain)
