@@ -1,7 +1,8 @@
 """Proportional attention (ToMe, equation 1) through transformers' attention interface.
 
 One function is registered under the name `hf_tome`. It takes the keys for the matching, adds log-size to the scores and
-calls the implementation that the model's own config names at that moment.
+calls the implementation that the model's own config names at that moment: log-size is a mask for those that take one,
+and sits in channels of its own for flash and flex attention, which take none.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from hf_tome.core.channels import with_bias
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 from hf_tome.state import LOCAL, LayerRecord
 
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 NAME = "hf_tome"
-WITH_BIAS = ("sdpa", "eager")
-WITHOUT_BIAS = ("flex_attention",)
+TAKE_MASK = ("sdpa", "eager")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,25 @@ class AttentionSite:
     def implementation(self) -> str:
         """The implementation that the model's config names now: `set_attn_implementation` is followed live."""
         return implementation_of(self.config)
+
+    def run(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
+        """What the model would have run: the same arguments and results as in transformers' attention interface."""
+        name = self.implementation
+        if name == "eager":
+            return self.eager(module, *args, **kwargs)
+        if "flash" in name:  # transformers finds the kernel by the name in module.config, where `hf_tome` stands
+            module = _Configured(module, self.config)  # pyright: ignore
+        return ALL_ATTENTION_FUNCTIONS[name](module, *args, **kwargs)
+
+
+class _Configured:
+    """A module as it was before it was patched, to read from: with its own config."""
+
+    def __init__(self, module: nn.Module, config: PretrainedConfig) -> None:
+        self._module, self.config = module, config
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
 
 
 def implementation_of(config: PretrainedConfig) -> str:
@@ -59,41 +79,40 @@ def eager_of(attention: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]
     raise UnsupportedModelError(complaint(rule, type(attention).__name__, "Use the plain model."))
 
 
-def check_implementation(implementation: str, bias: bool, weights: bool = False) -> None:
+def takes_channels(implementation: str) -> bool:
+    """Whether an implementation gets log-size in channels: flash attention in any version or from the hub, and flex."""
+    flash = "flash" in implementation and not implementation.startswith("paged|")  # as transformers tells them
+    return flash or implementation == "flex_attention"
+
+
+def check_implementation(implementation: str, weights: bool = False) -> None:
     """Refuse an implementation that cannot run on merged tokens, or gives no weights where the matching reads them.
 
-    Flash attention takes no bias, and transformers finds its kernel by the name in the module's own config, where
-    `hf_tome` stands. Flex attention takes no tensor as bias.
-
     Raises:
-        UnsupportedAttentionError: for flex attention while `bias` is needed, for flash attention and unknown ones, and
-            for all but eager while `weights` are needed.
+        UnsupportedAttentionError: for implementations that are not known to take token sizes, and for all but eager
+            while `weights` are needed.
     """
     if weights and implementation != "eager":
         rule = "A matching that reads the attention needs its weights, which eager attention alone gives."
         cure = 'Call model.set_attn_implementation("eager"), or choose another matching.'
         raise UnsupportedAttentionError(complaint(rule, implementation, cure))
-    if implementation not in (WITH_BIAS if bias else (*WITH_BIAS, *WITHOUT_BIAS)):
-        rule = f"Token sizes are a bias on the attention scores, which attn_implementation in {WITH_BIAS} can take."
-        rule += " flex_attention works where none is needed: prop_attn=False and no padding."
-        cure = 'Call model.set_attn_implementation("sdpa").'
-        raise UnsupportedAttentionError(complaint(rule, implementation, cure))
+    if implementation not in TAKE_MASK and not takes_channels(implementation):
+        rule = f"Token sizes go through attn_implementation in {(*TAKE_MASK, 'flex_attention')}, or flash attention."
+        raise UnsupportedAttentionError(complaint(rule, implementation, 'Call model.set_attn_implementation("sdpa").'))
 
 
-def log_sizes(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1 1 tokens"] | None:
-    """The bias on the attention scores, or None while there is nothing to add.
+def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
+    """The bias on the attention scores in float32, or None while there is nothing to add.
 
     log(size) with proportional attention; without it, minus infinity on padding alone.
     """
     if record.sizes is None:
         return None
     if record.prop_attn:
-        bias = record.sizes.log()
-    elif record.padding:
-        bias = torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
-    else:
-        return None
-    return bias.to(dtype)[:, None, None]
+        return record.sizes.log()
+    if record.padding:
+        return torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
+    return None
 
 
 def metric_of(
@@ -129,20 +148,37 @@ def tome_attention(
 ) -> tuple[Tensor, Tensor | None]:
     """Attention with token sizes; the signature is that of every function in transformers' attention interface."""
     site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
-    implementation = site.implementation
-    real = site.eager if implementation == "eager" else ALL_ATTENTION_FUNCTIONS[implementation]
     frame = LOCAL.frame
     if frame is None:
-        return real(module, query, key, value, attention_mask, **kwargs)
+        return site.run(module, query, key, value, attention_mask, **kwargs)
     record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
     if undecided:
         frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
     # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
     # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
-    output = real(module, query, key, value, log_sizes(record, query.dtype), **kwargs)
+    output = biased(site, module, query, key, value, log_sizes(record), **kwargs)
     if undecided and record.recipe.matching.attention:
         frame.attention = received(output[1], record.protected)
     return output
+
+
+def biased(
+    site: AttentionSite,
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Float[Tensor, "batch tokens"] | None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """The model's own attention with `bias` on the scores of each key, the way that its implementation can take it."""
+    if bias is None or not takes_channels(site.implementation):
+        mask = None if bias is None else bias.to(query.dtype)[:, None, None]
+        return site.run(module, query, key, value, mask, **kwargs)
+    width = value.shape[-1]
+    scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5
+    wide, weights = site.run(module, *with_bias(query, key, value, bias, scale), None, **kwargs)
+    return wide[..., :width], weights
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, tome_attention)

@@ -158,9 +158,8 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     if mask is not None and place is None:
         rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
         raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
-    weights = site.recipe.matching.attention
     # the implementation may have changed since `apply_tome`
-    check_implementation(implementation_of(tower.config), site.prop_attn or mask is not None, weights)  # pyright: ignore
+    check_implementation(implementation_of(tower.config), site.recipe.matching.attention)  # pyright: ignore
     sizes = None if mask is None else sizes_of(mask)
     LOCAL.forward = Forward(site, shape, sizes, padding=mask is not None, previous=LOCAL.forward)
     return args, kwargs

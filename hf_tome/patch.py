@@ -73,7 +73,8 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
         ToMeValueError: if a list r is longer than the model is deep or a list combine does not fit it, or
             `restore=False` meets a head that needs every token.
         UnsupportedModelError: if a layer is not of the expected make.
-        UnsupportedAttentionError: if the attention implementation takes no bias, or gives no weights, where needed.
+        UnsupportedAttentionError: if the attention implementation takes no token sizes, or gives no weights where they
+            are needed.
     """
     for tower, family in towers_of(model):
         layers = family.layers_of(tower)
@@ -82,8 +83,7 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
             _check_forward(layer)
         config.schedule.check_layers(len(layers))
         config.recipe.check_layers(len(layers))
-        implementation = implementation_of(tower.config)  # pyright: ignore
-        check_implementation(implementation, _prop_attn(config, family), config.recipe.matching.attention)
+        check_implementation(implementation_of(tower.config), config.recipe.matching.attention)  # pyright: ignore
         if not config.restore:
             _check_heads(model, tower, family)
 

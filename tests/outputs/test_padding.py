@@ -11,20 +11,12 @@ from comparison import apart, assert_same
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from hf_tome import UnsupportedAttentionError, apply_tome, trace_tome
+from hf_tome import apply_tome, trace_tome
 
 each_masked = pytest.mark.parametrize(
     "case", [case for case in CASES if case.family.masked], ids=lambda case: case.name
 )
 each_implementation = pytest.mark.parametrize("implementation", ["sdpa", "eager"])
-
-
-@torch.no_grad()
-def test_padding_needs_a_bias_too() -> None:
-    model = apply_tome(SMALL_VIT.build(), r=4, prop_attn=False)
-    model.config._attn_implementation_internal = "flex_attention"
-    with pytest.raises(UnsupportedAttentionError, match="flex_attention"):
-        tower_of(model, SMALL_VIT)(**SMALL_VIT.inputs(), attention_mask=mask_for(SMALL_VIT))
 
 
 PADDED = ((6, 4), (8, 10, 12, 14))  # positions of padding in each sample: sources of the matching, which merge first

@@ -1,0 +1,120 @@
+"""Attention kernels that take no bias: token sizes reach them in channels of queries and keys."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from cases import SMALL_VIT, Case, each_case, each_classifier, tower_of
+from comparison import apart
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hf_tome import apply_tome
+from hf_tome.core.channels import with_bias
+
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+
+
+def slow(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
+    """Attention with a bias on the keys, in float64."""
+    query, key, value, bias = (each.double() for each in (query, key, value, bias))
+    scores = query @ key.transpose(-1, -2) * scale + bias[:, None, None]
+    weights = (scores - scores.amax(-1, keepdim=True)).exp()
+    return weights @ value / weights.sum(-1, keepdim=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@given(seed=st.integers(0, 2**32 - 1), largest=st.sampled_from([1.0, 9.0, 30000.0]), hidden=st.booleans())
+def test_plain_attention_on_the_wide_tensors_has_the_bias(
+    dtype: torch.dtype, seed: int, largest: float, hidden: bool
+) -> None:
+    chance = torch.Generator().manual_seed(seed)
+    query, key, value = (torch.randn(2, 3, n, 16, generator=chance).to(dtype) for n in (5, 7, 7))
+    bias = (1 + (largest - 1) * torch.rand(2, 7, generator=chance)).log()
+    if hidden:
+        bias[:, 2] = float("-inf")
+    wide = with_bias(query, key, value, bias, 0.25)
+    assert all(each.dtype == dtype and each.isfinite().all() for each in wide)
+    out = slow(*wide, torch.zeros_like(bias), 0.25)
+    assert (out[..., :16] - slow(query, key, value, bias, 0.25)).abs().max() < 5e-4
+    assert (out[..., 16:] == 0).all()
+
+
+@pytest.fixture
+def flash(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a flash attention that runs on a CPU: transformers' own way to it, and plain torch for the kernel."""
+
+    def flash_attn_func(
+        q: Tensor, k: Tensor, v: Tensor, softmax_scale: float | None = None, causal: bool = False
+    ) -> Tensor:
+        assert q.shape[-1] == k.shape[-1] == v.shape[-1]
+        assert not causal
+        q, k, v = (each.transpose(1, 2) for each in (q, k, v))  # (batch, tokens, heads, channels) is flash's order
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=softmax_scale).transpose(1, 2)
+
+    package = ModuleType("flash_attn_interface")
+    vars(package).update(dict.fromkeys(("flash_attn_varlen_func", "flash_attn_with_kvcache"), flash_attn_func))
+    vars(package).update(flash_attn_func=flash_attn_func)
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    monkeypatch.setattr("transformers.modeling_flash_attention_utils._loaded_implementation", None)
+    return "flash_attention_3"
+
+
+@each_case
+@torch.no_grad()
+def test_flash_attention_takes_token_sizes(case: Case, flash: str) -> None:
+    model, inputs = apply_tome(case.build(), r=5, prop_attn=True), case.inputs()
+    expected = model(**inputs)
+    model.config._attn_implementation_internal = flash  # as set_attn_implementation does on a GPU
+    assert apart(model(**inputs), expected) < 1e-5
+    assert apart(apply_tome(model, prop_attn=False)(**inputs), expected) > 1e-3
+
+
+def test_flash_attention_has_the_gradients_of_sdpa(flash: str) -> None:
+    grads = []
+    for name in ("sdpa", flash):
+        model = apply_tome(SMALL_VIT.build(), r=5)
+        model.config._attn_implementation_internal = name
+        model(**SMALL_VIT.inputs(), labels=torch.tensor([0, 1])).loss.backward()
+        grads.append([each.grad for each in model.parameters() if each.grad is not None])
+    torch.testing.assert_close(grads[1], grads[0], rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_flash_attention_leaves_padding_out(flash: str) -> None:
+    tower = tower_of(apply_tome(SMALL_VIT.build(), r=4, prop_attn=False), SMALL_VIT)
+    mask = torch.ones(2, SMALL_VIT.tokens)
+    mask[:, [4, 6, 8]] = 0
+    expected = tower(**SMALL_VIT.inputs(), attention_mask=mask)
+    tower.config._attn_implementation_internal = flash
+    assert apart(tower(**SMALL_VIT.inputs(), attention_mask=mask), expected) < 1e-5
+
+
+@torch.no_grad()
+def test_flash_attention_in_bfloat16_is_no_less_exact_than_a_mask(flash: str) -> None:
+    inputs = SMALL_VIT.inputs()
+    exact = apply_tome(SMALL_VIT.build(), r=5)(**inputs).logits
+    model = apply_tome(SMALL_VIT.build().bfloat16(), r=5)
+    inputs = {name: each.bfloat16() for name, each in inputs.items()}
+    errors = {}
+    for name in ("sdpa", flash):
+        model.config._attn_implementation_internal = name
+        errors[name] = (model(**inputs).logits - exact).abs().mean()
+    assert errors[flash] < 1.5 * errors["sdpa"]
+
+
+@pytest.mark.slow  # flex attention on a CPU is compiled, 10 s
+@pytest.mark.skipif(shutil.which("g++") is None, reason="flex attention on a CPU needs a C++ compiler")
+@pytest.mark.parametrize("prop_attn", [True, False])
+@each_classifier
+@torch.no_grad()
+def test_flex_attention_takes_token_sizes(case: Case, prop_attn: bool) -> None:
+    model, inputs = apply_tome(case.build(), r=4, prop_attn=prop_attn), case.inputs()
+    expected = model(**inputs).logits
+    model.set_attn_implementation("flex_attention")
+    torch.testing.assert_close(model(**inputs).logits, expected, rtol=0, atol=1e-5)
