@@ -19,10 +19,10 @@ demo: .venv/.stamp-demo ## merge tokens in the model that ships with the package
 	$(BIN)/hf-tome demo
 
 test: lint ## linters, type checker and the quick tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-all: lint ## the same with the slow tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/.stamp-dev ## linters and type checker
 	$(BIN)/ruff check .
@@ -76,7 +76,7 @@ RUNS := $(TRANSFORMERS:%=test-transformers-%)
 test-versions: $(RUNS) ## the quick tests under each tested version of transformers
 
 $(RUNS): test-transformers-%: .venv-%/.stamp-dev
-	.venv-$*/bin/python -m pytest -m "not slow"
+	.venv-$*/bin/python -m pytest -n auto -m "not slow"
 
 $(TRANSFORMERS:%=.venv-%/.stamp-dev): .venv-%/.stamp-dev: pyproject.toml constraints.txt
 	$(make-venv)
