@@ -121,8 +121,9 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
         name: what the medium is called.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if r is no schedule for this model.
+        ToMeTypeError, ToMeValueError: if r is no schedule for this model, or there is nothing to see or hear.
     """
+    check_content(medium, name)
     case = Case(name, classifier, [medium], None)
     inputs = case.inputs(0, 1)
     apply_tome(classifier.model, case.steps(4)[-2:][0] if r is None else r)
@@ -137,6 +138,20 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     best = int(shares.argmax())
     label = str(config.id2label[best])
     return Look(name, medium, classifier, next(iter(inputs.values())), trace, label, float(shares[best]))
+
+
+def check_content(medium: Any, name: str) -> None:
+    """Refuse silence and pictures of one colour: of equal patches, no group tells anything.
+
+    Raises:
+        ToMeValueError: if every pixel, or every sample, is the same.
+    """
+    values = np.asarray(medium)
+    flat = values if values.ndim == 1 else values.reshape(-1, values.shape[-1])  # (samples,) or (pixels, 3)
+    if (flat == flat[:1]).all():
+        what = "silence" if values.ndim == 1 else f"one colour in all of its {len(flat)} pixels"
+        rule = "There must be something to see or hear in the input."
+        raise ToMeValueError(complaint(rule, f"{name}, which is {what}", "Give another file."))
 
 
 def check_out(out: Path, kind: str) -> None:

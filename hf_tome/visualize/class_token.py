@@ -12,9 +12,9 @@ from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.trace import ForwardTrace, Trace
 from hf_tome.visualize.groups import forward_of, group_map, on_pixels
 from hf_tome.visualize.image import enlargement
-from hf_tome.visualize.paint import enlarged
+from hf_tome.visualize.paint import coloured, enlarged
 
-DARK = 0.15  # what is left of the brightness of a patch that gets no attention
+HEAT = 0.6  # of a pixel is the colour of the attention that its patch gets, the rest is the image in grey
 
 
 def class_attention(
@@ -48,7 +48,7 @@ def class_attention(
 def attention_images(
     images: Collection[np.ndarray], attentions: Sequence[Tensor], trace: Trace | ForwardTrace, layer: int = -1
 ) -> list[Image.Image]:
-    """Each image with the patches that the class token attends to bright, and the others dark.
+    """Each image in grey, under the attention that the class token pays to each patch: dark to bright, as heat.
 
     Args and errors as those of `class_attention`; `images` as those of `image_groups`.
     """
@@ -56,9 +56,10 @@ def attention_images(
     pictures = []
     for item, colours in enumerate(images):
         levels = class_attention(attentions, forward, layer, item)
-        light = DARK + (1 - DARK) * levels / max(float(levels.max()), 1e-12)
+        levels = (255 * levels / max(float(levels.max()), 1e-12)).round().astype(np.uint8)
         owners = on_pixels(np.arange(levels.size).reshape(levels.shape), forward.patches, colours.shape[:2])
-        light = np.where(owners >= 0, light.ravel()[owners], DARK)
-        shaded = (colours * light[..., None]).round().astype(np.uint8)
+        heat = coloured(np.where(owners >= 0, levels.ravel()[owners], 0))
+        grey = colours.mean(axis=-1, keepdims=True)
+        shaded = (HEAT * heat + (1 - HEAT) * grey).round().astype(np.uint8)
         pictures.append(Image.fromarray(enlarged(shaded, enlargement(colours.shape[:2]), axis=0)))
     return pictures

@@ -62,4 +62,4 @@ def enlargement(sides: Sequence[int]) -> int:
 
 def line_width(patch: int) -> int:
     """The width of an outline for patches so many pixels wide."""
-    return max(1, patch // 14)
+    return max(1, patch // 12)

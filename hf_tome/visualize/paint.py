@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 GOLDEN = 0.618034  # of the colour circle, from one number to the next: neighbours differ, and no hue comes twice
 LEVELS = ((1.0, 1.0), (0.55, 1.0), (1.0, 0.7))  # saturation and brightness, by turns
+LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # colours of rising levels
 
 
 def paint(
@@ -83,3 +84,11 @@ def palette(count: int) -> np.ndarray:
     """(count, 3) uint8: a vivid colour for each number, far from those of the numbers next to it."""
     shades = [colorsys.hsv_to_rgb(n * GOLDEN % 1, *LEVELS[n // 8 % len(LEVELS)]) for n in range(count)]
     return (np.array(shades) * 255).round().astype(np.uint8)
+
+
+def coloured(levels: np.ndarray) -> np.ndarray:
+    """Grey levels (...) as colours (..., 3), dark to bright."""
+    table = [
+        np.interp(np.arange(256), np.linspace(0, 255, len(LADDER)), channel) for channel in zip(*LADDER, strict=True)
+    ]
+    return np.stack(table, axis=-1).round().astype(np.uint8)[levels]

@@ -12,9 +12,9 @@ from torch import Tensor
 from hf_tome.trace import ForwardTrace, Trace
 from hf_tome.visualize.groups import forward_of, group_map, patch_at
 from hf_tome.visualize.image import painted_image
-from hf_tome.visualize.paint import enlarged
+from hf_tome.visualize.paint import coloured, enlarged
 from hf_tome.visualize.seen import seen
-from hf_tome.visualize.sound import coloured, enlarged_spectrogram, painted_spectrogram, spectrograms
+from hf_tome.visualize.sound import enlarged_spectrogram, painted_spectrogram, spectrograms
 from hf_tome.visualize.video import painted_clip
 
 

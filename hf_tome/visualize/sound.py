@@ -12,7 +12,7 @@ from hf_tome.media.extra import extra
 from hf_tome.trace import ForwardTrace, Trace
 from hf_tome.visualize.groups import first_patches, forward_of, group_map, on_pixels
 from hf_tome.visualize.mel import MelAxes
-from hf_tome.visualize.paint import fill, line_colours, outlined
+from hf_tome.visualize.paint import coloured, fill, line_colours, outlined
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DETAIL = (512, 2000)  # pixels up and across that a spectrogram is enlarged to
-LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # colours of rising levels
 
 
 def sound_groups(
@@ -30,7 +29,7 @@ def sound_groups(
     waves: Sequence[np.ndarray] | None = None,
     layers: int | None = None,
     *,
-    padding: bool = False,
+    padding: bool | None = None,
 ) -> list[Figure]:
     """One figure for each sound: the waveform, the log-mel spectrogram, and its groups, above one axis in seconds.
 
@@ -44,7 +43,8 @@ def sound_groups(
         waves: (samples,) of each sound, at the processor's rate; without them no waveform is drawn, and the whole
             window is shown.
         layers: after how many layers; default all.
-        padding: show the whole window, with what the processor fills it up with where a sound ends before it.
+        padding: show the whole window, with what the processor fills it up with where a sound ends before it; default
+            where the sound fills a quarter of it or more.
 
     Raises:
         ToMeValueError: if these are not the features of the traced forward, or there is no such layer.
@@ -57,9 +57,10 @@ def sound_groups(
     for item, levels in enumerate(spectrograms(features)):
         wave = None if waves is None else waves[item]
         sounding = levels.shape[1] if wave is None else min(axes.frames(len(wave)), levels.shape[1])
-        columns = levels.shape[1] if padding else max(sounding, min(forward.patches.sizes[1], levels.shape[1]))
+        whole = sounding >= levels.shape[1] / 4 if padding is None else padding
+        columns = levels.shape[1] if whole else max(sounding, min(forward.patches.sizes[1], levels.shape[1]))
         painted = painted_spectrogram(levels, forward, item, layers, columns)
-        title = _title(forward, layers, axes, sounding, levels.shape[1])
+        title = _title(forward, layers, axes, wave, levels.shape[1])
         figures.append(_figure(levels[:, :columns], painted, axes, wave, title, sounding))
     return figures
 
@@ -88,21 +89,16 @@ def enlarged_spectrogram(levels: np.ndarray) -> np.ndarray:
     return levels.repeat(down, axis=0).repeat(right, axis=1)
 
 
-def coloured(levels: np.ndarray) -> np.ndarray:
-    """Grey levels (...) as colours (..., 3), dark to bright."""
-    table = [
-        np.interp(np.arange(256), np.linspace(0, 255, len(LADDER)), channel) for channel in zip(*LADDER, strict=True)
-    ]
-    return np.stack(table, axis=-1).round().astype(np.uint8)[levels]
-
-
-def _title(forward: ForwardTrace, layers: int | None, axes: MelAxes, sounding: int, columns: int) -> str:
+def _title(forward: ForwardTrace, layers: int | None, axes: MelAxes, wave: np.ndarray | None, columns: int) -> str:
     layers = len(forward.plans) if layers is None else layers
     tokens = f"groups after {layers} layers: {forward.token_counts[layers]} of {forward.token_counts[0]} tokens"
-    if sounding == columns:
-        return tokens
+    sounding = columns if wave is None else axes.frames(len(wave))
     seen = axes.seconds(columns) - axes.seconds(0)
-    return f"{tokens}, for the whole window of {seen:.1f} s (the rest of it is padding)"
+    if wave is not None and sounding > columns:
+        return f"{tokens}; the model sees {seen:.1f} s of {len(wave) / axes.rate:.1f} s"
+    if sounding < columns:
+        return f"{tokens}, for the whole window of {seen:.1f} s (the rest of it is padding)"
+    return tokens
 
 
 def _figure(

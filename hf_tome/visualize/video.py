@@ -61,14 +61,16 @@ def film_strips(
     """
     forward = forward_of(trace)
     step = forward.patches.sizes[0]
+    painted_clips = video_groups(clips, forward, layers)
+    tokens = forward.token_counts[len(forward.plans) if layers is None else layers]
     strips = []
-    for clip, painted in zip(clips, video_groups(clips, forward, layers), strict=True):
+    for clip, painted in zip(clips, painted_clips, strict=True):
         inputs, groups = [Image.fromarray(frame).resize(painted[0].size, 0) for frame in clip[::step]], painted[::step]
         rows = []
         for start in range(0, len(groups), ACROSS):
             stop = min(start + ACROSS, len(groups))
             rows.append((f"frames\n{start * step} to {stop * step - 1}", inputs[start:stop]))
-            rows.append(("groups", groups[start:stop]))
+            rows.append((f"groups:\n{tokens} of {forward.token_counts[0]}\ntokens", groups[start:stop]))
         strips.append(sheet(rows))
     return strips
 

@@ -94,12 +94,22 @@ def test_bad_input_is_named(tmp_path: Path, image: Look) -> None:
         write(image, tmp_path / "a.png", layers=9)
 
 
-def test_the_smallest_input_has_a_picture(image: Look, tmp_path: Path) -> None:
-    write(look(image.classifier, Image.new("RGB", (1, 1), "red")), tmp_path / "one.png")
+def test_what_holds_nothing_is_refused(image: Look, clip: Look, sound: Look) -> None:
+    empty = (
+        (image, Image.new("RGB", (1, 1), "red"), "one colour in all of its 1 pixels"),
+        (clip, np.full((4, 8, 8, 3), 7, np.uint8), "one colour in all of its 256 pixels"),
+        (sound, np.zeros(4000, np.float32), "silence"),
+    )
+    for found, medium, reason in empty:
+        with pytest.raises(ToMeValueError, match=f"a.xyz, which is {reason}"):
+            look(found.classifier, medium, name="a.xyz")
 
 
-def test_silence_has_a_picture(sound: Look, tmp_path: Path) -> None:
-    write(look(sound.classifier, np.zeros(1, np.float32)), tmp_path / "silence.png")
+def test_the_smallest_inputs_have_a_picture(image: Look, sound: Look, tmp_path: Path) -> None:
+    two = Image.new("RGB", (2, 1), "red")
+    two.putpixel((1, 0), (0, 0, 255))
+    write(look(image.classifier, two), tmp_path / "two.png")
+    write(look(sound.classifier, np.array([0.0, 0.1], np.float32)), tmp_path / "click.png")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from transformers import ViTImageProcessorPil
 
 from hf_tome import ToMeValueError, apply_tome, trace_tome
 from hf_tome.visualize import attention_images, class_attention, image_groups, seen, sheet
-from hf_tome.visualize.paint import line_colours, paint, palette
+from hf_tome.visualize.paint import coloured, line_colours, paint, palette
 
 PROCESSOR = ViTImageProcessorPil(size={"height": 24, "width": 24})
 
@@ -85,7 +85,8 @@ def test_class_attention_is_shared_among_patches() -> None:
     picture = np.asarray(attention_images(images, maps, trace)[1])
     brightest = np.unravel_index(class_attention(maps, trace, -1, 1).argmax(), (6, 6))
     y, x = (4 * 18 * place for place in brightest)
-    assert picture[y, x].tolist() == images[1][4 * brightest[0], 4 * brightest[1]].tolist()
+    grey = images[1][4 * brightest[0], 4 * brightest[1]].mean()
+    assert picture[y, x].tolist() == (0.6 * coloured(np.array(255)) + 0.4 * grey).round().tolist()
     for wrong in ({"attentions": maps[:2]}, {"attentions": maps, "layer": 4}, {"attentions": ()}):
         with pytest.raises(ToMeValueError, match="Class attention needs"):
             class_attention(trace=trace, **wrong)

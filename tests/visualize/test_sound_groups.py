@@ -11,7 +11,8 @@ from transformers import ASTFeatureExtractor
 
 from hf_tome.visualize import sound_groups
 from hf_tome.visualize.mel import MelAxes
-from hf_tome.visualize.sound import coloured, painted_spectrogram, spectrograms
+from hf_tome.visualize.paint import coloured
+from hf_tome.visualize.sound import painted_spectrogram, spectrograms
 
 SMALL = ASTFeatureExtractor(num_mel_bins=16, max_length=32)
 
@@ -53,13 +54,15 @@ def test_figure_shows_the_sound_and_says_what_is_padding() -> None:
     trace = traced(AST, features["input_values"])
     short, silent, long = sound_groups(features["input_values"], trace, SMALL, waves)
     top, _, groups = short.axes
-    assert top.get_xlim() == groups.get_xlim() == pytest.approx((0.0075, 0.0125 + 0.01 * 17.5))
+    whole = (0.0075, 0.0125 + 0.01 * 31.5)
+    assert top.get_xlim() == groups.get_xlim() == pytest.approx(whole)  # the sound fills more than a quarter
     assert "(the rest of it is padding)" in groups.get_title()
     assert "32 of 52 tokens" in groups.get_title()
     assert silent.axes[2].get_xlim()[1] > 0.04
-    assert "padding" not in long.axes[2].get_title()
-    whole = sound_groups(features["input_values"], trace, SMALL, waves, padding=True)[0]
-    assert whole.axes[2].get_xlim()[1] == pytest.approx(0.0125 + 0.01 * 31.5)
+    assert silent.axes[2].get_xlim()[1] < whole[1]
+    assert long.axes[2].get_title().endswith("the model sees 0.3 s of 9.0 s")
+    alone = sound_groups(features["input_values"], trace, SMALL, waves, padding=False)[0]
+    assert alone.axes[2].get_xlim() == pytest.approx((0.0075, 0.0125 + 0.01 * 17.5))
     alone = sound_groups(features["input_values"], trace, SMALL, layers=0)[0]
     assert len(alone.axes) == 2
     assert "52 of 52 tokens" in alone.axes[1].get_title()
