@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported, which reads it once
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
@@ -30,3 +32,17 @@ def no_state_left() -> Iterator[None]:
     left = LOCAL.forward, LOCAL.frame
     LOCAL.forward = LOCAL.frame = None  # one failure is enough
     assert left == (None, None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium as it is installed: it asks nobody for anything but the pages that a test opens."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="tests of pages need playwright")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("tests of pages need chromium (apt-get install chromium)")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with playwright.sync_playwright() as made:
+        started = made.chromium.launch(executable_path=chromium, args=quiet)
+        yield started
+        started.close()

@@ -29,7 +29,13 @@ def test_snippets_run(name, tmp_path):
 
 
 def test_tables_are_filled():
-    for name in ("README.md", "docs/results/demo.md", "docs/results/speed.md", "docs/results/training.md"):
+    for name in (
+        "README.md",
+        "docs/results/demo.md",
+        "docs/results/speed.md",
+        "docs/results/training.md",
+        "docs/results/dense.md",
+    ):
         text = (ROOT / name).read_text()
         for block in re.findall(r"<!-- (\w+):begin -->", text):
             inside = text.split(f"<!-- {block}:begin -->")[1].split(f"<!-- {block}:end -->")[0]

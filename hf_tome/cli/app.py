@@ -8,6 +8,7 @@ from hf_tome.cli.bench import bench
 from hf_tome.cli.demo import demo
 from hf_tome.cli.doctor import doctor
 from hf_tome.cli.families import families
+from hf_tome.cli.serve import serve
 from hf_tome.cli.show import show
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(show)
+app.command("app")(serve)
 app.command()(bench)
 app.command()(families)
 app.command()(doctor)

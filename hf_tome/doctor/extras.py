@@ -28,6 +28,7 @@ EXTRAS = (
     Extra("evaluate", "evaluate", "eval", "computes metrics"),
     Extra("scikit-learn", "sklearn", "eval", "computes metrics"),
     Extra("matplotlib", "matplotlib", "viz", "draws figures"),
+    Extra("gradio", "gradio", "app", "serves the page of hf-tome app"),
 )
 
 

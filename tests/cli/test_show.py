@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,6 @@ from hf_tome.classifier import Classifier, load_classifier
 from hf_tome.embedded import VIT, embedded_images
 from hf_tome.show import EMBEDDED, Look, check_out, classifier_for, kind_of, look, write
 from hf_tome.visualize import group_map
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-OFFLINE = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +106,6 @@ def test_the_smallest_inputs_have_a_picture(image: Look, sound: Look, tmp_path: 
     two.putpixel((1, 0), (0, 0, 255))
     write(look(image.classifier, two), tmp_path / "two.png")
     write(look(sound.classifier, np.array([0.0, 0.1], np.float32)), tmp_path / "click.png")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="the browser test needs playwright")
-    if CHROMIUM is None:
-        pytest.skip("the browser test needs chromium (apt-get install chromium)")
-    with playwright.sync_playwright() as made:
-        started = made.chromium.launch(executable_path=CHROMIUM, args=OFFLINE)
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize("kind", ["image", "clip", "sound"])

@@ -1,0 +1,116 @@
+"""`hf-tome app` as a process, in the browser: samples and uploads of each kind, r, schedule, layer, wrong files."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from recordings import write_sound
+
+from hf_tome import ToMeValueError
+from hf_tome.app import launch
+from hf_tome.core import Schedule
+
+gradio = pytest.importorskip("gradio", reason="the page needs gradio")
+KINDS = [  # sample, prediction, tokens, layers, protected
+    ("Ankle boot", "Ankle boot", 197, 8, 1),
+    pytest.param("snare", "snare", 173, 6, 2, marks=pytest.mark.slow),
+    pytest.param("left", "left", 512, 6, 0, marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of the running page."""
+    folder = tmp_path_factory.mktemp("app")
+    settings = {**os.environ, "GRADIO_TEMP_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "hf_tome", "app"]
+    with subprocess.Popen(command, env=settings, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield re.findall(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+@pytest.fixture
+def tab(browser: Any, address: str) -> Iterator[Any]:
+    """The page, open; it must break nowhere, and ask nobody else for anything."""
+    made = browser.new_page()
+    made.set_default_timeout(60_000)
+    asked, broken = [], []
+    made.on("request", lambda each: asked.append(each.url))
+    made.on("pageerror", lambda each: broken.append(str(each)))
+    made.goto(address)
+    yield made
+    made.close()
+    assert not broken
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+def cell(tab: Any, row: str) -> str:
+    """The column "merged" of a row of the table."""
+    return tab.get_by_role("row", name=row).get_by_role("cell").nth(2).inner_text()
+
+
+def wait_for_tokens(tab: Any, r: Any, tokens: int, layers: int, protected: int) -> None:
+    """Until the page shows what this schedule leaves, and how fast that is."""
+    counts = Schedule.parse(r).counts(tokens, layers, protected)
+    tab.get_by_text(f"Tokens layer by layer: {', '.join(map(str, counts))}. Times are of").wait_for()
+    assert cell(tab, "tokens left") == str(counts[-1])
+    assert re.fullmatch(r"\d\.\d\dx \(\d\.\d\d to \d\.\d\d\)", cell(tab, "speed-up"))
+
+
+@pytest.mark.parametrize(("sample", "label", "tokens", "layers", "protected"), KINDS)
+def test_a_sample_and_the_controls(tab, sample, label, tokens, layers, protected) -> None:
+    tab.get_by_role("button", name=sample, exact=True).click()
+    model = tokens, layers, protected
+    wait_for_tokens(tab, 3 * (tokens // layers) // 5, *model)
+    assert cell(tab, "prediction") == label
+    assert tab.locator("#moving").is_visible() == (tokens == 512)
+    picture = tab.locator("#groups img")
+    assert picture.evaluate("image => image.naturalWidth") > 800
+    before = picture.get_attribute("src")
+    tab.get_by_role("slider", name="r: tokens to merge").fill("5")
+    wait_for_tokens(tab, 5, *model)
+    tab.get_by_label("decreasing").check()
+    wait_for_tokens(tab, (5, -1.0), *model)
+    after = picture.get_attribute("src")
+    assert after != before
+    tab.get_by_role("slider", name="Picture after").fill("1")
+    tab.wait_for_function("before => document.querySelector('#groups img').getAttribute('src') !== before", arg=after)
+
+
+def test_wrong_files_are_named(tab, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / "text.png").write_text("text")
+    (tmp_path / "broken.mp4").write_bytes(b"\0" * 100)
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "dot.png")
+    write_sound(tmp_path / "silence.wav", np.zeros(8000, np.float32), 16000)
+    reasons = {
+        "notes.txt": "The input is a file with an image, a sound or a video",
+        "text.png": "Every image file must be readable",
+        "broken.mp4": "Every video file must be readable",
+        "dot.png": "dot.png, which is one colour",
+        "silence.wav": "silence.wav, which is silence",
+    }
+    for name, reason in reasons.items():
+        tab.locator("input[type=file]").first.set_input_files(tmp_path / name)
+        tab.get_by_text(reason).wait_for()
+        tab.get_by_role("button", name="Clear").click()
+        tab.get_by_text("Choose a file first.").wait_for()
+    assert not tab.locator("#groups").is_visible()
+
+
+def test_a_port_that_is_taken_is_named(address: str) -> None:
+    port = int(address.rsplit(":", 1)[1].strip("/"))
+    with pytest.raises(ToMeValueError, match="The page needs a free port"):
+        launch(gradio.Blocks(), port)
