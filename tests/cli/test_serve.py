@@ -38,7 +38,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert process.stdout is not None
         yield re.findall(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -112,5 +112,7 @@ def test_wrong_files_are_named(tab, tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_named(address: str) -> None:
     port = int(address.rsplit(":", 1)[1].strip("/"))
+    with gradio.Blocks(analytics_enabled=False) as blocks:
+        gradio.Markdown("another page")
     with pytest.raises(ToMeValueError, match="The page needs a free port"):
-        launch(gradio.Blocks(), port)
+        launch(blocks, port)
