@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import datasets
 import evaluate
 import numpy as np
 
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.metrics.checked import CheckedMetric
 
 RULE = "Mean average precision takes scores (samples, classes), and labels of the same shape that are 0 or 1."
 
 
-class MeanAveragePrecision(evaluate.Metric):
+class MeanAveragePrecision(CheckedMetric):
     """The area under each class's curve of precision over recall, as a sum of steps (as in scikit-learn).
 
     `compute(predictions=..., references=...)` gives `mAP`, the mean over the classes that have a positive sample;
@@ -23,39 +22,34 @@ class MeanAveragePrecision(evaluate.Metric):
         ToMeValueError: if the shapes differ, a score is NaN, a label is neither 0 nor 1, or no class has a positive.
     """
 
+    rule = RULE
+
     def _info(self) -> evaluate.MetricInfo:
-        scores, labels = datasets.Sequence(datasets.Value("float32")), datasets.Sequence(datasets.Value("int64"))
-        features = datasets.Features({"predictions": scores, "references": labels})
+        rows = datasets.Sequence(datasets.Value("float64"))  # of labels too, to show where one is neither 0 nor 1
+        features = datasets.Features({"predictions": rows, "references": rows})
         return evaluate.MetricInfo(
             description="Mean average precision over classes.", citation="", inputs_description=RULE, features=features
         )
 
-    def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
-        """As `evaluate.Metric.compute`; shapes and labels are checked first."""
-        if predictions is not None and references is not None:
-            scores, labels = np.asarray(predictions), np.asarray(references)
-            if scores.ndim != 2 or scores.shape != labels.shape or not scores.size:
-                raise ToMeValueError(complaint(RULE, f"shapes {scores.shape} and {labels.shape}", "Make them alike."))
-            if not np.isin(labels, (0, 1)).all():
-                raise ToMeValueError(complaint(RULE, "other labels", "Round labels that were blended."))
-            references = labels.astype(np.int64)
-            if self.writer is None and self.num_process == 1 and not kwargs:
-                return self._compute(scores.astype(np.float32), references)  # no way round by a file, which takes long
-        return super().compute(predictions=predictions, references=references, **kwargs)
+    def check(self, predictions: np.ndarray, references: np.ndarray) -> None:
+        """Refuse shapes that differ, and labels that are none."""
+        if predictions.ndim != 2 or predictions.shape != references.shape:
+            got = f"shapes {predictions.shape} and {references.shape}"
+            raise ToMeValueError(complaint(RULE, got, "Make them alike."))
+        wrong = references[(references != 0) & (references != 1)]
+        if wrong.size:
+            raise ToMeValueError(complaint(RULE, f"the label {wrong[0]}", "Round labels that were blended."))
 
-    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:  # pyright: ignore
-        scores, labels = np.asarray(predictions), np.asarray(references)
-        if np.isnan(scores).any():
-            row = np.flatnonzero(np.isnan(scores).any(1))[0]
-            raise ToMeValueError(complaint(RULE, f"NaN in sample {row}", "Look for the overflow in the model."))
-        kept = np.flatnonzero(labels.any(0))
+    def score(self, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
+        """Macro and micro mean."""
+        kept = np.flatnonzero(references.any(0))
         if not len(kept):
             raise ToMeValueError(complaint("Some class must have a positive sample.", "none", "Check the labels."))
-        each = [average_precision(scores[:, number], labels[:, number]) for number in kept]
+        each = [average_precision(predictions[:, number], references[:, number]) for number in kept]
         return {
             "mAP": float(np.mean(each)),
-            "micro_mAP": average_precision(scores.ravel(), labels.ravel()),
-            "classes_without_positives": labels.shape[1] - len(kept),
+            "micro_mAP": average_precision(predictions.ravel(), references.ravel()),
+            "classes_without_positives": references.shape[1] - len(kept),
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import evaluate
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
@@ -65,16 +66,39 @@ def changed(index: tuple[int, int], value: float) -> np.ndarray:
     [
         (SCORES, LABELS[:-1], "199"),
         (SCORES[:0], LABELS[:0], r"\(0, 12\)"),
-        (SCORES[None], LABELS, r"\(1, 200, 12\)"),
+        (SCORES[None], LABELS[:1], r"\(1, 200, 12\)"),
         (SCORES, SCORES, r"\(200, 12\)"),
         (changed((3, 1), np.nan), LABELS, "NaN in sample 3"),
         (SCORES, LABELS + 1, "reference 12 with 12 classes"),
         (SCORES, LABELS - 1, "reference -1"),
+        (LABELS, LABELS - 1, "reference -1"),
+        (LABELS, LABELS + 0.5, r"reference \d+\.5"),
+        (LABELS + 0.7, LABELS, r"prediction \d+\.7"),
+        ([[1.0, 2.0], [1.0]], [0, 0], "inhomogeneous"),
+        (["cat"], ["cat"], "<U3"),
+        (SCORES, None, "object"),
     ],
 )
-def test_bad_input_is_refused(predictions: Any, references: Any, said: str) -> None:
+@pytest.mark.parametrize("door", ["compute", "add_batch"])
+def test_bad_input_is_refused(predictions: Any, references: Any, said: str, door: str) -> None:
     with pytest.raises(ToMeValueError, match=said):
-        Accuracy().compute(predictions=predictions, references=references)
+        getattr(Accuracy(), door)(predictions=predictions, references=references)
+
+
+def test_nothing_is_refused() -> None:
+    with pytest.raises(ToMeValueError, match="neither"):
+        Accuracy().compute()
+
+
+def test_numbers_of_any_kind() -> None:
+    """float64 is not rounded; tensors need not be detached."""
+    close = np.array([[0.5, 0.5 + 1e-12]])
+    added = Accuracy()
+    added.add(prediction=close[0], reference=1)
+    assert added.compute() == Accuracy().compute(predictions=close, references=[1]) == {"accuracy": 1.0}
+    scores = torch.tensor(SCORES, requires_grad=True).bfloat16()
+    found = Accuracy().compute(predictions=scores, references=torch.tensor(LABELS)) or {}
+    assert found["accuracy"] == accuracy_score(LABELS, scores.detach().float().numpy().argmax(1))
 
 
 def test_infinite_scores_are_scores() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import evaluate
 import numpy as np
@@ -32,6 +35,20 @@ def test_equals_scikit_learn(seed: int, ties: bool) -> None:
     assert found["classes_without_positives"] == (~kept).sum() == 1
 
 
+def test_close_scores_are_not_rounded() -> None:
+    scores, labels = np.array([[0.5], [0.5 + 1e-12], [0.1]]), np.array([[0], [1], [0]])
+    found = MeanAveragePrecision().compute(predictions=scores, references=labels) or {}
+    assert found["mAP"] == average_precision_score(labels, scores) == 1
+
+
+def test_audioset_takes_seconds() -> None:
+    chance = np.random.default_rng(0)
+    scores, labels = chance.normal(size=(20000, 527)), chance.random((20000, 527)) < 0.005
+    start = time.process_time()
+    MeanAveragePrecision().compute(predictions=scores, references=labels)
+    assert time.process_time() - start < 3
+
+
 def test_by_hand() -> None:
     assert average_precision(np.array([0.9, 0.8, 0.7, 0.6]), np.array([1, 0, 1, 0])) == pytest.approx((1 + 2 / 3) / 2)
     assert average_precision(np.array([0.5, 0.5]), np.array([1, 0])) == 0.5
@@ -45,17 +62,29 @@ def test_by_path_and_in_batches(tmp_path: Path) -> None:
     assert metric.compute() == MeanAveragePrecision().compute(predictions=scores, references=labels)
 
 
+def at_once(metric: MeanAveragePrecision, scores: np.ndarray, labels: np.ndarray) -> Any:
+    return metric.compute(predictions=scores, references=labels)
+
+
+def added(metric: MeanAveragePrecision, scores: np.ndarray, labels: np.ndarray) -> Any:
+    metric.add_batch(predictions=scores, references=labels)
+    return metric.compute()
+
+
 @pytest.mark.parametrize(
     ("scores", "labels", "words"),
     [
         (np.zeros((3, 2)), np.zeros((3, 3)), "shapes"),
         (np.zeros(3), np.zeros(3), "shapes"),
         (np.zeros((0, 2)), np.zeros((0, 2)), "shapes"),
-        (np.zeros((3, 2)), np.full((3, 2), 0.5), "0 or 1"),
+        (np.zeros((3, 2)), np.full((3, 2), 0.5), "label 0.5"),
+        (np.zeros((3, 2)), np.full((3, 2), np.nan), "label nan"),
+        (np.zeros((3, 2)), np.full((3, 2), 2), "label 2"),
         (np.zeros((3, 2)), np.zeros((3, 2)), "positive"),
         (np.full((3, 2), np.nan), np.ones((3, 2)), "NaN"),
     ],
 )
-def test_bad_input(scores: np.ndarray, labels: np.ndarray, words: str) -> None:
+@pytest.mark.parametrize("use", [at_once, added])
+def test_bad_input(scores: np.ndarray, labels: np.ndarray, words: str, use: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(ToMeValueError, match=words):
-        MeanAveragePrecision().compute(predictions=scores, references=labels)
+        use(MeanAveragePrecision(cache_dir=str(tmp_path)), scores, labels)

@@ -1,0 +1,73 @@
+"""What the metrics share: input is checked as it comes in, and scored at once where nothing has to be kept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import evaluate
+import numpy as np
+from torch import Tensor
+
+from hf_tome.errors import ToMeValueError, complaint
+
+
+class CheckedMetric(evaluate.Metric, ABC):
+    """A metric of `evaluate` whose predictions and references are checked by `check` and scored by `score`."""
+
+    rule: str  # what the input must be, for messages
+
+    @abstractmethod
+    def check(self, predictions: np.ndarray, references: np.ndarray) -> None:
+        """Refuse what cannot be scored.
+
+        Raises:
+            ToMeValueError: with the rule, what was got, and the cure.
+        """
+
+    @abstractmethod
+    def score(self, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
+        """The metric's values, of checked input."""
+
+    def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
+        """As `evaluate.Metric.compute`. What is all here takes no way round by a file."""
+        if self.writer is not None or self.num_process > 1 or kwargs:
+            return super().compute(predictions=predictions, references=references, **kwargs)
+        if predictions is None and references is None:
+            raise ToMeValueError(complaint(self.rule, "neither", "Pass them, or add some before compute()."))
+        return self.score(*self._checked(predictions, references))
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
+        """As `evaluate.Metric.add_batch`."""
+        predictions, references = self._checked(predictions, references)
+        super().add_batch(predictions=predictions, references=references, **kwargs)
+
+    def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
+        """As `evaluate.Metric.add`: one sample."""
+        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:  # pyright: ignore
+        return self.score(*self._checked(predictions, references))
+
+    def _checked(self, predictions: Any, references: Any) -> tuple[np.ndarray, np.ndarray]:
+        predictions, references = self._numbers(predictions), self._numbers(references)
+        if not predictions.size or len(predictions) != len(references):
+            got = f"shapes {predictions.shape} and {references.shape}"
+            raise ToMeValueError(complaint(self.rule, got, "Pass as many of the one as of the other, at least one."))
+        if np.isnan(predictions).any():
+            row = np.argwhere(np.isnan(predictions))[0][0]
+            raise ToMeValueError(complaint(self.rule, f"NaN in sample {row}", "Look for the overflow in the model."))
+        self.check(predictions, references)
+        return predictions, references
+
+    def _numbers(self, values: Any) -> np.ndarray:
+        if isinstance(values, Tensor):
+            values = values.detach().cpu().double() if values.is_floating_point() else values.cpu()
+        try:
+            numbers = np.asarray(values)
+            if numbers.dtype.kind not in "biuf" or not numbers.ndim:
+                raise TypeError(f"an array of {numbers.dtype} with shape {numbers.shape}")
+        except (ValueError, TypeError) as error:
+            cure = "Pass arrays of numbers, rows of one length."
+            raise ToMeValueError(complaint(self.rule, str(error), cure)) from error
+        return numbers
