@@ -54,6 +54,12 @@ class Classifier:
     processor: Any
     modality: str
 
+    @property
+    def label2id(self) -> dict[str, int]:
+        """The number of each class by its name."""
+        config: Any = self.model.config
+        return {str(name): int(number) for number, name in config.id2label.items()}
+
     def read(self, path: Path | BytesIO) -> Any:
         """One file, or its content, as the processor takes it: a picture, a waveform at its rate, or as many frames as
         the model sees.

@@ -7,41 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cases import AST, CLASSIFIERS, VIDEOMAE, VIT, Case, each_classifier
+from cases import AST, CLASSIFIERS, VIDEOMAE, Case, each_classifier
+from own_data import saved
 from PIL import Image
 from recordings import tone, write_clip, write_sound
-from transformers import (
-    ASTFeatureExtractor,
-    BertConfig,
-    BertModel,
-    DeiTImageProcessorPil,
-    SwinConfig,
-    SwinModel,
-    VideoMAEImageProcessorPil,
-    ViTConfig,
-    ViTImageProcessorPil,
-    ViTModel,
-)
+from transformers import BertConfig, BertModel, SwinConfig, SwinModel, ViTConfig, ViTModel
 
 from hf_tome import ToMeValueError, UnsupportedModelError
 from hf_tome.classifier import load_classifier
-
-
-def save(case: Case, folder: Path) -> Path:
-    """The model and the processor that fits it."""
-    case.build().save_pretrained(folder)
-    side = case.family.settings.get("image_size")
-    square = {"height": side, "width": side}
-    if case.family is AST:
-        processor = ASTFeatureExtractor(num_mel_bins=16, max_length=32)
-    elif case.family is VIDEOMAE:
-        processor = VideoMAEImageProcessorPil(size={"shortest_edge": side}, crop_size=square)
-    elif case.family is VIT:
-        processor = ViTImageProcessorPil(size=square)
-    else:
-        processor = DeiTImageProcessorPil(size={"height": 2 * side, "width": 2 * side}, crop_size=square)
-    processor.save_pretrained(folder)
-    return folder
 
 
 def write_media(case: Case, folder: Path) -> list[Path]:
@@ -58,7 +31,7 @@ def write_media(case: Case, folder: Path) -> list[Path]:
 @each_classifier
 @torch.no_grad()
 def test_from_files_to_logits(case: Case, tmp_path: Path) -> None:
-    classifier = load_classifier(str(save(case, tmp_path)))
+    classifier = load_classifier(str(saved(case, tmp_path)))
     media = [classifier.read(path) for path in write_media(case, tmp_path)]
     inputs = classifier.inputs(media)
     name, shape = case.family.pixels
@@ -70,7 +43,7 @@ def test_from_files_to_logits(case: Case, tmp_path: Path) -> None:
 
 def test_a_sound_gives_the_same_features_at_any_rate(tmp_path: Path) -> None:
     case = next(case for case in CLASSIFIERS if case.family is AST)
-    classifier = load_classifier(str(save(case, tmp_path)))
+    classifier = load_classifier(str(saved(case, tmp_path)))
     waves = [classifier.read(write_sound(tmp_path / f"{rate}.wav", tone(0.3, rate), rate)) for rate in (16000, 48000)]
     features = classifier.inputs(waves)["input_values"]
     loud = features[0] > 0
@@ -80,7 +53,7 @@ def test_a_sound_gives_the_same_features_at_any_rate(tmp_path: Path) -> None:
 
 def test_a_sound_shorter_than_one_window_is_filled_up(tmp_path: Path) -> None:
     case = next(case for case in CLASSIFIERS if case.family is AST)
-    classifier = load_classifier(str(save(case, tmp_path)))
+    classifier = load_classifier(str(saved(case, tmp_path)))
     assert classifier.inputs([np.ones(1, np.float32)])["input_values"].isfinite().all()
 
 

@@ -42,29 +42,36 @@ def _kinds(files: list[Path]) -> str:
     return ", ".join(found) or f"{len(files)} files of other kinds"
 
 
-def labels_of(files: list[Path], folder: Path, classes: Mapping[int, str]) -> list[int] | None:
-    """Class indices by the name of each file's folder, or None where the names are not the model's classes.
+def classes_of(files: list[Path], folder: Path, classes: Mapping[str, int]) -> list[tuple[int, ...]] | None:
+    """Class numbers by the name of each file's folder: CLASS, or CLASS+CLASS where a file has several.
 
     Args:
         files: below `folder`.
-        folder: a file that lies in it directly has no label.
-        classes: the names by index, as `model.config.id2label`.
+        folder: a file that lies in it directly has no class.
+        classes: the numbers by name, as `model.config.label2id`.
+
+    Returns:
+        One row a file; None if no folder is named as a class.
+
+    Raises:
+        ToMeValueError: if some folders are named as classes, and others are not.
     """
-    numbers = classes_of(files, folder, classes)
-    return None if numbers is None or any(len(row) > 1 for row in numbers) else [row[0] for row in numbers]
+    known = {plain_name(str(name)): (int(number),) for name, number in classes.items()}
+    names = ["" if path.parent == folder else path.parent.name for path in files]
+    rows = {name: _numbers(name, known) for name in names}
+    if not any(rows.values()):
+        return None
+    if odd := sorted(name or f"{folder} itself" for name, row in rows.items() if not row):
+        rule = f"All files lie in folders that are named as classes: {', '.join(map(str, classes))}."
+        raise ToMeValueError(complaint(rule, f"files in {', '.join(odd)}", "Rename or remove these."))
+    return [rows[name] for name in names]
 
 
-def classes_of(files: list[Path], folder: Path, classes: Mapping[int, str]) -> list[tuple[int, ...]] | None:
-    """The same where a file may have several classes: those in a folder CLASS+CLASS."""
-    known = {plain_name(str(name)): (int(index),) for index, name in classes.items()}
-    found = []
-    for path in files:
-        whole = known.get(plain_name(path.parent.name))
-        parts = [known.get(plain_name(name)) for name in path.parent.name.split("+")]
-        if path.parent == folder or (whole is None and None in parts):
-            return None
-        found.append(whole or tuple(sorted({number for part in parts for number in part or ()})))
-    return found
+def _numbers(name: str, known: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """Of the classes that a folder names; none if it names anything else."""
+    parts = [known.get(plain_name(part), ()) for part in name.split("+")]
+    several = {number for part in parts for number in part} if all(parts) else ()
+    return known.get(plain_name(name)) or tuple(sorted(several))
 
 
 def plain_name(name: str) -> str:

@@ -67,6 +67,7 @@ def samples_of(
     limit: int | None = None,
     media_column: str | None = None,
     label_column: str | None = None,
+    label2id: Mapping[str, int] | None = None,
 ) -> Samples:
     """The samples of any kind of data set, for one classifier.
 
@@ -75,29 +76,32 @@ def samples_of(
             (CLASS+CLASS where there are several); the name of a data set on the hub; or a `datasets.Dataset`.
         classifier: decides what is read, and how.
         split: of the hub's data set, or a subfolder. By default the first there is of test, validation, valid, val.
-        limit: the first so many samples only. Those of a folder are mixed before.
+        limit: so many samples only, drawn at random, the same ones every time.
         media_column: the column of images, sounds or videos; by default found by its feature.
         label_column: the column of classes; by default found by its feature.
+        label2id: the number of each class by its name; by default as in the model's config.
 
     Raises:
         ToMeValueError: if there are no such samples, or their labels are not classes of the model.
     """
+    classes = label2id or classifier.label2id
     if not isinstance(data, str | Path):
-        return _rows(data, "a data set in memory", classifier, limit, media_column, label_column)
+        return _rows(data, "a data set in memory", classifier, classes, limit, media_column, label_column)
     if Path(data).is_dir():
-        return _files(Path(data), classifier, split, limit)
-    return _rows(_loaded(str(data), split), str(data), classifier, limit, media_column, label_column)
+        return _files(Path(data), classifier, classes, split, limit)
+    return _rows(_loaded(str(data), split), str(data), classifier, classes, limit, media_column, label_column)
 
 
-def _files(folder: Path, classifier: Classifier, split: str | None, limit: int | None) -> Samples:
+def _files(
+    folder: Path, classifier: Classifier, classes: Mapping[str, int], split: str | None, limit: int | None
+) -> Samples:
     if split is None and (folder / "train").is_dir():
         split = next((each for each in EVALUATION if (folder / each).is_dir()), None)
     folder = folder / split if split else folder
-    config: Any = classifier.model.config
     files = files_below(folder, classifier.modality)[:limit]
-    numbers = classes_of(files, folder, config.id2label)
+    numbers = classes_of(files, folder, classes)
     stats = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    labels = None if numbers is None else _labels(numbers, config.num_labels)
+    labels = None if numbers is None else _labels(numbers, classifier)
     return Samples(
         str(folder), _hash([stats, numbers]), lambda number: classifier.read(files[number]), labels, len(files)
     )
@@ -119,14 +123,21 @@ def _loaded(name: str, split: str | None) -> Dataset:
 
 
 def _rows(
-    rows: Any, name: str, classifier: Classifier, limit: int | None, media: str | None, label: str | None
+    rows: Any,
+    name: str,
+    classifier: Classifier,
+    classes: Mapping[str, int],
+    limit: int | None,
+    media: str | None,
+    label: str | None,
 ) -> Samples:
     with extra("eval", "evaluate on a data set"):
         import datasets
     if not isinstance(rows, datasets.Dataset):
         rule = "The data is a folder, the name of a data set on the hub, or a datasets.Dataset."
         raise ToMeTypeError(complaint(rule, shown(rows), "Of a DatasetDict, pass one split."))
-    rows = rows.select(range(min(limit or len(rows), len(rows))))
+    if limit is not None and limit < len(rows):
+        rows = rows.shuffle(seed=0).select(range(limit))  # the first ones may all be of one class
     kinds = rows.features
     wanted = FEATURES[classifier.modality]
     media = media or next((key for key, kind in kinds.items() if type(kind).__name__ == wanted), None)
@@ -138,14 +149,12 @@ def _rows(
         raise ToMeValueError(complaint(rule, got, "Name the columns with media_column and label_column."))
     if type(kinds[media]).__name__ in FEATURES.values():
         rows = rows.cast_column(media, type(kinds[media])(decode=False))  # our own readers decode
-    config: Any = classifier.model.config
     labels = None
     if label is not None:
-        numbers = _numbered(rows[label][:], kinds[label], config.label2id)
-        labels = _labels(numbers, config.num_labels)
+        labels = _labels(_numbered(rows[label][:], kinds[label], classes), classifier)
     return Samples(
         name,
-        _hash([rows._fingerprint, media, label]),
+        _hash([rows._fingerprint, media, label, None if labels is None else labels.tolist()]),
         lambda number: _medium(rows[number][media], number, classifier),
         labels,
         len(rows),
@@ -153,7 +162,13 @@ def _rows(
 
 
 def _medium(value: Any, number: int, classifier: Classifier) -> Any:
-    """What a cell of a data set holds, as the processor takes it."""
+    """What a cell of a data set holds, as the processor takes it.
+
+    Raises:
+        ToMeValueError: if it is empty, or cannot be read.
+    """
+    if value is None:
+        raise ToMeValueError(complaint("Every row holds a medium.", f"none in row {number}", "Remove this row."))
     if isinstance(value, dict) and "array" in value:
         return classifier.resampled(np.asarray(value["array"], np.float32), value["sampling_rate"])
     if isinstance(value, dict):
@@ -181,9 +196,11 @@ def _numbered(values: Sequence[Any], kind: Any, label2id: Mapping[str, int]) -> 
         raise ToMeValueError(complaint(rule, str(error), "Rename them.")) from error
 
 
-def _labels(numbers: list[tuple[int, ...]], classes: int) -> np.ndarray:
+def _labels(numbers: list[tuple[int, ...]], classifier: Classifier) -> np.ndarray:
     """(samples,), or (samples, classes) where some sample has not exactly one."""
-    wrong = [number for row in numbers for number in row if not 0 <= number < classes]
+    config: Any = classifier.model.config
+    classes = config.num_labels
+    wrong = [number for row in numbers for number in row if not (isinstance(number, int) and 0 <= number < classes)]
     if wrong:
         rule = f"A label is a class number of the model, 0 to {classes - 1}."
         raise ToMeValueError(complaint(rule, wrong[0], "Use a model for the classes of this data set."))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hf_tome import ToMeValueError
-from hf_tome.media.folder import files_below, labels_of
+from hf_tome.media.folder import classes_of, files_below
 
-CLASSES = {0: "T-shirt/top", 1: "Ankle boot"}
+CLASSES = {"T-shirt/top": 0, "Ankle boot": 1}
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -37,10 +37,20 @@ def test_the_order_mixes_and_stays(tmp_path: Path) -> None:
 def test_labels_are_the_names_of_the_subfolders(tmp_path: Path) -> None:
     fill(tmp_path, "t-shirt_top/a.png", "Ankle Boot/b.png", "Ankle Boot/c.png")
     files = sorted(files_below(tmp_path, "image"))
-    assert labels_of(files, tmp_path, CLASSES) == [1, 1, 0]
-    assert labels_of(files, tmp_path, {0: "cat", 1: "Ankle boot"}) is None
-    fill(tmp_path, "loose.png")
-    assert labels_of(files_below(tmp_path, "image"), tmp_path, CLASSES) is None
+    assert classes_of(files, tmp_path, CLASSES) == [(1,), (1,), (0,)]
+    assert classes_of(files, tmp_path, {"cat": 0, "dog": 1}) is None
+    fill(tmp_path, "Ankle boot+T-shirt_top/d.png")
+    assert classes_of(sorted(files_below(tmp_path, "image")), tmp_path, CLASSES)[2] == (0, 1)
+
+
+def test_a_folder_that_is_no_class_beside_some_that_are_is_named(tmp_path: Path) -> None:
+    for name, said in (("Ankle boot/a.png", None), ("bot+cat/b.png", r"files in bot\+cat\."), ("c.png", "itself")):
+        fill(tmp_path, name)
+        files = files_below(tmp_path, "image")
+        if said:
+            with pytest.raises(ToMeValueError, match=said):
+                classes_of(files, tmp_path, CLASSES)
+            (tmp_path / name).unlink()
 
 
 def test_a_folder_without_such_files_is_refused_and_described(tmp_path: Path) -> None:
