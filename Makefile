@@ -36,8 +36,9 @@ format: .venv/.stamp-dev ## mend what the linters can mend
 docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-results: .venv/.stamp-demo ## measure anew, and write the tables of README and docs (about a minute)
+results: .venv/.stamp-dev ## measure anew, and write the tables of README and docs (about two minutes)
 	$(BIN)/python benchmarks/demo_results.py
+	$(BIN)/python benchmarks/evaluating.py
 
 bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
 	$(BIN)/python benchmarks/speed.py cpu

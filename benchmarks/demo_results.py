@@ -5,21 +5,23 @@ python benchmarks/demo_results.py
 
 from __future__ import annotations
 
-from pages import ROOT, machine, markdown, speed, write_block
+from pages import ROOT, machine, write_block
 
 from hf_tome.demo import embedded_case, picture
-from hf_tome.report.compare import Row, compare
+from hf_tome.report.outcome import Outcome
+from hf_tome.report.sweep import sweep
+from hf_tome.report.table import markdown, speed
 
 HEADER = ("r", "accuracy", "same prediction as unmerged", "speed-up", "MAC ratio (limit)", "tokens left")
 CASES = {"image": ([4, 8, 12, 16, 20], 50), "audio": ([8, 17, 27], 11), "video": ([25, 51, 75], 5)}  # r, inputs a batch
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: Outcome) -> tuple[str, ...]:
     """One row of the table."""
     return (
         "off" if row.r is None else str(row.r),
-        f"{(row.correct or 0) / row.inputs:.1%}",
-        f"{row.agreeing / row.inputs:.1%}",
+        f"{row.metric:.1%}",
+        f"{row.agreement:.1%}",
         "1.00x" if row.r is None else speed(row),
         f"{row.mac_ratio:.2f}x",
         f"{row.token_counts[-1]} of {row.token_counts[0]}",
@@ -29,7 +31,7 @@ def cells(row: Row) -> tuple[str, ...]:
 def main() -> None:
     for modality, (rs, batch) in CASES.items():
         case = embedded_case(modality, limit=1000)
-        rows = compare(case.model, case.batches(batch), rs)
+        rows = sweep(case.classifier, case.samples, rs, batch_size=batch, progress=False).rows
         size = f"{rows[0].inputs} {case.name}, batches of {batch}"
         source = f"Measured by `python benchmarks/demo_results.py`: {size}. {machine()}"
         text = f"{markdown(HEADER, [cells(row) for row in rows])}\n\n{source}"

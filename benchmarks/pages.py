@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import transformers
-
-from hf_tome.report.timing import Timing
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,18 +28,6 @@ def cpuinfo() -> str:
     """What Linux says of the processor; empty elsewhere."""
     path = Path("/proc/cpuinfo")
     return path.read_text() if path.exists() else ""
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def speed(row: Timing) -> str:
-    """The median speed-up with its quartiles."""
-    low, high = row.spread
-    return f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})"
 
 
 def write_block(file: Path, name: str, text: str) -> None:

@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pages import ROOT, markdown, speed, write_block
+from pages import ROOT, write_block
 from speed_cases import GPU, Case
 
 from hf_tome.report.measure import Measured
 from hf_tome.report.plot import plot_speed
+from hf_tome.report.table import markdown, speed
 
 SPEED = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "merging itself", "speed-up of plain ToMe")
 SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", "one input")

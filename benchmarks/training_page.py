@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from pages import ROOT, markdown, speed, write_block
+from pages import ROOT, write_block
 from training_cases import CASES, STILL, Case
 
 from hf_tome.report.measure import Measured
+from hf_tome.report.table import markdown, speed
 
 HEADER = ("r", "MAC ratio", "off the shelf", "trained with r", "training time", "training step", "memory", "samples/s")
 UNMEASURED = "not measured yet"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -118,6 +119,20 @@ def load_classifier(name: str, attention: str | None = None) -> Classifier:
         raise ToMeValueError(complaint(RULE, f"{name}, which holds no {', '.join(missing)}", cure))
     remove_tome(apply_tome(model, r=0))  # refuse what cannot be merged before any file is read
     return Classifier(model.eval(), _loaded(auto_processor, name), modality)
+
+
+def placed(model: nn.Module, device: str | torch.device, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The model, moved to a device and to numbers to compute in.
+
+    Raises:
+        ToMeValueError: if the device is not there.
+    """
+    try:
+        return model.to(torch.device(device), dtype)
+    except (RuntimeError, AssertionError) as error:  # torch says which way it is missing
+        reason = str(error).splitlines()[0]
+        rule = "The device is one that this machine has."
+        raise ToMeValueError(complaint(rule, f"{device} ({reason})", "For example cpu.")) from error
 
 
 def _loaded(auto: Any, name: str, **options: Any) -> Any:

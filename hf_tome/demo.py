@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from hf_tome.adapters import family_of
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.classifier import Classifier, load_classifier
 from hf_tome.embedded import AST, CLIPS, SOUNDS, VIDEOMAE, embedded_images, embedded_processor, embedded_vit
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.media.folder import NAMES, files_below, labels_of
+from hf_tome.media.folder import NAMES
 from hf_tome.media.image import SUFFIXES
+from hf_tome.report.samples import Samples, samples_of
 from hf_tome.trace import trace_tome
 from hf_tome.visualize.scene import scenes
 from hf_tome.visualize.sheet import sheet
@@ -42,14 +40,12 @@ class Case:
     Attributes:
         title: what it is, for people.
         classifier: the model with its processor.
-        media: pictures, or paths of files, which are read when their batch comes.
-        labels: one class index per input, or None.
+        samples: pictures, sounds or clips, with labels or without.
     """
 
     title: str
     classifier: Classifier
-    media: Sequence[Image.Image] | Sequence[Path]
-    labels: list[int] | None
+    samples: Samples
 
     @property
     def model(self) -> nn.Module:
@@ -60,30 +56,9 @@ class Case:
         """What the inputs are called: "images", "sounds" or "clips"."""
         return NAMES[self.classifier.modality]
 
-    def inputs(self, start: int, stop: int) -> dict[str, Tensor]:
-        """The model's inputs for some of the media."""
-        read = self.classifier.read
-        media = [read(each) if isinstance(each, Path) else each for each in self.media[start:stop]]
-        return self.classifier.inputs(media)
-
-    def batch_count(self, size: int) -> int:
-        """How many batches `batches` gives."""
-        return -(-len(self.media) // size)
-
-    def batches(self, size: int) -> Iterator[tuple[dict[str, Tensor], Tensor | None]]:
-        """The model's inputs and the labels (batch,), `size` of the media at a time."""
-        for start in range(0, len(self.media), size):
-            labels = None if self.labels is None else torch.tensor(self.labels[start : start + size])
-            yield self.inputs(start, start + size), labels
-
-    def steps(self, count: int = 5) -> list[int]:
-        """Values of r that divide what can be merged evenly: with the next one, about no token would be left."""
-        tower, family = next((m, f) for m in self.model.modules() if (f := family_of(m)))
-        config: Any = tower.config
-        grid = family.grid(config).shape(next(iter(self.inputs(0, 1).values())).shape)
-        tokens = family.protected + int(torch.tensor(grid).prod())
-        layers = len(family.layers_of(tower))
-        return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
+    def inputs(self, count: int) -> dict[str, Tensor]:
+        """The model's inputs for the first samples."""
+        return self.classifier.inputs([self.samples.read(number) for number in range(min(count, self.samples.count))])
 
 
 def embedded_case(modality: str = "image", limit: int | None = None) -> Case:
@@ -100,9 +75,11 @@ def embedded_case(modality: str = "image", limit: int | None = None) -> Case:
     if modality != "image":
         return replace(own_case(*FOLDERS[modality], limit or EVERY), title=title)
     images, labels = embedded_images()
-    used = limit or LIMITS["image"]
+    labels = labels[: limit or LIMITS["image"]]
     classifier = Classifier(embedded_vit(), embedded_processor(), "image")
-    return Case(title, classifier, images[:used], labels[:used].tolist())
+    name = "Fashion-MNIST"
+    samples = Samples(name, name, "test", name, images.__getitem__, labels, len(labels))
+    return Case(title, classifier, samples)
 
 
 def own_case(model: str | None, data: Path | None, limit: int | None = None) -> Case:
@@ -122,11 +99,8 @@ def own_case(model: str | None, data: Path | None, limit: int | None = None) -> 
         got = f"--model {model}" if model else f"--data {data}"
         raise ToMeValueError(complaint(rule, got, "Give both, or neither for the embedded model and images."))
     classifier = load_classifier(model)
-    config: Any = classifier.model.config
-    files = files_below(data, classifier.modality)
-    used = files[: limit or LIMITS[classifier.modality]]
-    title = f"{model} on {data}" + (f" ({len(files)} {NAMES[classifier.modality]})" if len(used) < len(files) else "")
-    return Case(title, classifier, used, labels_of(used, data, config.id2label))
+    samples = samples_of(data, classifier, limit=limit or LIMITS[classifier.modality])
+    return Case(f"{model} on {data}", classifier, samples)
 
 
 def check_picture(out: Path) -> None:
@@ -151,7 +125,7 @@ def picture(case: Case, rs: list[int], out: Path) -> Image.Image:
     """
     check_picture(out)
     modality = case.classifier.modality
-    inputs = case.inputs(0, PICTURES[modality])
+    inputs = case.inputs(PICTURES[modality])
     rows, views = [], []
     for r in rs:
         apply_tome(case.model, r)

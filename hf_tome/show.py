@@ -13,11 +13,11 @@ from torch import Tensor
 
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.classifier import Classifier, load_classifier
-from hf_tome.demo import Case
 from hf_tome.embedded import AST, VIDEOMAE, VIT
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.media import clip, image, sound
 from hf_tome.media.folder import NAMES
+from hf_tome.report.steps import even_steps
 from hf_tome.trace import Trace, trace_tome
 from hf_tome.visualize.animation import save_animation
 from hf_tome.visualize.image import image_groups
@@ -124,9 +124,8 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
         ToMeTypeError, ToMeValueError: if r is no schedule for this model, or there is nothing to see or hear.
     """
     check_content(medium, name)
-    case = Case(name, classifier, [medium], None)
-    inputs = case.inputs(0, 1)
-    apply_tome(classifier.model, case.steps(4)[-2:][0] if r is None else r)
+    inputs = classifier.inputs([medium])
+    apply_tome(classifier.model, even_steps(classifier, inputs, 4)[-2:][0] if r is None else r)
     try:
         with torch.inference_mode(), trace_tome(classifier.model) as trace:
             logits = classifier.model(**inputs).logits[0].float()

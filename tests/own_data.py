@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import numpy as np
 from cases import AST, CLASSES, CLASSIFIERS, SMALL_VIT, VIDEOMAE, VIT, Case
 from PIL import Image
 from recordings import tone, write_clip, write_sound
 from transformers import ASTFeatureExtractor, DeiTImageProcessorPil, VideoMAEImageProcessorPil, ViTImageProcessorPil
+
+from hf_tome.media.folder import files_below
 
 BY_MODALITY = {
     "image": SMALL_VIT,
@@ -56,3 +59,19 @@ def labelled(case: Case, folder: Path, count: int, name: Callable[[int], str] = 
             noise = np.random.default_rng(number).integers(0, 256, (30, 40, 3), np.uint8)
             Image.fromarray(noise).save(path.with_suffix(".png"))
     return folder
+
+
+def rows(folder: Path, modality: str) -> datasets.Dataset:
+    """The files as a data set that holds their bytes, with the classes in another order than the model's."""
+    names = [f"class {number}" for number in reversed(range(CLASSES))]
+    files = files_below(folder, modality)
+    media = [{"bytes": path.read_bytes(), "path": path.name} for path in files]
+    data = datasets.Dataset.from_dict(
+        {"medium": media, "label": [names.index(path.parent.name) for path in files]},
+        features=datasets.Features({
+            "medium": {"bytes": datasets.Value("binary"), "path": datasets.Value("string")},
+            "label": datasets.ClassLabel(names=names),
+        }),
+    )  # fmt: skip
+    feature = {"image": datasets.Image, "audio": datasets.Audio, "video": datasets.Video}[modality]
+    return data.cast_column("medium", feature(decode=False))

@@ -14,7 +14,7 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)
 
 
-NAMES = ("README.md", "docs/index.md", "docs/pictures.md", "docs/tuning.md", "docs/training.md")
+NAMES = ("README.md", "docs/index.md", "docs/pictures.md", "docs/tuning.md", "docs/training.md", "docs/evaluating.md")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,6 +35,7 @@ def test_tables_are_filled():
         "docs/results/speed.md",
         "docs/results/training.md",
         "docs/results/dense.md",
+        "docs/evaluating.md",
     ):
         text = (ROOT / name).read_text()
         for block in re.findall(r"<!-- (\w+):begin -->", text):

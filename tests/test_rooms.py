@@ -31,7 +31,7 @@ FLOORS = (
     {"trace"},
     {"tune"},
     {"api"},
-    {"overhead", "visualize", "metrics", "report", "train", "demo", "show", "app", "embedded", "classifier"},
+    {"overhead", "visualize", "metrics", "report", "train", "demo", "show", "app", "embedded", "classifier", "card"},
     {"cli"},
     {"__main__"},
 )
@@ -44,7 +44,7 @@ APART = {
 }
 USED_BY_ALL = {"errors", "fashion", "doctor", "media"}  # rooms that others may import from any floor
 
-HARD = {"torch", "transformers", "huggingface_hub", "numpy", "PIL"}  # the hub library comes with transformers
+HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
     "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "rich", "sklearn", "soundfile", "soxr",
     "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",

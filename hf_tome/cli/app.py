@@ -7,6 +7,7 @@ import typer
 from hf_tome.cli.bench import bench
 from hf_tome.cli.demo import demo
 from hf_tome.cli.doctor import doctor
+from hf_tome.cli.evaluate import evaluate
 from hf_tome.cli.families import families
 from hf_tome.cli.serve import serve
 from hf_tome.cli.show import show
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(show)
 app.command("app")(serve)
+app.command("eval")(evaluate)
 app.command()(bench)
 app.command()(families)
 app.command()(doctor)

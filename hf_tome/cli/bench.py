@@ -97,7 +97,7 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
     """
     import torch
 
-    from hf_tome.classifier import load_classifier
+    from hf_tome.classifier import load_classifier, placed
     from hf_tome.errors import ToMeError, ToMeValueError, complaint
     from hf_tome.report.presets import build
 
@@ -106,14 +106,13 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
         raise ToMeValueError(complaint(rule, f"--model {model} --config {config}", "Give one of them."))
     try:
         subject: Any = load_classifier(model, attn).model if model else build(config or "vit-base", attn)
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return subject.to(place, getattr(torch, dtype)).eval()
     except ToMeError:
         raise
-    except (RuntimeError, AssertionError, ValueError, ImportError) as error:
-        rule = "--device and --attn name what this machine has."
-        got = f"--device {device} --attn {attn} ({str(error).splitlines()[0]})"
-        raise ToMeValueError(complaint(rule, got, "For example --device cpu --attn sdpa.")) from error
+    except (ValueError, ImportError) as error:
+        got = f"--attn {attn} ({str(error).splitlines()[0]})"
+        raise ToMeValueError(complaint("--attn names what this machine has.", got, "For example sdpa.")) from error
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return placed(subject, place, getattr(torch, dtype)).eval()  # pyright: ignore
 
 
 def table(rows: list[Measured], title: str) -> Table:

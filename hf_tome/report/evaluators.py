@@ -131,10 +131,9 @@ class ClassificationEvaluator(Evaluator):
         """The scores of all classes for each sample, and how long that took."""
         classes: Any = pipe.model.config.num_labels
         start = perf_counter()
-        if self.task.startswith("video"):
-            answers = list(_clips(pipe, samples, classes))
-        else:
-            answers = list(pipe(_Inputs(samples, pipe), top_k=classes))
+        clips = self.task.startswith("video")
+        found: Any = _clips(pipe, samples, classes) if clips else pipe(_Inputs(samples, pipe), top_k=classes)
+        answers = list(found)
         return answers, self._compute_time_perf(start, perf_counter(), len(answers))
 
     def predictions_processor(self, predictions: Any, label_mapping: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -149,7 +148,7 @@ class ClassificationEvaluator(Evaluator):
                 row[number] = max(row[number], each["score"])
         return {"predictions": scores}
 
-    def compute_metric(self, metric: Any, metric_inputs: dict[str, Any], **options: Any) -> dict[str, Any]:
+    def compute_metric(self, metric: Any, metric_inputs: dict[str, Any], **options: Any) -> dict[str, Any]:  # pyright: ignore
         """As upstream; a metric that takes no scores gets class numbers."""
         known = metric.features if isinstance(metric.features, list) else [metric.features]
         scores = metric_inputs["predictions"]
@@ -173,8 +172,8 @@ class ClassificationEvaluator(Evaluator):
             return np.array([found[key] for key in metric_keys], float)
 
         whole = np.arange(len(metric_inputs["references"]))
-        result = bootstrap((whole,), values, vectorized=False, method="percentile", n_resamples=n_resamples,
-                           confidence_level=confidence_level, random_state=random_state)  # fmt: skip
+        options: Any = {"n_resamples": n_resamples, "confidence_level": confidence_level, "random_state": random_state}
+        result: Any = bootstrap((whole,), values, vectorized=False, method="percentile", **options)
         bounds = zip(metric_keys, *result.confidence_interval, result.standard_error, strict=True)
         return {
             key: {"confidence_interval": (float(low), float(high)), "standard_error": float(error)}
@@ -216,4 +215,5 @@ def _clips(pipe: Pipeline, samples: Samples, classes: int) -> Iterator[list[dict
     classifier = classifier_of(pipe)
     for number in range(samples.count):
         inputs = BatchFeature(classifier.inputs([samples.read(number)])).to(pipe.dtype or torch.float32)
-        yield pipe.postprocess(pipe.forward(inputs), **{**pipe._postprocess_params, "top_k": classes})
+        outputs: Any = pipe.forward(inputs)
+        yield pipe.postprocess(outputs, **{**pipe._postprocess_params, "top_k": classes})

@@ -50,21 +50,38 @@ class Report:
 
     Attributes:
         model, data: their names.
+        source: what the data are, as the hub names it: "imagefolder", or the name of a data set.
+        split: of the data; None where there is no other.
         task: as the hub names it.
         metric: "accuracy" or "mAP"; None without labels.
-        samples: how many were evaluated, in each row.
-        total: how many there are; more than `samples` after an interruption.
+        total: how many samples there are.
         machine: where and with what it was measured.
+        samples: how many were evaluated, in each row.
+        left_out: how many could not be read.
+        rows: one for each variant.
     """
 
     model: str
     data: str
+    source: str
+    split: str | None
     task: str
     metric: str | None
-    samples: int
     total: int
     machine: dict[str, Any]
+    samples: int = 0
+    left_out: int = 0
     rows: list[Outcome] = field(default_factory=list)
+
+    @property
+    def modality(self) -> str:
+        """ "image", "audio" or "video"."""
+        return self.task.partition("-")[0]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all samples were evaluated; not so after an interruption."""
+        return self.samples + self.left_out == self.total
 
 
 def outcomes(rows: list[Outcome], cells: list[list[Cell]], samples: Samples) -> list[int]:

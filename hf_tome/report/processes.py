@@ -11,15 +11,23 @@ from hf_tome.media.extra import extra
 
 
 class Processes:
-    """The processes that share the work, by accelerate; without a launcher, this one."""
+    """The processes that share the work, by accelerate; without a launcher, this one.
+
+    Attributes:
+        count: how many they are.
+        main: whether this is the one that keeps and reports.
+        device: this process's GPU, or the CPU.
+    """
 
     def __init__(self) -> None:
         self.count, self.main, self._state = 1, True, None
+        self.device: torch.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
             with extra("train", "evaluate in several processes"):
                 from accelerate import PartialState
             self._state = PartialState(cpu=not torch.cuda.is_available())
             self.count, self.main = self._state.num_processes, self._state.is_main_process
+            self.device = self._state.device  # pyright: ignore
 
     def shared(self, value: Any) -> Any:
         """The main process's value."""

@@ -30,6 +30,8 @@ class Samples:
 
     Attributes:
         name: of the data set, for people.
+        source: what it is, as the hub names it: "imagefolder", or the name of a data set.
+        split: of the data; None where there is no other.
         fingerprint: another one where the samples or their labels differ.
         read: the medium of a sample, by its number, as the classifier's processor takes it.
         labels: (samples,) class numbers, (samples, classes) of 0 and 1 where a sample may have several, or None.
@@ -37,6 +39,8 @@ class Samples:
     """
 
     name: str
+    source: str
+    split: str | None
     fingerprint: str
     read: Callable[[int], Any]
     labels: np.ndarray | None
@@ -103,7 +107,13 @@ def _files(
     stats = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     labels = None if numbers is None else _labels(numbers, classifier)
     return Samples(
-        str(folder), _hash([stats, numbers]), lambda number: classifier.read(files[number]), labels, len(files)
+        name=str(folder),
+        source=f"{classifier.modality}folder",
+        split=split,
+        fingerprint=_hash([stats, numbers]),
+        read=lambda number: classifier.read(files[number]),
+        labels=labels,
+        count=len(files),
     )
 
 
@@ -147,17 +157,20 @@ def _rows(
         rule = f"The data set has rows with a column of {NAMES[classifier.modality]}, and one of labels."
         got = f"{len(rows)} rows with the columns {', '.join(kinds)}"
         raise ToMeValueError(complaint(rule, got, "Name the columns with media_column and label_column."))
+    assert media is not None  # for the type checker
     if type(kinds[media]).__name__ in FEATURES.values():
         rows = rows.cast_column(media, type(kinds[media])(decode=False))  # our own readers decode
     labels = None
     if label is not None:
         labels = _labels(_numbered(rows[label][:], kinds[label], classes), classifier)
     return Samples(
-        name,
-        _hash([rows._fingerprint, media, label, None if labels is None else labels.tolist()]),
-        lambda number: _medium(rows[number][media], number, classifier),
-        labels,
-        len(rows),
+        name=name,
+        source=name,
+        split=None if rows.split is None else str(rows.split),
+        fingerprint=_hash([rows._fingerprint, media, label, None if labels is None else labels.tolist()]),
+        read=lambda number: _medium(rows[number][media], number, classifier),
+        labels=labels,
+        count=len(rows),
     )
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from hf_tome.classifier import Classifier, load_classifier
+from hf_tome.classifier import Classifier, load_classifier, placed
 from hf_tome.config import ToMeConfig
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
+from hf_tome.report.batches import Batches
 from hf_tome.report.outcome import Outcome, Report, outcomes
 from hf_tome.report.processes import Processes
 from hf_tome.report.runner import UNMERGED, Runner, Variants
@@ -25,6 +26,7 @@ from hf_tome.report.store import Cell, Store
 
 if TYPE_CHECKING:
     from datasets import Dataset as Rows
+    from tqdm.auto import tqdm
 
 BATCHES = {"image": 32, "audio": 4, "video": 2}
 
@@ -65,18 +67,24 @@ def sweep(
     Raises:
         ToMeError: if a setting is wrong, the model or the data cannot be loaded, or a sample cannot be read.
     """
-    classifier = model if isinstance(model, Classifier) else load_classifier(str(model))
+    from tqdm.auto import tqdm
+
+    processes = Processes()
+    classifier = model
+    if not isinstance(classifier, Classifier):
+        classifier = load_classifier(str(model))
+        placed(classifier.model, processes.device)
     samples = data if isinstance(data, Samples) else samples_of(data, classifier, **options)
     size = batch_size or BATCHES[classifier.modality]
     wanted = _variants(variants)
-    plan = _Batches(classifier, samples, size, skip_bad_files)
-    processes = Processes()
+    plan = Batches(classifier, samples, size, skip_bad_files)
     runner = Runner(classifier.model, samples.several)
     kept = Store(store if processes.main else None, _fingerprint(classifier, samples, size, runner))
+    bar = partial(tqdm, total=len(plan), unit="batch", disable=not (progress and processes.main))
     try:
-        _measure_costs(runner, wanted, plan, kept, processes)
-        whole = _run(runner, wanted, plan, kept, processes, workers, progress)
-        report = _report(str(model) if not isinstance(model, Classifier) else "", classifier, samples, wanted, kept)
+        _measure_costs(runner, wanted, plan, kept, processes, bar)
+        whole = _run(runner, wanted, plan, kept, processes, workers, bar)
+        report = _report(plan, wanted, kept, whole, processes.count)
         if not whole and not report.samples:
             raise KeyboardInterrupt
         return processes.shared(report)
@@ -84,78 +92,47 @@ def sweep(
         kept.close()
 
 
-@dataclass
-class _Batches(Dataset):
-    """The model's inputs and the numbers of the samples, by the number of the batch."""
-
-    classifier: Classifier
-    samples: Samples
-    size: int
-    skip_bad: bool
-
-    def __len__(self) -> int:
-        return -(-self.samples.count // self.size)
-
-    def __getitem__(self, batch: int | None) -> tuple[dict[str, torch.Tensor] | None, list[int]]:
-        if batch is None:
-            return None, []
-        media, index = [], []
-        for number in range(batch * self.size, min((batch + 1) * self.size, self.samples.count)):
-            try:
-                media.append(self.samples.read(number))
-                index.append(number)
-            except ToMeError:
-                if not self.skip_bad:
-                    raise
-        return (self.classifier.inputs(media) if media else None), index
-
-
-def _measure_costs(runner: Runner, variants: Variants, plan: _Batches, kept: Store, processes: Processes) -> None:
+def _measure_costs(
+    runner: Runner, variants: Variants, plan: Batches, kept: Store, processes: Processes, bar: Callable[..., tqdm]
+) -> None:
     """On the first batch, by the main process alone."""
     missing = {key: each for key, each in variants.items() if key not in kept.costs()}
     if not processes.main or not missing:
         return
-    inputs = next((found for batch in range(len(plan)) if (found := plan[batch][0]) is not None), None)
-    if inputs is None:
-        raise ToMeValueError(complaint("Some sample must be readable.", "none", "Check the files."))
-    kept.add_costs(runner.costs(missing, runner.placed(inputs)))
+    with bar(total=1, desc="Measuring latency and memory", leave=False):
+        kept.add_costs(runner.costs(missing, runner.placed(plan.first())))
 
 
 def _run(
     runner: Runner,
     variants: Variants,
-    plan: _Batches,
+    plan: Batches,
     kept: Store,
     processes: Processes,
     workers: int,
-    progress: bool,
+    bar: Callable[..., tqdm],
 ) -> bool:
     """Fill in the cells that are missing. Gives False if it was interrupted."""
-    from tqdm.auto import tqdm
-
     done: set[tuple[str, int]] = processes.shared(kept.done())
     open_batches = [batch for batch in range(len(plan)) if any((key, batch) not in done for key in variants)]
     mine: Any = processes.part(open_batches)
     ahead = DataLoader(plan, batch_size=None, sampler=mine, num_workers=workers)
-    bar = tqdm(total=len(plan), initial=len(plan) - len(open_batches), unit="batch", desc="Evaluating",
-               disable=not (progress and processes.main))  # fmt: skip
     try:
-        for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
-            cells: list[tuple[str, int, Cell]] = []
-            if inputs is not None:
-                todo = {key: each for key, each in variants.items() if key == UNMERGED or (key, batch) not in done}
-                found = runner.cells(todo, runner.placed(inputs), index, batch)
-                cells = [(key, batch, cell) for key, cell in found.items()]
-            everyone = processes.gathered([cells])
-            if processes.main:
-                kept.add([cell for cells in everyone for cell in cells])
-            bar.update(min(processes.count, bar.total - bar.n))
+        with bar(initial=len(plan) - len(open_batches), desc="Evaluating") as progress:
+            for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
+                cells: list[tuple[str, int, Cell]] = []
+                if inputs is not None:
+                    todo = {key: each for key, each in variants.items() if key == UNMERGED or (key, batch) not in done}
+                    found = runner.cells(todo, runner.placed(inputs), index, batch)
+                    cells = [(key, batch, cell) for key, cell in found.items()]
+                everyone = processes.gathered([cells])
+                if processes.main:
+                    kept.add([cell for cells in everyone for cell in cells])
+                progress.update(min(processes.count, progress.total - progress.n))
     except KeyboardInterrupt:
         if processes.count > 1:
             raise
         return False
-    finally:
-        bar.close()
     return True
 
 
@@ -168,18 +145,26 @@ def _as_read(loader: DataLoader) -> Iterator[Any]:
         raise ToMeValueError(f"{rule}{error} With skip_bad_files it is left out; finished batches are kept.") from error
 
 
-def _report(name: str, classifier: Classifier, samples: Samples, variants: Variants, kept: Store) -> Report:
+def _report(plan: Batches, variants: Variants, kept: Store, whole: bool, processes: int) -> Report:
     """The rows of all batches that every variant has seen."""
+    classifier, samples = plan.classifier, plan.samples
     done, costs = kept.done(), kept.costs()
     batches = {batch for _, batch in done}
-    whole = {batch for batch in batches if all((key, batch) in done for key in variants)}
-    metric = None if samples.labels is None else "mAP" if samples.several else "accuracy"
+    seen_by_all = {batch for batch in batches if all((key, batch) in done for key in variants)}
     config: Any = classifier.model.config
-    task = f"{classifier.modality}-classification"
-    report = Report(name or config._name_or_path, samples.name, task, metric, 0, samples.count, machine(classifier))
-    if not whole:
+    report = Report(
+        model=config._name_or_path,
+        data=samples.name,
+        source=samples.source,
+        split=samples.split,
+        task=f"{classifier.modality}-classification",
+        metric=None if samples.labels is None else "mAP" if samples.several else "accuracy",
+        total=samples.count,
+        machine=machine(classifier, processes),
+    )
+    if not seen_by_all:
         return report
-    rows = [
+    report.rows = [
         Outcome(
             None if setting is None else setting.r,
             name="unmerged" if setting is None else variant_name(setting),
@@ -188,19 +173,22 @@ def _report(name: str, classifier: Classifier, samples: Samples, variants: Varia
         )
         for key, setting in variants.items()
     ]
-    seen = outcomes(rows, [kept.cells(key, whole) for key in variants], samples)
-    report.rows, report.samples = rows, len(seen)
+    report.samples = len(outcomes(report.rows, [kept.cells(key, seen_by_all) for key in variants], samples))
+    reached = samples.count if whole else sum(len(plan.numbers(batch)) for batch in seen_by_all)
+    report.left_out = reached - report.samples
     return report
 
 
-def machine(classifier: Classifier) -> dict[str, Any]:
+def machine(classifier: Classifier, processes: int = 1) -> dict[str, Any]:
     """Where and with what something is measured."""
     first = next(classifier.model.parameters())
     on_cuda = first.device.type == "cuda"
+    several = {"processes": processes} if processes > 1 else {}
     return {
         "device": torch.cuda.get_device_name(first.device) if on_cuda else platform.processor() or platform.machine(),
         "dtype": str(first.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
+        **several,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
@@ -208,9 +196,9 @@ def machine(classifier: Classifier) -> dict[str, Any]:
 
 def variant_name(setting: ToMeConfig) -> str:
     """Its r, and what differs from the defaults."""
-    rest = {"prop_attn": setting.prop_attn, "restore": setting.restore}
-    changed = [f"{key} {'on' if on else 'off'}" for key, on in rest.items() if on is not {"restore": True}.get(key)]
-    return ", ".join([f"r={setting.r}", *changed])
+    plain, words = ToMeConfig(r=setting.r).to_dict(), {True: "on", False: "off"}
+    changed = {key: value for key, value in setting.to_dict().items() if value != plain.get(key)}
+    return ", ".join([f"r={setting.r}", *(f"{key}={words.get(value, value)}" for key, value in changed.items())])
 
 
 def _variants(given: Sequence[Any]) -> Variants:

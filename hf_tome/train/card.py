@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 from torch import nn
 
+from hf_tome.card import with_section
 from hf_tome.train.settings import settings_of
 
 TITLE = "## Token merging"
 TAG = "token-merging"
-SECTION = """{title}
-
+SECTION = """\
 The model was trained with token merging ([ToMe](https://arxiv.org/abs/2210.09461)) by hf_tome, with these settings:
 
 | r | prop_attn | restore |
@@ -35,8 +34,7 @@ def add_tome_to_card(path: str | Path, model: nn.Module) -> None:
     if settings["prop_attn"] is None:
         settings["prop_attn"] = "default of the family"
     card = ModelCard.load(path)
-    text = re.sub(rf"\n{TITLE}\n.*?(?=\n## |\Z)", "", card.text, flags=re.DOTALL).rstrip()
     data = card.data.to_dict()
     tags = [*(tag for tag in data.get("tags") or [] if tag != TAG), TAG]
     data = ModelCardData(**{**data, "tags": tags})
-    ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}\n\n{SECTION.format(title=TITLE, **settings)}").save(path)
+    with_section(card, TITLE, SECTION.format(**settings), data).save(path)

@@ -34,7 +34,7 @@ def test_training(tmp_path: Path) -> None:
         (["--config", "vit-tiny", "--plot", "speed.svg"], ["vit-base", "vit-tiny"]),
         (["--config", "vit-base", "--model", "x"], ["one of them"]),
         (["--r", "many"], ["integers", "many"]),
-        (["--model", str(VIT), "--device", "toaster"], ["--device toaster"]),
+        (["--model", str(VIT), "--device", "toaster"], ["device", "toaster"]),
         (["--plot", "speed.txt"], [".png", "speed.txt"]),
     ],
 )

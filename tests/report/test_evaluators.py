@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from cases import CLASSES
-from own_data import BY_MODALITY, labelled, saved, two_classes
+from own_data import BY_MODALITY, labelled, rows, saved, two_classes
 from sklearn.metrics import average_precision_score
 from transformers import Pipeline, pipeline
 
@@ -36,22 +36,6 @@ def scores_of(pipe: Pipeline, files: list[Path]) -> np.ndarray:
     with torch.no_grad():
         logits = [pipe.model(**classifier.inputs([classifier.read(path)])).logits[0] for path in files]
     return torch.stack(logits).numpy()
-
-
-def rows(folder: Path, modality: str) -> datasets.Dataset:
-    """The files as a data set that holds their bytes, with the classes in another order than the model's."""
-    names = [f"class {number}" for number in reversed(range(CLASSES))]
-    files = files_below(folder, modality)
-    media = [{"bytes": path.read_bytes(), "path": path.name} for path in files]
-    data = datasets.Dataset.from_dict(
-        {"medium": media, "label": [names.index(path.parent.name) for path in files]},
-        features=datasets.Features({
-            "medium": {"bytes": datasets.Value("binary"), "path": datasets.Value("string")},
-            "label": datasets.ClassLabel(names=names),
-        }),
-    )  # fmt: skip
-    feature = {"image": datasets.Image, "audio": datasets.Audio, "video": datasets.Video}[modality]
-    return data.cast_column("medium", feature(decode=False))
 
 
 @pytest.mark.parametrize("modality", BY_MODALITY)

@@ -59,7 +59,7 @@ def test_one_label(classifier: Classifier, tmp_path: Path) -> None:
     report = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
     files, found = logits_of(classifier, data)
     labels = np.array([int(path.parent.name[-1]) for path in files])
-    assert [row.name for row in report.rows] == ["unmerged", "r=6", "r=6, prop_attn off"]
+    assert [row.name for row in report.rows] == ["unmerged", "r=6", "r=6, prop_attn=off"]
     assert (report.metric, report.samples, report.total) == ("accuracy", COUNT, COUNT)
     for row, logits in zip(report.rows, found, strict=True):
         assert row.metric == (logits.argmax(-1) == labels).mean()
@@ -100,6 +100,7 @@ def test_interrupted_it_keeps_what_is_done_and_goes_on(classifier: Classifier, t
     stopped = dataclasses.replace(samples, read=stopping)
     part = sweep(classifier, stopped, VARIANTS, batch_size=BATCH, store=store, progress=False)
     assert part.samples == 2 * BATCH
+    assert not part.finished
     rest: list[int] = []
     counted = dataclasses.replace(samples, read=lambda number: (rest.append(number), samples.read(number))[1])
     whole = sweep(classifier, counted, VARIANTS, batch_size=BATCH, store=store, progress=False)
@@ -116,7 +117,9 @@ def test_a_bad_file_is_named_or_left_out(classifier: Classifier, tmp_path: Path)
     (data / "class 0" / "broken.png").write_bytes(b"\x89PNG broken")
     with pytest.raises(ToMeValueError, match=r"broken\.png"):
         sweep(classifier, data, [6], batch_size=BATCH, progress=False)
-    assert sweep(classifier, data, [6], batch_size=BATCH, progress=False, skip_bad_files=True).samples == COUNT
+    with pytest.warns(UserWarning, match=r"Left out: .*broken\.png"):
+        report = sweep(classifier, data, [6], batch_size=BATCH, progress=False, skip_bad_files=True)
+    assert (report.samples, report.left_out, report.total, report.finished) == (COUNT, 1, COUNT + 1, True)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,172 @@
+"""`hf-tome eval`: what merging costs and gains, on a model and data of one's own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from hf_tome.cli.bench import Dtype
+
+if TYPE_CHECKING:
+    from hf_tome.config import ToMeConfig
+    from hf_tome.report.outcome import Report
+
+WIDE = 140  # columns that the whole table takes
+
+
+def evaluate(
+    model: Annotated[str, typer.Option(help="Hub name or folder of a classifier with its processor.")],
+    data: Annotated[
+        str, typer.Option(help="Folder whose subfolders are named as the classes, or name of a data set on the hub.")
+    ],
+    r: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="As in Python, several between commas: 8,16 or 0.1 or '(16, -1.0)' or '[12, 0, 7, 3]'.",
+            show_default="five steps towards no token left",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Other settings of ToMeConfig, as prop_attn=on,off: each r runs with each value."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the data, or subfolder.", show_default="test or validation")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use so many samples, drawn at random.")] = None,
+    media_column: Annotated[str | None, typer.Option(help="Column of the media.", show_default="by its type")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of the labels.", show_default="by its type")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read ahead.")] = 0,
+    skip_bad_files: Annotated[bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read.")] = False,
+    device: Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")] = None,
+    dtype: Annotated[Dtype, typer.Option(help="Numbers to compute in.")] = Dtype.float32,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report, and for what is finished.")] = Path(
+        "hf-tome-eval"
+    ),
+    card: Annotated[Path | None, typer.Option(help="Put the results into the model card in this file.")] = None,
+    push: Annotated[bool, typer.Option("--push", help="Put them into the model's card on the hub.")] = False,
+) -> None:
+    """Measure accuracy against speed on your model and data. Ctrl-C keeps what is finished; a new call goes on.
+
+    Writes report.md, report.json, report.csv, report.png and model-index.yaml. Under torchrun or accelerate launch,
+    the processes share the data.
+    """
+    import torch
+    from transformers.utils import logging
+
+    from hf_tome.classifier import load_classifier, placed
+    from hf_tome.report.batches import Batches
+    from hf_tome.report.card import check_push
+    from hf_tome.report.export import open_folder
+    from hf_tome.report.plot import check_plot
+    from hf_tome.report.processes import Processes
+    from hf_tome.report.samples import samples_of
+    from hf_tome.report.steps import even_steps
+    from hf_tome.report.sweep import sweep
+
+    grid(r or ["0"], settings)  # refuses what is wrong before anything is loaded
+    check_plot(open_folder(out) / "report.png")
+    if push:
+        check_push(model)
+    logging.disable_progress_bar()
+    processes = Processes()
+    classifier = load_classifier(model)
+    placed(classifier.model, device or processes.device, getattr(torch, dtype.value))
+    samples = samples_of(
+        data, classifier, split=split, limit=limit, media_column=media_column, label_column=label_column
+    )
+    steps = r or [str(even_steps(classifier, Batches(classifier, samples, 1, skip_bad_files).first()))[1:-1]]
+    report = sweep(
+        classifier,
+        samples,
+        grid(steps, settings),
+        batch_size=batch,
+        store=out / "finished.sqlite",
+        skip_bad_files=skip_bad_files,
+        workers=workers,
+    )
+    if processes.main:
+        deliver(report, out, card, push)
+    if not report.finished:
+        raise typer.Exit(130)
+
+
+def deliver(report: Report, out: Path, card: Path | None, push: bool) -> None:
+    """Show the report, and write it wherever it is wanted."""
+    from hf_tome.report.card import push_card, write_card
+    from hf_tome.report.export import export
+
+    console = Console()
+    show_report(report, console)
+    export(report, out)
+    console.print(f"Report: {out / 'report.md'}", highlight=False, soft_wrap=True)
+    if not report.finished:
+        console.print("The same command goes on from here.")
+        return
+    if card is not None:
+        write_card(card, report)
+        console.print(f"Model card: {card}", highlight=False, soft_wrap=True)
+    if push:
+        console.print(f"Model card: {push_card(report)}", highlight=False, soft_wrap=True)
+
+
+def show_report(report: Report, console: Console) -> None:
+    """The rows of a sweep as a table; on a narrow terminal without the columns that matter least."""
+    from hf_tome.report.table import LEGEND, summary, table
+
+    header, rows = table(report, brief=console.width < WIDE)
+    shown = Table(title=f"{report.model} on {report.data}", box=box.SIMPLE_HEAD)
+    for name in header:
+        shown.add_column(name, justify="left" if name == "variant" else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
+    console.print(f"{summary(report)} {LEGEND}", highlight=False)
+    if report.metric is None:
+        console.print("No label is known: no folder is named as a class of the model, or there is no such column.")
+
+
+def grid(r: list[str], settings: list[str] | None) -> list[ToMeConfig]:
+    """Every r with every combination of the other settings.
+
+    Args:
+        r: as in Python, several between commas in one text.
+        settings: each FIELD=VALUE, or FIELD=VALUE,VALUE.
+
+    Raises:
+        ToMeError: if one of them is not what `ToMeConfig` takes.
+    """
+    from itertools import product
+
+    from hf_tome.config import ToMeConfig
+    from hf_tome.errors import ToMeValueError, complaint
+
+    values: dict[str, list[Any]] = {"r": []}
+    for text in r:
+        try:
+            values["r"] += ast.literal_eval(f"[{text}]")
+        except (ValueError, SyntaxError) as error:
+            cure = "For example --r 8,16, --r 0.1, --r '(16, -1.0)' or --r '[12, 0, 7, 3]'."
+            raise ToMeValueError(complaint("--r is written as in Python.", text, cure)) from error
+    for text in settings or []:
+        field, equals, given = text.partition("=")
+        if not equals or field == "r":
+            cure = "For example --set prop_attn=on,off; the values of r go into --r."
+            raise ToMeValueError(complaint("--set takes FIELD=VALUE, several values between commas.", text, cure))
+        values[field] = [_value(each.strip()) for each in given.split(",")]
+    return [ToMeConfig.from_dict(dict(zip(values, each, strict=True))) for each in product(*values.values())]
+
+
+def _value(text: str) -> Any:
+    """A switch, a number or a name."""
+    words = {"on": True, "true": True, "off": False, "false": False, "none": None}
+    return words.get(text.lower(), int(text) if text.lstrip("-").isdecimal() else text)
