@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pages import ROOT, machine
+from results import Results
 from rich.console import Console
 from training_cases import CASES, FASHION, FSDD, KITS, STILL, VIT, Case
 from training_page import write_page
@@ -34,21 +35,6 @@ OPTIONS: dict[str, Any] = {  # nothing is chosen by the test set: the last weigh
 FIRST_RATE = "1e-3"
 ALONE = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
 console = Console()
-
-
-class Results:
-    """Finished measurements by name, in a file that is whole at any time."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-
-    def keep(self, name: str, value: Any) -> None:
-        # several cases may be under way at once, in processes of their own
-        self.found = {**(json.loads(self.file.read_text()) if self.file.exists() else {}), name: value}
-        part = self.file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(self.found, indent=1, sort_keys=True) + "\n")
-        part.replace(self.file)
 
 
 def call(command: list[str]) -> float:

@@ -46,8 +46,8 @@ USED_BY_ALL = {"errors", "fashion", "doctor", "media"}  # rooms that others may 
 
 HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
-    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "rich", "sklearn", "soundfile", "soxr",
-    "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
+    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "optuna", "rich", "sklearn", "soundfile",
+    "soxr", "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
 

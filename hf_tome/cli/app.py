@@ -11,6 +11,7 @@ from hf_tome.cli.evaluate import evaluate
 from hf_tome.cli.families import families
 from hf_tome.cli.serve import serve
 from hf_tome.cli.show import show
+from hf_tome.cli.tune import tune
 
 app = typer.Typer(
     name="hf-tome",
@@ -23,5 +24,6 @@ app.command()(show)
 app.command("app")(serve)
 app.command("eval")(evaluate)
 app.command()(bench)
+app.command()(tune)
 app.command()(families)
 app.command()(doctor)

@@ -27,6 +27,7 @@ EXTRAS = (
     Extra("tensorboard", "tensorboard", "train", "shows training curves"),
     Extra("evaluate", "evaluate", "eval", "computes metrics"),
     Extra("scikit-learn", "sklearn", "eval", "computes metrics"),
+    Extra("optuna", "optuna", "tune", "searches schedules"),
     Extra("matplotlib", "matplotlib", "viz", "draws figures"),
     Extra("gradio", "gradio", "app", "serves the page of hf-tome app"),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from hf_tome.errors import ToMeValueError, complaint
 
@@ -71,6 +74,14 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def run_of(settings: Any, tensors: Iterable[torch.Tensor]) -> str:
+    """The name of a run: another one where a setting (plain data) or a value of a tensor differs."""
+    digest = hashlib.sha256(json.dumps(settings, default=str).encode())
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _packed(cell: Cell) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from hf_tome.report.outcome import Outcome, Report, outcomes
 from hf_tome.report.processes import Processes
 from hf_tome.report.runner import UNMERGED, Runner, Variants
 from hf_tome.report.samples import Samples, samples_of
-from hf_tome.report.store import Cell, Store
+from hf_tome.report.store import Cell, Store, run_of
 
 if TYPE_CHECKING:
     from datasets import Dataset as Rows
@@ -213,7 +212,4 @@ def _fingerprint(classifier: Classifier, samples: Samples, size: int, runner: Ru
     config: Any = runner.plain.config
     known = [samples.fingerprint, size, str(runner.dtype), runner.device.type, transformers.__version__]
     settings = {key: value for key, value in config.to_dict().items() if key != "tome"}
-    digest = hashlib.sha256(json.dumps([known, settings, str(classifier.processor)], default=str).encode())
-    for tensor in runner.plain.state_dict().values():
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    return run_of([known, settings, str(classifier.processor)], runner.plain.state_dict().values())

@@ -11,12 +11,13 @@ from hf_tome.tune.space import PerLayer, Space
 
 Drift = Callable[[PerLayer], float]
 Allowed = Callable[[PerLayer], bool]
+Search = Callable[[Space, Drift, int, Allowed | None], PerLayer]
 
 STEPS = (0.06, 0.03, 0.015)  # shares of the unmerged multiply-adds that one step saves or moves: coarse to fine
 TRIES = 4  # exchanges that are tried before the prices are asked for anew
 
 
-def explore(space: Space, drift: Drift, macs: int, allowed: Allowed = lambda schedule: True) -> PerLayer:
+def explore(space: Space, drift: Drift, macs: int, bound: Allowed | None = None) -> PerLayer:
     """Look for the schedule of least drift with at most `macs` multiply-adds, or with the fewest that are allowed.
 
     Args:
@@ -24,18 +25,18 @@ def explore(space: Space, drift: Drift, macs: int, allowed: Allowed = lambda sch
         drift: how far the outputs are from those of the unmerged model, at least 0. It should remember what it was
             asked: the search asks for some schedules again.
         macs: multiply-adds at which the search ends; at least those of `space.everything`.
-        allowed: whether a schedule may be gone on from.
+        bound: whether a schedule is allowed; None where all are.
 
     Returns:
         The schedule that it ended with.
     """
-    schedule = space.nothing
+    schedule, allowed = space.nothing, bound or (lambda schedule: True)
     for share in STEPS:
         step = max(1, int(share * space.macs(space.nothing)))
         schedule = merged_greedily(space, drift, schedule, macs, step, allowed)
         level = max(macs, space.macs(schedule))
-        usual = (space.along(shape, level) for shape in usual_shapes(space.layers).values())
-        schedule = min([schedule, *(each for each in usual if each is not None and allowed(each))], key=drift)
+        usual = usual_schedules(space, level).values()
+        schedule = min([schedule, *(each for each in usual if allowed(each))], key=drift)
         schedule = exchanged(space, drift, schedule, level, step, allowed)
     return schedule
 
@@ -44,6 +45,12 @@ def usual_shapes(layers: int) -> dict[str, list[float]]:
     """The schedules that the paper compares with all others (appendix D), as shapes for `Space.along`."""
     falling = [2.0 * (layers - 1 - layer) / max(1, layers - 1) for layer in range(layers)]
     return {"constant": [1.0] * layers, "decreasing": falling if layers > 1 else [1.0]}
+
+
+def usual_schedules(space: Space, macs: int) -> dict[str, PerLayer]:
+    """The same with as many multiply-adds as `macs` or just fewer; those that can save so much."""
+    found = {name: space.along(shape, macs) for name, shape in usual_shapes(space.layers).items()}
+    return {name: schedule for name, schedule in found.items() if schedule is not None}
 
 
 def merged_greedily(space: Space, drift: Drift, schedule: PerLayer, macs: int, step: int, allowed: Allowed) -> PerLayer:

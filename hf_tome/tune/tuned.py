@@ -11,12 +11,14 @@ from torch import nn
 
 from hf_tome.config import ToMeConfig
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
-from hf_tome.tune.search import explore, usual_shapes
+from hf_tome.tune.sampled import sample
+from hf_tome.tune.search import Search, explore, usual_schedules
 from hf_tome.tune.space import PerLayer, Space
 from hf_tome.tune.trials import Trial, Trials
 from hf_tome.tune.wish import RULES, Wish, drop
 
 TRIALS_PER_LAYER = 12
+SEARCHERS: dict[str, Search] = {"greedy": explore, "optuna": sample}
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def tune(
     max_kl: float | None = None,
     max_drop: float | None = None,
     trials: int | None = None,
+    searcher: str = "greedy",
     known: Mapping[PerLayer, Trial] | None = None,
     done: Callable[[Tuned], None] = lambda best: None,
     **settings: Any,
@@ -69,6 +72,7 @@ def tune(
         max_kl: or the mean KL divergence that is allowed, in nats, as 0.01.
         max_drop: or the points of accuracy that may be lost, as 0.5; needs labels.
         trials: the most schedules that are tried; by default 12 a layer.
+        searcher: "greedy", or "optuna" with the extra [tune].
         known: what was measured before on the same model and inputs: those are not run again.
         done: called after each schedule with the best so far; what it raises ends the search.
         **settings: any field of `ToMeConfig` but r: `prop_attn`, `restore`.
@@ -76,26 +80,33 @@ def tune(
     Raises:
         ToMeTypeError, ToMeValueError: if an argument is not as said here, or the wish cannot be fulfilled.
         UnsupportedModelError, UnsupportedAttentionError: as `apply_tome`.
+        MissingExtraError: if the searcher is not installed.
     """
     wish = Wish(target_speedup, max_kl, max_drop)
-    if not isinstance(model, nn.Module):
-        raise ToMeTypeError(complaint("tune takes a torch module.", type(model).__name__, "Pass the model."))
-    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
-        raise ToMeValueError(
-            complaint("trials is an int of at least 1.", shown(trials), "Leave it out for 12 a layer.")
-        )
-    if "r" in settings:
-        raise ToMeValueError(complaint("tune chooses r.", f"r={shown(settings['r'])}", "Leave it out."))
+    _check(model, trials, searcher, settings)
     tried = Trials(model, calibration, ToMeConfig.from_dict({**settings, "r": 0}), known)
     if max_drop is not None and not tried.labelled:
         cure = "Put `labels` into the calibration inputs, or give max_kl or target_speedup, which need none."
         raise ToMeValueError(complaint(RULES["max_drop"], "inputs without labels", cure))
-    hunt = Hunt(tried, wish, trials or TRIALS_PER_LAYER * tried.space.layers, done)
+    hunt = Hunt(tried, wish, SEARCHERS[searcher], trials or TRIALS_PER_LAYER * tried.space.layers, done)
     with suppress(_SpentError):
         hunt.run()
     best = hunt.best()
     assert best is not None  # the unmerged schedule keeps every bound, and the constant one reaches every MAC ratio
     return best
+
+
+def _check(model: Any, trials: Any, searcher: Any, settings: dict[str, Any]) -> None:
+    if not isinstance(model, nn.Module):
+        raise ToMeTypeError(complaint("tune takes a torch module.", type(model).__name__, "Pass the model."))
+    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
+        cure = f"Leave it out for {TRIALS_PER_LAYER} a layer."
+        raise ToMeValueError(complaint("trials is an int of at least 1.", shown(trials), cure))
+    if not isinstance(searcher, str) or searcher not in SEARCHERS:
+        rule = f"The searcher is one of {', '.join(SEARCHERS)}."
+        raise ToMeValueError(complaint(rule, shown(searcher), "Leave it out for greedy."))
+    if "r" in settings:
+        raise ToMeValueError(complaint("tune chooses r.", f"r={shown(settings['r'])}", "Leave it out."))
 
 
 class _SpentError(Exception):
@@ -108,24 +119,23 @@ class Hunt:
     Args:
         tried: measures a schedule.
         wish: what the best one is.
+        search: chooses which to try.
         budget: the most schedules to try, beside the unmerged one.
         done: called after each.
     """
 
-    def __init__(self, tried: Trials, wish: Wish, budget: int, done: Callable[[Tuned], None]) -> None:
-        self.tried, self.wish, self.budget, self.done = tried, wish, budget, done
+    def __init__(self, tried: Trials, wish: Wish, search: Search, budget: int, done: Callable[[Tuned], None]) -> None:
+        self.tried, self.wish, self.search, self.budget, self.done = tried, wish, search, budget, done
         self.unmerged = tried(tried.space.nothing)
         self.asked: dict[PerLayer, Trial] = {tried.space.nothing: self.unmerged}
 
     def run(self) -> None:
         """The usual schedules first, so that there is a best one from the beginning; then the search."""
         space, macs = self.tried.space, self.wish.macs(self.tried.space)
-        for shape in usual_shapes(space.layers).values():
-            if self.wish.target_speedup is not None and (usual := space.along(shape, macs)):
-                self.ask(usual)
-        explore(
-            space, lambda each: self.ask(each).kl, macs, lambda each: self.wish.allows(self.ask(each), self.unmerged)
-        )
+        for usual in usual_schedules(space, macs).values() if self.wish.target_speedup else ():
+            self.ask(usual)
+        bound = None if self.wish.target_speedup else lambda each: self.wish.allows(self.ask(each), self.unmerged)
+        self.search(space, lambda each: self.ask(each).kl, macs, bound)
 
     def ask(self, schedule: PerLayer) -> Trial:
         """What `schedule` does; counts if it was not asked for before."""

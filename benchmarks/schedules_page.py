@@ -1,0 +1,88 @@
+"""The study of schedules on the page: a plot and two tables, from its results."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pages import ROOT, markdown, write_block
+
+PAGE, PLOT = ROOT / "docs/tuning.md", ROOT / "docs/images/schedules.png"
+LEVELS, RANDOM, SEARCHERS, TRIALS = (1.5, 2.0, 3.0), 170, ("greedy", "optuna"), (32, 64)  # MAC ratios; of each
+MARKED = {"constant": "s", "decreasing": "v", "tuned": "*"}
+SPREAD = 0.12  # of a strip in the plot
+COMMAND = "`python benchmarks/schedules.py`"
+
+
+def write_page(found: dict[str, Any]) -> None:
+    """Write the tables and the plot."""
+    plot(found)
+    header = ("MAC ratio", "schedule", "KL divergence", "lower than that of", "same prediction", "r")
+    cells = [row(found, level, name) for level in LEVELS for name in (*MARKED, "best of the random ones")]
+    drawn = sum("/random/" in name for name in found)
+    write_block(PAGE, "study", f"{markdown(header, cells)}\n\nMeasured by {COMMAND}: {drawn} random schedules. "
+                f"{found['machine']}")  # fmt: skip
+    header = ("MAC ratio", "trials", *(f"{each}: {inputs}" for each in SEARCHERS for inputs in ("chosen by", "others")))
+    cells = [searched(found, level, trials) for level in LEVELS for trials in TRIALS]
+    write_block(PAGE, "searchers", f"{markdown(header, cells)}\n\nKL divergences. Measured by {COMMAND}.")
+
+
+def judged(found: dict[str, Any], level: float, name: str) -> dict[str, Any]:
+    """What a marked schedule does on the test images; the tuned one is that of the default searcher."""
+    if name == "best of the random ones":
+        return min(random(found, level), key=lambda each: each["kl"])
+    return found[f"{level}/{name}" if name != "tuned" else f"{level}/{SEARCHERS[0]}/{TRIALS[-1]}"]
+
+
+def random(found: dict[str, Any], level: float) -> list[dict[str, Any]]:
+    return [each for name, each in found.items() if name.startswith(f"{level}/random/")]
+
+
+def row(found: dict[str, Any], level: float, name: str) -> tuple[str, ...]:
+    """A schedule among the random ones of the same multiply-adds."""
+    each = judged(found, level, name)
+    worse = statistics.mean(other["kl"] > each["kl"] for other in random(found, level))
+    of = f"{worse:.0%} of the random ones" if name in MARKED else ""
+    return (
+        f"{each['ratio']:.2f}x", name, f"{each['kl']:.2g}", of, f"{each['agreement']:.1%}",
+        ", ".join(map(str, each["r"])),
+    )  # fmt: skip
+
+
+def searched(found: dict[str, Any], level: float, trials: int) -> tuple[str, ...]:
+    """What both searchers found with as many trials, on the images that they chose by and on others."""
+    both = [found[f"{level}/{searcher}/{trials}"] for searcher in SEARCHERS]
+    values = [value for each in both for value in (each["calibration"]["kl"], each["kl"])]
+    return f"{level}x", str(trials), *(f"{value:.2g}" for value in values)
+
+
+def plot(found: dict[str, Any]) -> None:
+    """A strip of random schedules at each MAC ratio, with the marked ones before it."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    drift, same = figure.subplots(1, 2)
+    strips(drift, found, lambda each: each["kl"])
+    strips(same, found, lambda each: 100 * each["agreement"])
+    drift.set_yscale("log")
+    drift.set_ylabel("KL divergence from the unmerged model, nats")
+    same.set_ylabel("same prediction as the unmerged model, %")
+    drift.legend(fontsize=8, loc="lower right")
+    figure.savefig(PLOT, dpi=130)
+
+
+def strips(axes: Axes, found: dict[str, Any], value: Any) -> None:
+    chance = np.random.default_rng(0)
+    for level in LEVELS:
+        others = random(found, level)
+        across = level + chance.uniform(-SPREAD, SPREAD, len(others))
+        label = "random" if level == LEVELS[0] else None
+        axes.scatter(across, [value(each) for each in others], s=8, color="silver", label=label)
+    for name, marker in MARKED.items():
+        values = [value(judged(found, level, name)) for level in LEVELS]
+        size = 140 if marker == "*" else 45
+        axes.scatter(LEVELS, values, s=size, marker=marker, edgecolors="black", linewidths=0.6, label=name, zorder=3)
+    axes.set_xlabel("MAC ratio: times fewer multiply-adds")
+    axes.set_xticks(LEVELS)
+    axes.grid(alpha=0.3)

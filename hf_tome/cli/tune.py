@@ -1,0 +1,178 @@
+"""`hf-tome tune`: the r of each layer for a wish, on a user's own model and data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from hf_tome.classifier import Classifier
+    from hf_tome.report.samples import Samples
+    from hf_tome.report.tuning import Judged
+    from hf_tome.tune import Tuned
+
+LIMITS = {"image": 64, "audio": 32, "video": 16}  # so that a search takes minutes on a small machine
+
+
+def tune(
+    model: Annotated[str, typer.Option(help="Hub name or folder of a classifier with its processor.")],
+    data: Annotated[str, typer.Option(help="Folder of images, sounds or clips, or a data set of the hub.")],
+    target_speedup: Annotated[float | None, typer.Option(help="Least drift at this MAC ratio, as 2.0.")] = None,
+    max_drop: Annotated[
+        float | None, typer.Option(help="Or fewest multiply-adds that lose so many points of accuracy.")
+    ] = None,
+    max_kl: Annotated[float | None, typer.Option(help="Or fewest with this KL divergence, in nats, as 0.01.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Inputs to choose by; as many others are held out.",
+            show_default="64 images, 32 sounds, 16 clips",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the data, or subfolder.", show_default="test or validation")
+    ] = None,
+    media_column: Annotated[str | None, typer.Option(help="Column of the media.", show_default="by its type")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of the labels.", show_default="by its type")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Try at most so many schedules.", show_default="12 a layer")
+    ] = None,
+    searcher: Annotated[str, typer.Option(help="greedy, or optuna.")] = "greedy",
+    save: Annotated[Path | None, typer.Option(help="Write the model with its schedule to this new folder.")] = None,
+    store: Annotated[Path, typer.Option(help="File that keeps finished trials.")] = Path("hf-tome-tune.sqlite"),
+) -> None:
+    """Choose r for each layer, so that the predictions change least. Needs no labels."""
+    import torch
+    from transformers.utils import logging
+
+    from hf_tome.classifier import load_classifier
+    from hf_tome.report.samples import samples_of
+    from hf_tome.report.sweep import BATCHES
+    from hf_tome.report.tuning import drawn, judged
+    from hf_tome.tune import Wish
+
+    wish = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
+    Wish(**wish)
+    check_folder(save)
+    logging.disable_progress_bar()
+    console = Console()
+    classifier = load_classifier(model)
+    classifier.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    samples = samples_of(data, classifier, split=split, media_column=media_column, label_column=label_column)
+    check_labels(samples, max_drop)
+    size = batch or BATCHES[classifier.modality]
+    calibration, held_out = drawn(classifier, samples, limit or LIMITS[classifier.modality], size)
+    best = searched(console, classifier, calibration, store, {**wish, "trials": trials, "searcher": searcher})
+    console.print(line(best), highlight=False, soft_wrap=True)
+    for name, batches in {"chosen by": calibration, "held out": held_out}.items():
+        if batches:
+            console.print(table(judged(classifier, best, batches), f"On {count(batches)} inputs, {name}"))
+    if save is not None:
+        write(classifier, model, best, save)
+        console.print(f"Saved: {save}. apply_tome(model) takes the schedule from there.", soft_wrap=True)
+
+
+def searched(
+    console: Console, classifier: Classifier, calibration: list[dict[str, Any]], store: Path, options: dict[str, Any]
+) -> Tuned:
+    """The search under a progress bar. Ctrl-C ends the command with the best so far.
+
+    Raises:
+        Exit: after Ctrl-C.
+    """
+    from hf_tome.report.tuning import tune_kept
+    from hf_tome.tune.tuned import TRIALS_PER_LAYER
+
+    last: list[Tuned] = []
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("First forward", total=None)
+
+        def done(best: Tuned) -> None:
+            last[:] = [best]
+            most = options["trials"] or TRIALS_PER_LAYER * best.space.layers
+            about = f"Best: {best.mac_ratio:.2f}x, KL {best.trial.kl:.2g}"
+            progress.update(task, completed=len(best.known) - 1, total=most, description=about)
+
+        try:
+            return tune_kept(classifier, calibration, store, done, **options)
+        except KeyboardInterrupt:
+            progress.stop()
+    for best in last:
+        about = f"MAC ratio {best.mac_ratio:.2f}x, KL divergence {best.trial.kl:.2g}"
+        console.print(f"Interrupted. The best of {len(best.known) - 1} schedules: {about}.", highlight=False)
+        console.print(line(best), highlight=False, soft_wrap=True)
+        console.print(f"Finished trials are in {store}: the same command goes on from there.", soft_wrap=True)
+    raise typer.Exit(130)
+
+
+def line(best: Tuned) -> str:
+    """The call that merges like this."""
+    return f"apply_tome(model, r={best.r})"
+
+
+def count(batches: list[dict[str, Any]]) -> int:
+    """Inputs in some batches."""
+    return sum(len(next(iter(batch.values()))) for batch in batches)
+
+
+def table(rows: list[Judged], title: str) -> Table:
+    """Schedules beside each other, for the terminal."""
+    result = Table(title=title, title_justify="left")
+    labelled = rows[0].trial.accuracy is not None
+    for column in ("schedule", "MAC ratio", "KL divergence", "same prediction", *(["accuracy"] if labelled else [])):
+        result.add_column(column, justify="left" if column == "schedule" else "right")
+    for row in rows:
+        accuracy = [] if row.trial.accuracy is None else [f"{row.trial.accuracy:.1%}"]
+        cells = row.name, f"{row.mac_ratio:.2f}x", f"{row.trial.kl:.2g}", f"{row.trial.agreement:.1%}", *accuracy
+        result.add_row(*cells)
+    return result
+
+
+def check_labels(samples: Samples, max_drop: float | None) -> None:
+    """Refuse a bound on accuracy where there is none.
+
+    Raises:
+        ToMeValueError: if samples have no labels, or several each.
+    """
+    from hf_tome.errors import ToMeValueError, complaint
+
+    if max_drop is not None and (samples.labels is None or samples.several):
+        rule = "--max-drop needs one label for each input: subfolders named as the model's classes, or a column."
+        got = f"{samples.name} with " + ("several labels for an input" if samples.several else "no labels")
+        raise ToMeValueError(complaint(rule, got, "Use --max-kl or --target-speedup, which need none."))
+
+
+def check_folder(save: Path | None) -> None:
+    """Refuse a place where no model can be saved, before any work is done.
+
+    Raises:
+        ToMeValueError: if it is there and not empty, or the folder around it is not there.
+    """
+    from hf_tome.errors import ToMeValueError, complaint
+
+    if save is None or (save.is_dir() and not any(save.iterdir())):
+        return
+    if save.exists() or not save.absolute().parent.is_dir():
+        rule = "--save is a folder that is new or empty, in one that exists."
+        raise ToMeValueError(complaint(rule, str(save), "Choose another name."))
+
+
+def write(classifier: Classifier, name: str, best: Tuned, folder: Path) -> None:
+    """Save the model with its schedule, in the numbers that it was stored in, and its processor."""
+    from transformers import AutoConfig
+
+    from hf_tome.api import apply_tome
+
+    model: Any = apply_tome(classifier.model, config=best.config)
+    model.to(AutoConfig.from_pretrained(name).dtype or model.dtype).save_pretrained(folder)
+    classifier.processor.save_pretrained(folder)
