@@ -26,7 +26,7 @@ from hf_tome.tune import Space, Trials, tune, usual_schedules
 from hf_tome.tune.space import PerLayer
 
 RESULTS = ROOT / "docs/results/data/schedules.json"
-CALIBRATION, TESTED, BATCH = 32, 48, 48  # the first images; those after them; images
+TESTED, CALIBRATION, BATCH = (32, 80), (80, 144), 48  # which images are judged on and chosen by; images
 
 
 def batches(start: int, stop: int) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ def tuned(level: float, tests: Trials, results: Results) -> None:
             name = f"{level}/{searcher}/{trials}"
             if name in results.found:
                 continue
-            best = tune(embedded_vit(), batches(0, CALIBRATION), target_speedup=level, trials=trials,
+            best = tune(embedded_vit(), batches(*CALIBRATION), target_speedup=level, trials=trials,
                         searcher=searcher, known=known)  # fmt: skip
             known = dict(best.known)
             keep(results, name, tests, tuple(best.r), calibration=asdict(best.trial), tried=len(known) - 1)
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the page")
     results = Results(RESULTS)
     if not parser.parse_args().page:
-        tests = Trials(embedded_vit(), batches(CALIBRATION, CALIBRATION + TESTED), ToMeConfig(r=0))
+        tests = Trials(embedded_vit(), batches(*TESTED), ToMeConfig(r=0))
         space = tests.space
         keep(results, "unmerged", tests, space.nothing)
         results.keep("machine", machine())

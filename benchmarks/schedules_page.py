@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from pages import ROOT, markdown, write_block
 
 PAGE, PLOT = ROOT / "docs/tuning.md", ROOT / "docs/images/schedules.png"
-LEVELS, RANDOM, SEARCHERS, TRIALS = (1.5, 2.0, 3.0), 170, ("greedy", "optuna"), (32, 64)  # MAC ratios; of each
+LEVELS, RANDOM, SEARCHERS, TRIALS = (1.5, 2.0, 3.0), 170, ("greedy", "optuna"), (32, 96)  # MAC ratios; of each
 MARKED = {"constant": "s", "decreasing": "v", "tuned": "*"}
 SPREAD = 0.12  # of a strip in the plot
 COMMAND = "`python benchmarks/schedules.py`"
