@@ -33,7 +33,7 @@ from hf_tome.tune import Space, usual_schedules
 
 RESULTS = ROOT / "docs/results/data/accuracy.json"
 RS, MATCHED = (4, 8, 12, 16, 20, 28), (16, 28)  # constant r; those of which the multiply-adds are matched
-CALIBRATION, TRIALS, TESTED, BATCH = 48, 48, 300, 10  # images; schedules for each number of multiply-adds; images
+CALIBRATION, TRIALS, TESTED, BATCH = 48, 96, 300, 10  # images; schedules for each number of multiply-adds; images
 console = Console()
 
 

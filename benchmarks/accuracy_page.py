@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pages import ROOT, markdown, write_block
 
@@ -127,30 +128,28 @@ def likely(share: float, count: int) -> Interval:
 
 
 def plot(series: Series, out: Path) -> None:
-    """Accuracy and agreement against the MAC ratio, each with its interval."""
+    """Change of accuracy and agreement against the MAC ratio, each with its interval."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
-    accuracy, same = figure.subplots(1, 2)
+    change, same = figure.subplots(1, 2)
     for number, (name, rows) in enumerate(series.items()):
-        rows = sorted(rows, key=lambda row: row.mac_ratio)
-        style: dict[str, Any] = {
-            "marker": MARKERS[number],
-            "linestyle": "-",
-            "linewidth": 1,
-            "capsize": 3,
-            "label": name,
-        }
-        across = [row.mac_ratio + 0.006 * number for row in rows]  # beside each other, not on top
-        for axes, values, intervals in (
-            (accuracy, [row.metric or 0 for row in rows], [row.interval or (0, 1) for row in rows]),
-            (same, [row.agreement for row in rows], [likely(row.agreement, row.inputs) for row in rows]),
-        ):
-            below = [100 * max(0, value - low) for value, (low, _) in zip(values, intervals, strict=True)]
-            above = [100 * max(0, high - value) for value, (_, high) in zip(values, intervals, strict=True)]
-            axes.errorbar(across, [100 * value for value in values], yerr=[below, above], **style)
-    accuracy.set_ylabel("accuracy, %")
+        ordered = sorted(rows, key=lambda row: row.mac_ratio)
+        across = [row.mac_ratio + 0.006 * number for row in ordered]  # beside each other, not on top
+        curve(change, across, [(row.change or 0, row.change_interval or (0, 0)) for row in ordered], number, name)
+        shares = [(row.agreement, (1, 1) if row.r is None else likely(row.agreement, row.inputs)) for row in ordered]
+        curve(same, across, shares, number, name)
+    change.set_ylabel("change of accuracy, points")
     same.set_ylabel("same prediction as the unmerged model, %")
-    for axes in (accuracy, same):
+    for axes in (change, same):
         axes.set_xlabel("MAC ratio: times fewer multiply-adds")
         axes.grid(alpha=0.3)
-    accuracy.legend(fontsize=8)
+    same.legend(fontsize=8, loc="lower left")
     figure.savefig(out, dpi=130)
+
+
+def curve(axes: Axes, across: list[float], values: list[tuple[float, Interval]], number: int, name: str) -> None:
+    """One line of a plot, in points of 100."""
+    bars = [[100 * max(0, value - low), 100 * max(0, high - value)] for value, (low, high) in values]
+    heights = [100 * value for value, _ in values]
+    axes.errorbar(
+        across, heights, yerr=list(zip(*bars, strict=True)), marker=MARKERS[number], linewidth=1, capsize=3, label=name
+    )
