@@ -39,7 +39,15 @@ console = Console()
 
 def samples_of_pictures(name: str, images: Sequence[Image.Image], labels: np.ndarray) -> Samples:
     """Pictures in memory to evaluate on, the first so many of `name`: more of them later keep the finished batches."""
-    return Samples(name=name, fingerprint=name, read=lambda number: images[number], labels=labels, count=len(images))
+    return Samples(
+        name=name,
+        source=name,
+        split="test",
+        fingerprint=name,
+        read=lambda number: images[number],
+        labels=labels,
+        count=len(images),
+    )
 
 
 def tuned(vit: Classifier, images: Sequence[Image.Image], store: Path, results: Results) -> dict[str, list[int]]:

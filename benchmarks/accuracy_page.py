@@ -9,11 +9,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pages import ROOT, markdown, write_block
+from pages import ROOT, write_block
 
 from hf_tome.report.bootstrap import NORMAL, Interval
 from hf_tome.report.outcome import Outcome
 from hf_tome.report.plot import MARKERS
+from hf_tome.report.table import markdown
 
 PAGE, IMAGES = ROOT / "docs/results/accuracy.md", ROOT / "docs/images"
 EMBEDDED = {"image": "images", "audio": "sounds", "video": "clips"}

@@ -40,6 +40,7 @@ def tune(
     ] = None,
     media_column: Annotated[str | None, typer.Option(help="Column of the media.", show_default="by its type")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of the labels.", show_default="by its type")] = None,
+    device: Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
     ] = None,
@@ -54,7 +55,7 @@ def tune(
     import torch
     from transformers.utils import logging
 
-    from hf_tome.classifier import load_classifier
+    from hf_tome.classifier import load_classifier, placed
     from hf_tome.report.samples import samples_of
     from hf_tome.report.sweep import BATCHES
     from hf_tome.report.tuning import drawn, judged
@@ -66,7 +67,7 @@ def tune(
     logging.disable_progress_bar()
     console = Console()
     classifier = load_classifier(model)
-    classifier.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    placed(classifier.model, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     samples = samples_of(data, classifier, split=split, media_column=media_column, label_column=label_column)
     check_labels(samples, max_drop)
     size = batch or BATCHES[classifier.modality]

@@ -31,7 +31,7 @@ def samples(count: int, labels: np.ndarray | None = None) -> Samples:
     def read(number: int) -> np.ndarray:
         return np.random.default_rng(number).integers(0, 256, (24, 24, 3), np.uint8)
 
-    return Samples(name="noise", fingerprint="noise", read=read, labels=labels, count=count)
+    return Samples("noise", "noise", None, "noise", read, labels, count)
 
 
 def pixels(batches: list[dict[str, Any]]) -> set[bytes]:
