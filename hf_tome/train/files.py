@@ -112,7 +112,7 @@ def load_files(name: str, modality: str, seed: int = 0) -> tuple[list[Row], list
             complaint(rule, f"{folder} with {', '.join(new)}", f"The classes are {', '.join(labels)}.")
         )
     if not held:
-        held = dict(random.Random(seed).sample(sorted(found.items()), max(1, len(found) // 10)))
+        held = _tenth(found, seed)
         found = {path: names for path, names in found.items() if path not in held}
     rows = [[(path, tuple(map(labels.index, names))) for path, names in part.items()] for part in (found, held)]
     return rows[0], rows[1], labels

@@ -30,9 +30,11 @@ def name_of(path: Path, chance: np.random.Generator | None, view: int) -> dict[s
 def test_a_folder_without_a_split_is_split_class_by_class(tmp_path: Path) -> None:
     for number in range(40):
         wave(tmp_path / ("dog" if number % 4 else "cat") / f"{number}.wav")
+    for seed in range(5):
+        _, held, _ = load_files(str(tmp_path), "audio", seed)
+        assert [sum(numbers == (label,) for _, numbers in held) for label in (0, 1)] == [1, 3]
     train, held, labels = load_files(str(tmp_path), "audio")
     assert labels == ["cat", "dog"]
-    assert [sum(numbers == (label,) for _, numbers in held) for label in (0, 1)] == [1, 3]
     assert len(train) == 36
     assert not {path for path, _ in train} & {path for path, _ in held}
     assert (train, held) == load_files(str(tmp_path), "audio")[:2]
