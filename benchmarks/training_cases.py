@@ -71,7 +71,7 @@ CASES = (
     Case("mixtures", "One to three digits at once", "audio", "mAP", FSDD, (DIGITS, "--split", "mixtures"), digits,
          fine_ast, 30, 3, (13, 20)),
     Case("clothes", "Fashion-MNIST, pretrained ViT-S/14", "image", "accuracy", FASHION, ("fashion_folder.py",), None,
-         None, 0, 1, (3, 5), rate=1e-4),
+         None, 0, 2, (3, 5), rate=4e-5),
 )  # fmt: skip
 STILL = Case("still", "Moving sprites, one frame repeated", "video", "accuracy", "", (*CLIPS, "--still"), sprites, None,
              4, 0, (0, 0))  # fmt: skip

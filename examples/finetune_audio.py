@@ -1,11 +1,11 @@
-"""Fine-tune an Audio Spectrogram Transformer with token merging on a folder of sound files.
+"""Fine-tune an Audio Spectrogram Transformer with token merging on sounds.
 
     python examples/finetune_audio.py --model MIT/ast-finetuned-audioset-10-10-0.4593 --data FOLDER --r 96 --bf16
 
-`--data` is FOLDER/train/CLASS/FILE with FOLDER/test/CLASS/FILE, or FOLDER/CLASS/FILE, of which a tenth is held out. A
-folder dog+rain holds sounds of both classes: then each class has a score of its own, and the metric is mAP. `--mixup`
-blends sounds and asks for the same. All of transformers' TrainingArguments are options. `--resume` goes on after the
-last whole checkpoint. Several processes:
+`--data` is FOLDER/train/CLASS/FILE with FOLDER/test/CLASS/FILE, or FOLDER/CLASS/FILE, of which a tenth is held out, or
+a data set of the hub (`--label_column` names its classes). A folder dog+rain holds sounds of both classes: then each
+class has a score of its own, and the metric is mAP. `--mixup` blends sounds and asks for the same. All of transformers'
+TrainingArguments are options. `--resume` goes on after the last whole checkpoint. Several processes:
 torchrun --nproc_per_node 2 -- examples/finetune_audio.py ...; the dashes keep `--r` from torchrun.
 `--tiny` makes sounds and trains a small model, offline, in under a minute.
 """
@@ -45,7 +45,8 @@ class Arguments:
     """What to train, on what, and how to merge."""
 
     model: str = field(default="MIT/ast-finetuned-audioset-10-10-0.4593", metadata={"help": "hub name, or folder"})
-    data: str = field(default="", metadata={"help": "folder with train/CLASS/FILE"})
+    data: str = field(default="", metadata={"help": "folder with train/CLASS/FILE, or data set of the hub"})
+    label_column: str | None = field(default=None, metadata={"help": "of a data set: where the classes are"})
     r: str = field(default="96", metadata={"help": "tokens merged per layer: 96, a share 0.08, or a list 120,90,0"})
     prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: on"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
@@ -97,7 +98,7 @@ def main() -> None:
         args.data = str(Path(training.output_dir) / "sounds")
         with training.main_process_first(desc="writing sounds"):
             model, extractor = tiny(Path(args.data), SEVERAL if args.mixup else SINGLE)
-    train, evaluation, labels = load_files(args.data, "audio", training.seed)
+    train, evaluation, labels = load_files(args.data, "audio", training.seed, args.label_column)
     several = bool(args.mixup) or any(len(numbers) > 1 for _, numbers in [*train, *evaluation])
     if model is None:
         kind = SEVERAL if several else SINGLE

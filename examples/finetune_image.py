@@ -40,6 +40,7 @@ class Arguments:
 
     model: str = field(default="google/vit-base-patch16-224-in21k", metadata={"help": "name on the hub, or folder"})
     data: str = field(default="", metadata={"help": "name on the hub, or folder with train/CLASS/IMAGE"})
+    label_column: str | None = field(default=None, metadata={"help": "of a data set: where the classes are"})
     r: str = field(default="13", metadata={"help": "tokens merged per layer: 13, a share 0.1, or a list 16,8,0"})
     prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: the family's"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
@@ -75,7 +76,7 @@ def main() -> None:
     if args.tiny:
         model, train, evaluation, _, processor = tiny()
     else:
-        train, evaluation, labels = load_images(args.data, training.seed)
+        train, evaluation, labels = load_images(args.data, training.seed, args.label_column)
         model, processor = classifier(args.model, labels), AutoImageProcessor.from_pretrained(args.model)
         prop_attn = False if prop_attn is None and trained_by_mae(args.model) else prop_attn
     apply_tome(model, r=parse_r(args.r), prop_attn=prop_attn)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,7 @@ from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 
 from hf_tome.errors import ToMeValueError, complaint
-
-FOLDER = "A data set has images and their classes: FOLDER/train/CLASS/IMAGE, or an Image and a ClassLabel column."
-EVALUATION = ("validation", "valid", "val", "test")
+from hf_tome.train.columns import has_columns, load_columns
 
 
 class LabelledImages(Dataset):
@@ -52,36 +49,21 @@ class LabelledImages(Dataset):
         return {"pixel_values": pixels, "labels": torch.tensor(row["label"])}
 
 
-def load_images(name: str, seed: int = 0) -> tuple[Any, Any, list[str]]:
+def load_images(name: str, seed: int = 0, label_column: str | None = None) -> tuple[Any, Any, list[str]]:
     """Rows to train on, rows to evaluate on, and the names of the classes, from a folder or a data set of the hub.
 
-    Without a split for evaluation, a tenth of the training rows is set apart, drawn by `seed`.
+    Without a split for evaluation, a tenth of the training rows is set apart, drawn by `seed`. `label_column` is as in
+    `load_columns`.
 
     Raises:
         ToMeValueError: if there is no such data set, or it holds no images with classes.
     """
-    import datasets
-    from datasets.exceptions import DatasetsError
-
-    folder = Path(name).is_dir()
-    try:
-        splits = datasets.load_dataset("imagefolder", data_dir=name) if folder else datasets.load_dataset(name)
-    except (OSError, ValueError, DatasetsError) as error:
-        raise ToMeValueError(complaint(FOLDER, name, f"datasets says: {error}")) from error
-    if "train" not in splits:
-        raise ToMeValueError(complaint(FOLDER, f"{name} with the splits {list(splits)}", "Name one of them train."))
-    columns = splits["train"].features
-    image = next((key for key, kind in columns.items() if isinstance(kind, datasets.Image)), None)
-    label = next((key for key, kind in columns.items() if isinstance(kind, datasets.ClassLabel)), None)
-    if image is None or label is None:
-        raise ToMeValueError(complaint(FOLDER, f"{name} with the columns {list(columns)}", "See the datasets library."))
-    labels: list[str] = columns[label].names
-    splits = splits.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
-    splits = splits.rename_columns({old: new for old, new in ((image, "image"), (label, "label")) if old != new})
-    split = next((key for key in EVALUATION if key in splits), None)
-    if split is None:
-        splits, split = splits["train"].train_test_split(0.1, seed=seed), "test"
-    return splits["train"], splits[split], labels
+    where = {"name": name} if has_columns(name) else {"name": "imagefolder", "data_dir": name}
+    train, evaluation, labels = load_columns(**where, modality="image", label_column=label_column)
+    if evaluation is None:
+        parts = train.train_test_split(0.1, seed=seed)
+        train, evaluation = parts["train"], parts["test"]
+    return train, evaluation, labels
 
 
 def _decoded(image: Any, index: int) -> Image.Image:
