@@ -25,6 +25,8 @@ from training_cases import CASES, FASHION, FSDD, KITS, STILL, VIT, Case
 from training_page import write_page
 from training_steps import steps
 
+from hf_tome.media.folder import files_below
+
 RESULTS = ROOT / "docs/results/data/training.json"
 OPTIONS: dict[str, Any] = {  # nothing is chosen by the test set: the last weights are the result
     "per_device_train_batch_size": 32, "per_device_eval_batch_size": 50, "lr_scheduler_type": "cosine",
@@ -69,7 +71,8 @@ def call(command: list[str]) -> float:
 def train(case: Case, data: Path, model: Path, out: Path, r: int, epochs: int, **options: Any) -> dict[str, float]:
     """One run of an example script: its metric, and its processor time with start-up and evaluation. 0 epochs: only
     evaluate."""
-    chosen = {"model": model, "data": data, "r": r, "num_train_epochs": epochs, "output_dir": out, **OPTIONS, **options}
+    chosen = {"model": model, "data": data, "r": r, "num_train_epochs": epochs, "output_dir": out}
+    chosen |= {**OPTIONS, **case.options, **options}
     named = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
     seconds = call([sys.executable, str(ROOT / f"examples/finetune_{case.script}.py"), *named])
     found = json.loads((out / "eval_results.json").read_text())
@@ -84,6 +87,9 @@ def run_case(case: Case, folder: Path, sources: dict[str, str | None], results: 
         shutil.rmtree(part, ignore_errors=True)
         call(case.make_data(part, sources.get(case.source)))
         part.rename(data)
+    found = tuple(len(files_below(data / split, case.script)) for split in ("train", "test"))
+    if found != case.files:
+        sys.exit(f"training: {data} holds {found} files to train and to test on, not {case.files}. Remove it.")
     if not start.exists():
         start = first(case, folder, data, sources, results)
     for seed in case.seeds[:seeds]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
 from pages import ROOT, markdown, speed, write_block
 from training_cases import CASES, STILL, Case
+from training_plot import plot, runs
+from training_steps import BATCH
 
 from hf_tome.report.measure import Measured
 
-HEADER = ("r", "MAC ratio", "off the shelf", "trained with r", "training time", "training step", "memory", "samples/s")
+HEADER = (
+    "r", "MAC ratio", "off the shelf", "trained with r", "training time", "of it, steps", "speed-up of a step",
+    "memory", "samples/s",
+)  # fmt: skip
 UNMEASURED = "not measured yet"
 PAGE = ROOT / "docs/results/training.md"
 COMMAND = "python benchmarks/training.py RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14"
@@ -20,6 +26,7 @@ def write_page(found: dict[str, Any]) -> None:
     """Write every table for which there are results."""
     for case in CASES:
         write_block(PAGE, case.name, table(case, found))
+    plot([case for case in CASES if f"{case.name}/steps" in found], found)
     single = found.get(f"{STILL.name}/first")
     cells = (("16 times the same frame", f"{single['metric']:.1%}" if single else UNMEASURED), ("chance", "25%"))
     write_block(PAGE, STILL.name, markdown(("clips of", "accuracy"), cells))
@@ -33,9 +40,26 @@ def table(case: Case, found: dict[str, Any]) -> str:
     steps = [Measured(**row) for row in found[f"{case.name}/steps"]]
     rows = [row(case, found, r, step, steps[0]) for r, step in zip((0, *case.rs), steps, strict=True)]
     seeds = len(runs(case, found, "trained", 0))
-    source = f"Measured by `{COMMAND} --only {case.name}`: {case.metric}, epochs with each r: {case.epochs}"
-    spread = f", mean and standard deviation of {seeds} seeds" if seeds > 1 else ", seed 0"
-    return f"{markdown(HEADER, rows)}\n\n{source}{spread}. {found[f'{case.name}/machine']}"
+    spread = f"mean and standard deviation of {seeds} seeds" if seeds > 1 else "seed 0"
+    facts = [
+        f"Measured by `{COMMAND} --only {case.name}`: {case.metric} on {case.files[1]:,} files, {spread}.",
+        error(case, statistics.mean(runs(case, found, "trained", 0))) if case.metric == "accuracy" else "",
+        f"{case.epochs} {'epochs' if case.epochs > 1 else 'epoch'} on {case.files[0]:,} files with each r.",
+        f"The start has {found[first]['metric']:.1%}." if (first := f"{case.name}/first") in found else "",
+        found[f"{case.name}/machine"],
+    ]
+    return f"{markdown(HEADER, rows)}\n\n{' '.join(fact for fact in facts if fact)}"
+
+
+def error(case: Case, accuracy: float) -> str:
+    """What chance does to an accuracy, by the number of files that it was measured on."""
+    points = 100 * (accuracy * (1 - accuracy) / case.files[1]) ** 0.5
+    return f"The standard error of such an accuracy is {points:.1f} points."
+
+
+def in_steps(case: Case, step: Measured) -> float:
+    """Seconds that the steps of a training take, by their median."""
+    return case.epochs * math.ceil(case.files[0] / BATCH) * statistics.median(step.seconds)
 
 
 def row(case: Case, found: dict[str, Any], r: int, step: Measured, base: Measured) -> tuple[str, ...]:
@@ -48,16 +72,11 @@ def row(case: Case, found: dict[str, Any], r: int, step: Measured, base: Measure
         percent(runs(case, found, "untrained", r)) if r else "",
         percent(trained),
         f"{statistics.mean(times) / 60:.1f} min ({share:.0%})",
+        f"{in_steps(case, step) / 60:.1f} min ({in_steps(case, step) / in_steps(case, base):.0%})",
         speed(step) if r else "1.00x",
         f"{(step.peak_bytes or 0) / (base.peak_bytes or 1):.0%}",
         f"{step.per_second:.0f}",
     )
-
-
-def runs(case: Case, found: dict[str, Any], kind: str, r: int, field: str = "metric") -> list[float]:
-    """What the runs of all seeds gave."""
-    names = [f"{case.name}/{kind}/{r}/{seed}" for seed in case.seeds]
-    return [found[name][field] for name in names if name in found]
 
 
 def percent(values: list[float]) -> str:

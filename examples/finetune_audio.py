@@ -52,6 +52,7 @@ class Arguments:
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
     time_mask: float = field(default=0.2, metadata={"help": "SpecAugment: most of the time that is masked, a share"})
     mel_mask: float = field(default=0.2, metadata={"help": "SpecAugment: most of the mel bins that are masked"})
+    speed: float = field(default=0.0, metadata={"help": "play sounds faster or slower by up to this share, e.g. 0.1"})
     mixup: float = field(default=0.0, metadata={"help": "share of the sounds that are blended with another"})
     skip_bad_files: bool = field(default=False, metadata={"help": "leave out what cannot be read, and name it"})
     resume: bool = field(default=False, metadata={"help": "go on after the last whole checkpoint in output_dir"})
@@ -107,7 +108,7 @@ def main() -> None:
     apply_tome(model, r=parse_r(args.r), prop_attn=args.prop_attn)
 
     masks = (round(args.time_mask * model.config.max_length), round(args.mel_mask * model.config.num_mel_bins))
-    read = Spectrograms(extractor, *masks)
+    read = Spectrograms(extractor, *masks, args.speed)
     if args.skip_bad_files:
         train, evaluation = readable(train, read), readable(evaluation, read)
     training.metric_for_best_model = training.metric_for_best_model or ("mAP" if several else "accuracy")
