@@ -70,7 +70,7 @@ CASES = (
     Case("sprites", "Moving sprites", "video", "accuracy", "", CLIPS, (2000, 400), sprites, fine_videomae, 8, 1,
          (51, 75)),
     Case("speakers", "Spoken digits, unseen speakers", "audio", "accuracy", FSDD, (DIGITS, "--split", "speakers"),
-         (2000, 1000), digits, fine_ast, 15, 5, (13, 20)),
+         (2000, 1000), digits, fine_ast, 25, 5, (13, 20), options={"speed": 0.15}),
     Case("drums", "Drum sounds, unseen kits", "audio", "accuracy", KITS, ("drum_kits.py",), (415, 112), drums, fine_ast,
          60, 10, (17, 27)),
     Case("mixtures", "One to three digits at once", "audio", "mAP", FSDD, (DIGITS, "--split", "mixtures"), (3000, 500),

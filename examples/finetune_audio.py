@@ -36,7 +36,7 @@ from hf_tome.train.pretrained import classifier
 from hf_tome.train.script import DEFAULTS, parse_r, run
 from hf_tome.train.sounds import Spectrograms
 
-TINY = {"num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
+TINY = {"r": "3", "num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
 SINGLE, SEVERAL = "single_label_classification", "multi_label_classification"
 
 

@@ -31,7 +31,7 @@ from hf_tome.train.images import LabelledImages, load_images
 from hf_tome.train.pretrained import classifier, trained_by_mae
 from hf_tome.train.script import DEFAULTS, parse_r, run
 
-TINY = {"num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
+TINY = {"r": "8", "num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 
 
 @dataclass

@@ -36,7 +36,7 @@ from hf_tome.train.files import LabelledFiles, load_files, readable
 from hf_tome.train.pretrained import classifier
 from hf_tome.train.script import DEFAULTS, parse_r, run
 
-TINY = {"num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
+TINY = {"r": "6", "num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
 SIDE, FRAMES = 32, 8
 
 
