@@ -102,7 +102,7 @@ def run_case(case: Case, folder: Path, sources: dict[str, str | None], results: 
                 trained = folder / f"r0-seed{seed}"
                 results.keep(name, train(case, data, trained, folder / "evaluated", r, 0, seed=seed))
     if case.epochs and f"{case.name}/steps" not in results.found:
-        results.keep(f"{case.name}/steps", steps(case, start, data))
+        results.keep(f"{case.name}/steps", steps(case, folder / f"r0-seed{case.seeds[0]}", data))
     results.keep(f"{case.name}/machine", machine())
 
 

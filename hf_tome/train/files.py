@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.media.folder import files_below
 from hf_tome.train.columns import EVALUATION, Cell, has_columns, load_columns
+from hf_tome.train.drawn import Drawn
 
 if TYPE_CHECKING:
     import datasets
@@ -25,7 +25,7 @@ Row = tuple[Path | Cell, tuple[int, ...]]  # a file, and the numbers of its clas
 Read = Callable[[Any, np.random.Generator | None, int], dict[str, Tensor]]
 
 
-class LabelledFiles(Dataset):
+class LabelledFiles(Drawn):
     """Files, read and processed when they are asked for.
 
     Args:
@@ -34,8 +34,7 @@ class LabelledFiles(Dataset):
             nothing is left to chance) and the number of the view.
         classes: how many there are.
         several: whether a file may have several classes: labels are then (classes,) float, else a class number.
-        seed: what is drawn depends on it, on the epoch and on the row alone, so that a resumed training sees the same.
-            None: nothing is drawn.
+        seed: as in `Drawn`.
         views: how many inputs each file gives, one after the other (several clips or crops, for evaluation).
         mixup: share of the files that are blended with another one at random; needs `several`.
     """
@@ -55,15 +54,12 @@ class LabelledFiles(Dataset):
             rule = "Mixup blends labels, which takes one number a class, and draws at random."
             got = f"several={several}, seed={seed}"
             raise ToMeValueError(complaint(rule, got, "Use several=True and a seed, or no mixup."))
+        super().__init__(seed)
         self.rows, self.read, self.classes, self.several = rows, read, classes, several
-        self.seed, self.views, self.mixup, self.epoch = seed, views, mixup, 0
+        self.views, self.mixup = views, mixup
 
     def __len__(self) -> int:
         return len(self.rows) * self.views
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer's loader."""
-        self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The model's inputs and `labels`.
@@ -72,7 +68,7 @@ class LabelledFiles(Dataset):
             ToMeValueError: if the file cannot be read; names it.
         """
         row, view = divmod(index, self.views)
-        chance = None if self.seed is None else np.random.default_rng((self.seed, self.epoch, index))
+        chance = self.chance(index)
         item = self._item(row, chance, view)
         if chance is not None and chance.random() < self.mixup:
             share, other = float(chance.beta(10, 10)), self._item(int(chance.integers(len(self.rows))), chance, view)

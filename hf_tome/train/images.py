@@ -9,31 +9,28 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch.utils.data import Dataset
 
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.train.columns import has_columns, load_columns
+from hf_tome.train.drawn import Drawn
 
 
-class LabelledImages(Dataset):
+class LabelledImages(Drawn):
     """Rows of an image and a label, decoded and processed when they are asked for.
 
     Args:
         rows: a sequence of {"image": PIL image or {"bytes", "path"}, "label": int}.
         processor: an image processor of transformers.
-        seed: with one, each image is cropped to 60-100 % of its area and flipped at random. What is drawn depends on
-            the seed, the epoch and the row alone, so that a resumed training sees the same images. None: left alone.
+        seed: with one, each image is cropped to 60-100 % of its area and flipped at random, as in `Drawn`. None: left
+            alone.
     """
 
     def __init__(self, rows: Sequence[Any], processor: Callable[..., Any], seed: int | None = None) -> None:
-        self.rows, self.processor, self.seed, self.epoch = rows, processor, seed, 0
+        super().__init__(seed)
+        self.rows, self.processor = rows, processor
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer's loader."""
-        self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """`pixel_values` (channels, height, width) and `labels`.
@@ -43,8 +40,8 @@ class LabelledImages(Dataset):
         """
         row = self.rows[index]
         image = _decoded(row["image"], index)
-        if self.seed is not None:
-            image = _varied(image, np.random.default_rng((self.seed, self.epoch, index)))
+        if (chance := self.chance(index)) is not None:
+            image = _varied(image, chance)
         pixels = self.processor(image, return_tensors="pt")["pixel_values"][0]
         return {"pixel_values": pixels, "labels": torch.tensor(row["label"])}
 

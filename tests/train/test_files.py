@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from hf_tome import ToMeValueError
 from hf_tome.train.files import LabelledFiles, load_files, readable
@@ -72,6 +73,15 @@ def test_what_is_drawn_depends_on_seed_epoch_and_row_alone() -> None:
     assert len(set(first)) == 6
     data.set_epoch(1)
     assert not set(first) & {data[number]["x"][2].item() for number in range(6)}
+
+
+def test_workers_that_stay_draw_anew_in_each_epoch() -> None:
+    data = LabelledFiles(ROWS, name_of, 3, seed=5)
+    loader = DataLoader(data, batch_size=None, num_workers=1, persistent_workers=True)
+    for epoch in range(3):
+        data.set_epoch(epoch)
+        here = [data[number]["x"][2].item() for number in range(6)]
+        assert [item["x"][2].item() for item in loader] == here
 
 
 def test_views_follow_each_other() -> None:
