@@ -14,8 +14,7 @@ from training_steps import BATCH
 from hf_tome.report.measure import Measured
 
 HEADER = (
-    "r", "MAC ratio", "off the shelf", "trained with r", "training time", "of it, steps", "speed-up of a step",
-    "memory", "samples/s",
+    "r", "MAC ratio", "off the shelf", "trained with r", "training time", "speed-up of a step", "memory", "samples/s",
 )  # fmt: skip
 SUMMARY = ("data", "metric", "r = 0", "off the shelf", "trained with r", "difference", "time of a step")
 UNMEASURED = "not measured yet"
@@ -29,6 +28,7 @@ def write_page(found: dict[str, Any]) -> None:
         write_block(PAGE, case.name, table(case, found))
     done = [case for case in CASES if f"{case.name}/steps" in found]
     write_block(PAGE, "summary", markdown(SUMMARY, [summary(case, found) for case in done]))
+    write_block(PAGE, "split", split(next(case for case in CASES if case.name == "sprites"), found))
     plot(done, found)
     single = found.get(f"{STILL.name}/first")
     cells = (("16 times the same frame", f"{single['metric']:.1%}" if single else UNMEASURED), ("chance", "25%"))
@@ -76,9 +76,15 @@ def error(case: Case, accuracy: float) -> str:
     return f"The standard error of such an accuracy is {points:.1f} points."
 
 
-def in_steps(case: Case, step: Measured) -> float:
-    """Seconds that the steps of a training take, by their median."""
-    return case.epochs * math.ceil(case.files[0] / BATCH) * statistics.median(step.seconds)
+def split(case: Case, found: dict[str, Any]) -> str:
+    """Where the time of a training goes: its steps, and the rest."""
+    count = case.epochs * math.ceil(case.files[0] / BATCH)
+    parts = []
+    for r, row in zip((0, *case.rs), found[f"{case.name}/steps"], strict=True):
+        steps = count * statistics.median(row["seconds"])
+        rest = statistics.mean(runs(case, found, "trained", r, "seconds")) - steps
+        parts.append((str(r), f"{steps:.0f} s", f"{rest:.0f} s"))
+    return markdown(("r", f"{count} steps", "start-up, decoding, evaluation"), parts)
 
 
 def row(case: Case, found: dict[str, Any], r: int, step: Measured, base: Measured) -> tuple[str, ...]:
@@ -91,7 +97,6 @@ def row(case: Case, found: dict[str, Any], r: int, step: Measured, base: Measure
         percent(runs(case, found, "untrained", r)) if r else "",
         percent(trained),
         f"{statistics.mean(times) / 60:.1f} min ({share:.0%})",
-        f"{in_steps(case, step) / 60:.1f} min ({in_steps(case, step) / in_steps(case, base):.0%})",
         speed(step) if r else "1.00x",
         f"{(step.peak_bytes or 0) / (base.peak_bytes or 1):.0%}",
         f"{step.per_second:.0f}",
