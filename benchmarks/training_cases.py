@@ -72,7 +72,7 @@ CASES = (
     Case("speakers", "Spoken digits, unseen speakers", "audio", "accuracy", FSDD, (DIGITS, "--split", "speakers"),
          (2000, 1000), digits, fine_ast, 25, 5, (13, 20), (0, 1, 2), options={"speed": 0.15}),
     Case("drums", "Drum sounds, unseen kits", "audio", "accuracy", KITS, ("drum_kits.py",), (415, 112), drums, fine_ast,
-         60, 10, (17, 27), (0, 1, 2), options={"speed": 0.3}),
+         60, 25, (17, 27), (0, 1, 2), options={"speed": 0.3}),
     Case("mixtures", "One to three digits at once", "audio", "mAP", FSDD, (DIGITS, "--split", "mixtures"), (3000, 500),
          digits, fine_ast, 30, 3, (13, 20)),
     Case("clothes", "Fashion-MNIST, pretrained ViT-S/14", "image", "accuracy", FASHION, ("fashion_folder.py",),

@@ -27,13 +27,13 @@ from transformers import (
     set_seed,
 )
 
-from hf_tome import ToMeError, apply_tome
+from hf_tome import apply_tome
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.metrics.average_precision import MeanAveragePrecision
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.files import LabelledFiles, load_files, readable
 from hf_tome.train.pretrained import classifier
-from hf_tome.train.script import DEFAULTS, parse_r, run
+from hf_tome.train.script import DEFAULTS, entry, parse_r, run
 from hf_tome.train.sounds import Spectrograms
 
 TINY = {"r": "3", "num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
@@ -126,7 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ToMeError as error:
-        sys.exit(f"finetune_audio: {error}")
+    entry("finetune_audio", main)

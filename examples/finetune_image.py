@@ -22,14 +22,14 @@ from transformers import (
 )
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
-from hf_tome import ToMeError, apply_tome
+from hf_tome import apply_tome
 from hf_tome.embedded import embedded_images, embedded_processor
 from hf_tome.fashion import CLASSES
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.images import LabelledImages, load_images
 from hf_tome.train.pretrained import classifier, trained_by_mae
-from hf_tome.train.script import DEFAULTS, parse_r, run
+from hf_tome.train.script import DEFAULTS, entry, parse_r, run
 
 TINY = {"r": "8", "num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 
@@ -94,7 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ToMeError as error:
-        sys.exit(f"finetune_image: {error}")
+    entry("finetune_image", main)

@@ -27,14 +27,14 @@ from transformers import (
 )
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
-from hf_tome import ToMeError, apply_tome
+from hf_tome import apply_tome
 from hf_tome.embedded import embedded_images
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.clips import Clips, average
 from hf_tome.train.files import LabelledFiles, load_files, readable
 from hf_tome.train.pretrained import classifier
-from hf_tome.train.script import DEFAULTS, parse_r, run
+from hf_tome.train.script import DEFAULTS, entry, parse_r, run
 
 TINY = {"r": "6", "num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
 SIDE, FRAMES = 32, 8
@@ -110,7 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ToMeError as error:
-        sys.exit(f"finetune_video: {error}")
+    entry("finetune_video", main)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 EVALUATION = ("validation", "valid", "val", "test")  # the best weights are chosen by it: a test set comes last
-RULE = "A data set is a folder FOLDER/train/CLASS/FILE, or has a split train with columns of {feature}s and of classes."
+RULE = "A data set is a folder FOLDER/train/CLASS/FILE, or has a split train with columns of {feature} and classes."
 
 
 @dataclass(frozen=True)

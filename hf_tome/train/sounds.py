@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from hf_tome.classifier import SHORTEST
+from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.media.sound import read_sound
 
 
@@ -19,10 +20,15 @@ class Spectrograms:
         extractor: an ASTFeatureExtractor. It pads what is shorter than its `max_length` and cuts what is longer.
         time_mask: the most frames that one mask covers, 0 for none.
         mel_mask: the most mel bins that one mask covers, 0 for none.
-        speed: sounds are played faster or slower by up to this share, 0 for none.
+        speed: sounds are played faster or slower by up to this share, in [0, 1). 0 for none.
+
+    Raises:
+        ToMeValueError: if `speed` is not.
     """
 
     def __init__(self, extractor: Any, time_mask: int = 0, mel_mask: int = 0, speed: float = 0.0) -> None:
+        if not 0 <= speed < 1:
+            raise ToMeValueError(complaint("The speed varies by a share in [0, 1).", speed, "0.1 is usual."))
         self.extractor, self.time_mask, self.mel_mask, self.speed = extractor, time_mask, mel_mask, speed
 
     def __call__(self, path: Path, chance: np.random.Generator | None, view: int = 0) -> dict[str, Tensor]:

@@ -81,3 +81,9 @@ def test_speed_varies_in_training_alone(tmp_path: Path) -> None:
     drawn = [read(tmp_path / "a.wav", np.random.default_rng(seed))["input_values"] for seed in range(20)]
     silence = [int((each == each[-1]).all(1).sum()) for each in drawn]  # frames of padding
     assert min(silence) < int((plain == plain[-1]).all(1).sum()) < max(silence)
+
+
+@pytest.mark.parametrize("speed", [-0.1, 1.0, float("nan")])
+def test_a_speed_that_is_none(speed: float) -> None:
+    with pytest.raises(ToMeValueError, match="share in"):
+        Spectrograms(EXTRACTOR, speed=speed)
