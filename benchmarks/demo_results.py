@@ -1,9 +1,13 @@
 """The embedded models on their test data at several r: writes README, docs/results/demo.md and the picture.
 
-python benchmarks/demo_results.py
+    python benchmarks/demo_results.py
+
+`python benchmarks/demo_results.py audio` writes one table alone.
 """
 
 from __future__ import annotations
+
+import sys
 
 from pages import ROOT, machine, markdown, speed, write_block
 
@@ -31,7 +35,8 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def main() -> None:
-    for modality, (rs, batch, times) in CASES.items():
+    for modality in sys.argv[1:] or CASES:
+        rs, batch, times = CASES[modality]
         case = embedded_case(modality, limit=1000)
         rows = compare(case.model, [*case.batches(batch)] * times, rs)
         rounds = len(rows[0].seconds)
