@@ -46,7 +46,7 @@ def summary(case: Case, found: dict[str, Any]) -> tuple[str, ...]:
         percent(base),
         percent(runs(case, found, "untrained", r)),
         percent(trained),
-        f"{points:+.1f} points",
+        f"{points:+.2f} points",
         f"{1 / step.speedup:.0%}",
     )
 

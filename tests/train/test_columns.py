@@ -12,9 +12,11 @@ import pytest
 import soundfile
 import torch
 from PIL import Image
-from transformers import ASTFeatureExtractor
+from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil
 
 from hf_tome import ToMeValueError
+from hf_tome.embedded import CLIPS
+from hf_tome.train.clips import Clips
 from hf_tome.train.files import LabelledFiles, load_files, readable
 from hf_tome.train.images import load_images
 from hf_tome.train.sounds import Spectrograms
@@ -109,3 +111,13 @@ def test_a_column_of_images(tmp_path: Path) -> None:
     train, evaluation, names = load_images(name, label_column="what")
     assert (len(train), len(evaluation), names) == (18, 2, ["bag", "boot"])
     assert set(train[0]) == {"image", "label"}
+
+
+def test_a_column_of_videos(tmp_path: Path) -> None:
+    clips = [path.read_bytes() for path in sorted(Path(CLIPS, "left").iterdir())[:4]]
+    kind = datasets.ClassLabel(names=["left", "right"])
+    train, held, names = load_files(saved(tmp_path, [0, 1, 0, 1], kind, clips, datasets.Video()), "video")
+    assert (len(train), len(held), names) == (2, 2, ["left", "right"])
+    size = {"shortest_edge": 16}
+    read = Clips(VideoMAEImageProcessorPil(size=size, crop_size=16), 4)
+    assert LabelledFiles(train, read, 2)[0]["pixel_values"].shape == (4, 3, 16, 16)
