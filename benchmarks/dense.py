@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from dense_scenes import animal_scenes, photo_processor, photos_to_look_at
-from pages import ROOT, machine, markdown, write_block
+from pages import ROOT, machine, write_block
 from PIL import Image
 from rich.progress import track
 from sklearn.cluster import KMeans
@@ -26,6 +26,7 @@ from transformers import ViTModel
 
 from hf_tome import apply_tome, remove_tome, trace_tome
 from hf_tome.core.macs import mac_ratio
+from hf_tome.report.table import markdown
 from hf_tome.visualize import sheet
 from hf_tome.visualize.paint import coloured, palette
 

@@ -2,8 +2,9 @@
 
     python benchmarks/embed_models.py RUNS --samples /usr/share/sonic-pi/samples
 
-RUNS is the folder of `benchmarks/training.py`, with the cases `drums` and `sprites` done. `--samples` are the sounds of
-Sonic Pi (Debian package `sonic-pi-samples`, CC0): none of them is in a drum kit that the model was trained on.
+RUNS is the folder of `benchmarks/training.py`. Of the cases `drums` and `sprites`, one that is not done there leaves
+its model and its files as they are. `--samples` are the sounds of Sonic Pi (Debian package `sonic-pi-samples`, CC0):
+none of them is in a drum kit that the model was trained on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -54,22 +56,26 @@ def write_clips(data: Path) -> None:
             shutil.copy(source, CLIPS / folder.name)
 
 
+def embed(auto: Any, processor: Any, source: Path, target: str) -> None:
+    """The model in half precision, with its processor."""
+    model = auto.from_pretrained(source).half()
+    del model.config.tome  # trained without merging
+    model.save_pretrained(target)
+    processor.from_pretrained(source).save_pretrained(target)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--samples", type=Path, required=True)
     args = parser.parse_args()
     sounds, clips = args.runs / "drums/r0-seed0", args.runs / "sprites/r0-seed0"
-    for auto, processor, source, target in (
-        (AutoModelForAudioClassification, AutoFeatureExtractor, sounds, AST),
-        (AutoModelForVideoClassification, VideoMAEImageProcessorPil, clips, VIDEOMAE),
-    ):
-        model = auto.from_pretrained(source).half()
-        del model.config.tome  # trained without merging
-        model.save_pretrained(target)
-        processor.from_pretrained(source).save_pretrained(target)
-    write_sounds(args.samples)
-    write_clips(args.runs / "sprites/data")
+    if sounds.exists():
+        embed(AutoModelForAudioClassification, AutoFeatureExtractor, sounds, AST)
+        write_sounds(args.samples)
+    if clips.exists():
+        embed(AutoModelForVideoClassification, VideoMAEImageProcessorPil, clips, VIDEOMAE)
+        write_clips(args.runs / "sprites/data")
 
 
 if __name__ == "__main__":

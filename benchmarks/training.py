@@ -1,4 +1,4 @@
-"""Train small models with and without merging on real data, and write docs/results/training.md.
+"""Train small models with and without merging on real data, and write README and docs/results/training.md.
 
     python benchmarks/training.py RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14
 
@@ -25,6 +25,8 @@ from rich.console import Console
 from training_cases import CASES, FASHION, FSDD, KITS, STILL, VIT, Case
 from training_page import write_page
 from training_steps import steps
+
+from hf_tome.media.folder import files_below
 
 RESULTS = ROOT / "docs/results/data/training.json"
 OPTIONS: dict[str, Any] = {  # nothing is chosen by the test set: the last weights are the result
@@ -55,7 +57,8 @@ def call(command: list[str]) -> float:
 def train(case: Case, data: Path, model: Path, out: Path, r: int, epochs: int, **options: Any) -> dict[str, float]:
     """One run of an example script: its metric, and its processor time with start-up and evaluation. 0 epochs: only
     evaluate."""
-    chosen = {"model": model, "data": data, "r": r, "num_train_epochs": epochs, "output_dir": out, **OPTIONS, **options}
+    chosen = {"model": model, "data": data, "r": r, "num_train_epochs": epochs, "output_dir": out}
+    chosen |= {**OPTIONS, **case.options, **options}
     named = [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
     seconds = call([sys.executable, str(ROOT / f"examples/finetune_{case.script}.py"), *named])
     found = json.loads((out / "eval_results.json").read_text())
@@ -70,6 +73,9 @@ def run_case(case: Case, folder: Path, sources: dict[str, str | None], results: 
         shutil.rmtree(part, ignore_errors=True)
         call(case.make_data(part, sources.get(case.source)))
         part.rename(data)
+    found = tuple(len(files_below(data / split, case.script)) for split in ("train", "test"))
+    if found != case.files:
+        sys.exit(f"training: {data} holds {found} files to train and to test on, not {case.files}. Remove it.")
     if not start.exists():
         start = first(case, folder, data, sources, results)
     for seed in case.seeds[:seeds]:
@@ -82,7 +88,7 @@ def run_case(case: Case, folder: Path, sources: dict[str, str | None], results: 
                 trained = folder / f"r0-seed{seed}"
                 results.keep(name, train(case, data, trained, folder / "evaluated", r, 0, seed=seed))
     if case.epochs and f"{case.name}/steps" not in results.found:
-        results.keep(f"{case.name}/steps", steps(case, start, data))
+        results.keep(f"{case.name}/steps", steps(case, folder / f"r0-seed{case.seeds[0]}", data))
     results.keep(f"{case.name}/machine", machine())
 
 

@@ -1,11 +1,11 @@
-"""Fine-tune an Audio Spectrogram Transformer with token merging on a folder of sound files.
+"""Fine-tune an Audio Spectrogram Transformer with token merging on sounds.
 
     python examples/finetune_audio.py --model MIT/ast-finetuned-audioset-10-10-0.4593 --data FOLDER --r 96 --bf16
 
-`--data` is FOLDER/train/CLASS/FILE with FOLDER/test/CLASS/FILE, or FOLDER/CLASS/FILE, of which a tenth is held out. A
-folder dog+rain holds sounds of both classes: then each class has a score of its own, and the metric is mAP. `--mixup`
-blends sounds and asks for the same. All of transformers' TrainingArguments are options. `--resume` goes on after the
-last whole checkpoint. Several processes:
+`--data` is FOLDER/train/CLASS/FILE with FOLDER/test/CLASS/FILE, or FOLDER/CLASS/FILE, of which a tenth is held out, or
+a data set of the hub (`--label_column` names its classes). A folder dog+rain holds sounds of both classes: then each
+class has a score of its own, and the metric is mAP. `--mixup` blends sounds and asks for the same. All of transformers'
+TrainingArguments are options. `--resume` goes on after the last whole checkpoint. Several processes:
 torchrun --nproc_per_node 2 -- examples/finetune_audio.py ...; the dashes keep `--r` from torchrun.
 `--tiny` makes sounds and trains a small model, offline, in under a minute.
 """
@@ -27,16 +27,16 @@ from transformers import (
     set_seed,
 )
 
-from hf_tome import ToMeError, apply_tome
+from hf_tome import apply_tome
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.metrics.average_precision import MeanAveragePrecision
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.files import LabelledFiles, load_files, readable
 from hf_tome.train.pretrained import classifier
-from hf_tome.train.script import DEFAULTS, parse_r, run
+from hf_tome.train.script import DEFAULTS, entry, parse_r, run
 from hf_tome.train.sounds import Spectrograms
 
-TINY = {"num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
+TINY = {"r": "3", "num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
 SINGLE, SEVERAL = "single_label_classification", "multi_label_classification"
 
 
@@ -45,12 +45,14 @@ class Arguments:
     """What to train, on what, and how to merge."""
 
     model: str = field(default="MIT/ast-finetuned-audioset-10-10-0.4593", metadata={"help": "hub name, or folder"})
-    data: str = field(default="", metadata={"help": "folder with train/CLASS/FILE"})
+    data: str = field(default="", metadata={"help": "folder with train/CLASS/FILE, or data set of the hub"})
+    label_column: str | None = field(default=None, metadata={"help": "of a data set: where the classes are"})
     r: str = field(default="96", metadata={"help": "tokens merged per layer: 96, a share 0.08, or a list 120,90,0"})
     prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: on"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
     time_mask: float = field(default=0.2, metadata={"help": "SpecAugment: most of the time that is masked, a share"})
     mel_mask: float = field(default=0.2, metadata={"help": "SpecAugment: most of the mel bins that are masked"})
+    speed: float = field(default=0.0, metadata={"help": "play sounds faster or slower by up to this share, e.g. 0.1"})
     mixup: float = field(default=0.0, metadata={"help": "share of the sounds that are blended with another"})
     skip_bad_files: bool = field(default=False, metadata={"help": "leave out what cannot be read, and name it"})
     resume: bool = field(default=False, metadata={"help": "go on after the last whole checkpoint in output_dir"})
@@ -97,7 +99,7 @@ def main() -> None:
         args.data = str(Path(training.output_dir) / "sounds")
         with training.main_process_first(desc="writing sounds"):
             model, extractor = tiny(Path(args.data), SEVERAL if args.mixup else SINGLE)
-    train, evaluation, labels = load_files(args.data, "audio", training.seed)
+    train, evaluation, labels = load_files(args.data, "audio", training.seed, args.label_column)
     several = bool(args.mixup) or any(len(numbers) > 1 for _, numbers in [*train, *evaluation])
     if model is None:
         kind = SEVERAL if several else SINGLE
@@ -106,7 +108,7 @@ def main() -> None:
     apply_tome(model, r=parse_r(args.r), prop_attn=args.prop_attn)
 
     masks = (round(args.time_mask * model.config.max_length), round(args.mel_mask * model.config.num_mel_bins))
-    read = Spectrograms(extractor, *masks)
+    read = Spectrograms(extractor, *masks, args.speed)
     if args.skip_bad_files:
         train, evaluation = readable(train, read), readable(evaluation, read)
     training.metric_for_best_model = training.metric_for_best_model or ("mAP" if several else "accuracy")
@@ -124,7 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ToMeError as error:
-        sys.exit(f"finetune_audio: {error}")
+    entry("finetune_audio", main)

@@ -22,16 +22,16 @@ from transformers import (
 )
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
-from hf_tome import ToMeError, apply_tome
+from hf_tome import apply_tome
 from hf_tome.embedded import embedded_images, embedded_processor
 from hf_tome.fashion import CLASSES
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.images import LabelledImages, load_images
 from hf_tome.train.pretrained import classifier, trained_by_mae
-from hf_tome.train.script import DEFAULTS, parse_r, run
+from hf_tome.train.script import DEFAULTS, entry, parse_r, run
 
-TINY = {"num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
+TINY = {"r": "8", "num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Arguments:
 
     model: str = field(default="google/vit-base-patch16-224-in21k", metadata={"help": "name on the hub, or folder"})
     data: str = field(default="", metadata={"help": "name on the hub, or folder with train/CLASS/IMAGE"})
+    label_column: str | None = field(default=None, metadata={"help": "of a data set: where the classes are"})
     r: str = field(default="13", metadata={"help": "tokens merged per layer: 13, a share 0.1, or a list 16,8,0"})
     prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: the family's"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
@@ -75,7 +76,7 @@ def main() -> None:
     if args.tiny:
         model, train, evaluation, _, processor = tiny()
     else:
-        train, evaluation, labels = load_images(args.data, training.seed)
+        train, evaluation, labels = load_images(args.data, training.seed, args.label_column)
         model, processor = classifier(args.model, labels), AutoImageProcessor.from_pretrained(args.model)
         prop_attn = False if prop_attn is None and trained_by_mae(args.model) else prop_attn
     apply_tome(model, r=parse_r(args.r), prop_attn=prop_attn)
@@ -93,7 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ToMeError as error:
-        sys.exit(f"finetune_image: {error}")
+    entry("finetune_image", main)

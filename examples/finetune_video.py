@@ -1,9 +1,10 @@
-"""Fine-tune a VideoMAE with token merging on a folder of video files.
+"""Fine-tune a VideoMAE with token merging on videos.
 
     python examples/finetune_video.py --model MCG-NJU/videomae-base --data FOLDER --r 65 --dataloader_num_workers 8
 
-`--data` is FOLDER/train/CLASS/FILE with FOLDER/test/CLASS/FILE, or FOLDER/CLASS/FILE, of which a tenth is held out.
-`--model` is any VideoMAE, a checkpoint of its pre-training too. All of transformers' TrainingArguments are options.
+`--data` is FOLDER/train/CLASS/FILE with FOLDER/test/CLASS/FILE, or FOLDER/CLASS/FILE, of which a tenth is held out, or
+a data set of the hub (`--label_column` names its classes). `--model` is any VideoMAE, a checkpoint of its pre-training
+too. All of transformers' TrainingArguments are options.
 `--eval_clips 5 --eval_crops 3` averages over views as the video papers do. The log tells the share of time that waits
 for data (data_wait): more workers bring it down. `--resume` goes on after the last whole checkpoint. Several processes:
 torchrun --nproc_per_node 2 -- examples/finetune_video.py ...; the dashes keep `--r` from torchrun.
@@ -26,16 +27,16 @@ from transformers import (
 )
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
-from hf_tome import ToMeError, apply_tome
+from hf_tome import apply_tome
 from hf_tome.embedded import embedded_images
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.clips import Clips, average
 from hf_tome.train.files import LabelledFiles, load_files, readable
 from hf_tome.train.pretrained import classifier
-from hf_tome.train.script import DEFAULTS, parse_r, run
+from hf_tome.train.script import DEFAULTS, entry, parse_r, run
 
-TINY = {"num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
+TINY = {"r": "6", "num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
 SIDE, FRAMES = 32, 8
 
 
@@ -44,7 +45,8 @@ class Arguments:
     """What to train, on what, and how to merge."""
 
     model: str = field(default="MCG-NJU/videomae-base", metadata={"help": "name on the hub, or folder"})
-    data: str = field(default="", metadata={"help": "folder with train/CLASS/FILE"})
+    data: str = field(default="", metadata={"help": "folder with train/CLASS/FILE, or data set of the hub"})
+    label_column: str | None = field(default=None, metadata={"help": "of a data set: where the classes are"})
     r: str = field(default="65", metadata={"help": "tokens merged per layer: 65, a share 0.08, or a list 90,60,0"})
     prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: off"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
@@ -81,7 +83,7 @@ def main() -> None:
         args.data = str(Path(training.output_dir) / "clips")
         with training.main_process_first(desc="writing clips"):
             model, processor = tiny(Path(args.data))
-    train, evaluation, labels = load_files(args.data, "video", training.seed)
+    train, evaluation, labels = load_files(args.data, "video", training.seed, args.label_column)
     if model is None:
         model, processor = classifier(args.model, labels, "video"), AutoImageProcessor.from_pretrained(args.model)
     apply_tome(model, r=parse_r(args.r), prop_attn=args.prop_attn)
@@ -108,7 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ToMeError as error:
-        sys.exit(f"finetune_video: {error}")
+    entry("finetune_video", main)

@@ -5,7 +5,7 @@
 `fsdd.zip` holds recordings/DIGIT_SPEAKER_TAKE.wav, as github.com/Jakobovski/free-spoken-digit-dataset does.
 `official` tests on takes 0 to 4; `speakers` on two speakers who are not trained on; `mixtures` writes clips in which
 one to three digits are spoken at once, of the takes of the official split: a folder 1+7 holds those with a one and a
-seven.
+seven. Each sound is made equally loud: two of the six speakers were recorded ten times more quietly than the others.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 
 HELD_OUT = ("theo", "yweweler")
 CLIP = 8000  # samples of a mixture: a second
+PEAK = 0.9  # of full scale
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,17 @@ def split_of(recording: Recording, by_speaker: bool) -> str:
 
 def write(path: Path, wave: np.ndarray, rate: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, wave, rate)
+    soundfile.write(path, PEAK * wave / max(1e-6, float(np.abs(wave).max())), rate)
 
 
 def mixture(parts: list[Recording], chance: np.random.Generator) -> np.ndarray:
-    """(CLIP,) the recordings at once, each somewhere in the clip, equally loud, full scale at most 0.9."""
+    """(CLIP,) the recordings at once, each somewhere in the clip, equally loud."""
     mixed = np.zeros(CLIP, dtype=np.float32)
     for part in parts:
         wave = part.wave[:CLIP] / max(1e-6, float(np.sqrt(np.mean(part.wave**2))))
         start = int(chance.integers(CLIP - len(wave) + 1))
         mixed[start : start + len(wave)] += wave
-    return 0.9 * mixed / max(1e-6, float(np.abs(mixed).max()))
+    return mixed
 
 
 def write_mixtures(folder: Path, sources: list[Recording], count: int, chance: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""Labelled sound or video files, as a Trainer takes them."""
+"""Labelled sounds or videos, of a folder or of the hub, as a Trainer takes them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,35 @@ import random
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.media.folder import files_below
+from hf_tome.train.columns import EVALUATION, Cell, has_columns, load_columns
+from hf_tome.train.drawn import Drawn
 
-EVALUATION = ("validation", "valid", "val", "test")
+if TYPE_CHECKING:
+    import datasets
+
 RULE = "A data set is a folder FOLDER/train/CLASS/FILE; a folder CLASS+CLASS holds files of several classes."
-Row = tuple[Path, tuple[int, ...]]  # a file, and the numbers of its classes
-Read = Callable[[Path, np.random.Generator | None, int], dict[str, Tensor]]
+Row = tuple[Path | Cell, tuple[int, ...]]  # a file, and the numbers of its classes
+Read = Callable[[Any, np.random.Generator | None, int], dict[str, Tensor]]
 
 
-class LabelledFiles(Dataset):
+class LabelledFiles(Drawn):
     """Files, read and processed when they are asked for.
 
     Args:
         rows: the files with their classes.
-        read: the model's inputs for one file, without a batch axis; from its path, a random generator (None: nothing
-            is left to chance) and the number of the view.
+        read: the model's inputs for one file, without a batch axis; from its path or content, a random generator (None:
+            nothing is left to chance) and the number of the view.
         classes: how many there are.
         several: whether a file may have several classes: labels are then (classes,) float, else a class number.
-        seed: what is drawn depends on it, on the epoch and on the row alone, so that a resumed training sees the same.
-            None: nothing is drawn.
+        seed: as in `Drawn`.
         views: how many inputs each file gives, one after the other (several clips or crops, for evaluation).
         mixup: share of the files that are blended with another one at random; needs `several`.
     """
@@ -52,15 +54,12 @@ class LabelledFiles(Dataset):
             rule = "Mixup blends labels, which takes one number a class, and draws at random."
             got = f"several={several}, seed={seed}"
             raise ToMeValueError(complaint(rule, got, "Use several=True and a seed, or no mixup."))
+        super().__init__(seed)
         self.rows, self.read, self.classes, self.several = rows, read, classes, several
-        self.seed, self.views, self.mixup, self.epoch = seed, views, mixup, 0
+        self.views, self.mixup = views, mixup
 
     def __len__(self) -> int:
         return len(self.rows) * self.views
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer's loader."""
-        self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The model's inputs and `labels`.
@@ -69,7 +68,7 @@ class LabelledFiles(Dataset):
             ToMeValueError: if the file cannot be read; names it.
         """
         row, view = divmod(index, self.views)
-        chance = None if self.seed is None else np.random.default_rng((self.seed, self.epoch, index))
+        chance = self.chance(index)
         item = self._item(row, chance, view)
         if chance is not None and chance.random() < self.mixup:
             share, other = float(chance.beta(10, 10)), self._item(int(chance.integers(len(self.rows))), chance, view)
@@ -77,54 +76,79 @@ class LabelledFiles(Dataset):
         return item
 
     def _item(self, row: int, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
-        path, numbers = self.rows[row]
+        file, numbers = self.rows[row]
         labels = torch.tensor(numbers[0])
         if self.several:
             labels = torch.zeros(self.classes).index_fill_(0, torch.tensor(numbers), 1.0)
-        return {**self.read(path, chance, view), "labels": labels}
+        return {**self.read(_opened(file), chance, view), "labels": labels}
 
 
-def load_files(name: str, modality: str, seed: int = 0) -> tuple[list[Row], list[Row], list[str]]:
+def _opened(file: Path | Cell) -> Any:
+    return file.open() if isinstance(file, Cell) else file
+
+
+def load_files(
+    name: str, modality: str, seed: int = 0, label_column: str | None = None
+) -> tuple[list[Row], list[Row], list[str]]:
     """Files to train on, files to evaluate on, and the names of the classes.
 
-    Without a folder for evaluation (validation, val, test), a tenth of the files of each class is set apart.
+    Where nothing is set apart for evaluation (validation, val, test), a tenth of each class is.
 
     Args:
-        name: a folder FOLDER/train/CLASS/FILE, or FOLDER/CLASS/FILE. The files of a folder CLASS+CLASS have several
-            classes.
+        name: a folder FOLDER/train/CLASS/FILE, or FOLDER/CLASS/FILE: the files of a folder CLASS+CLASS have several
+            classes. Or a data set of the hub, or a folder of its Parquet files.
         modality: "audio" or "video".
         seed: draws the tenth.
+        label_column: where a data set of the hub holds the classes, as in `load_columns`.
 
     Raises:
         ToMeValueError: if there are no such files, or those to evaluate on have a class of their own.
     """
-    root = Path(name)
+    columns = has_columns(name)
+    train, held, labels = _in_columns(name, modality, label_column) if columns else _in_folders(Path(name), modality)
+    if not held:
+        train, held = _set_apart(train, seed)
+    return train, held, labels
+
+
+def _in_folders(root: Path, modality: str) -> tuple[list[Row], list[Row], list[str]]:
     train = root / "train" if (root / "train").is_dir() else root
     folder = next((root / split for split in EVALUATION if train != root and (root / split).is_dir()), None)
     found = {path: _classes_of(path, train) for path in sorted(files_below(train, modality))}
     labels = sorted({label for names in found.values() for label in names})
     if len(labels) < 2:
-        raise ToMeValueError(complaint(RULE, f"{name} with the classes {labels}", "Give at least two classes."))
+        raise ToMeValueError(complaint(RULE, f"{root} with the classes {labels}", "Give at least two classes."))
     held = {path: _classes_of(path, folder) for path in sorted(files_below(folder, modality))} if folder else {}
     if new := sorted({label for names in held.values() for label in names} - set(labels)):
         rule = "Files to evaluate on have the classes of those to train on."
         raise ToMeValueError(
             complaint(rule, f"{folder} with {', '.join(new)}", f"The classes are {', '.join(labels)}.")
         )
-    if not held:
-        held = dict(random.Random(seed).sample(sorted(found.items()), max(1, len(found) // 10)))
-        found = {path: names for path, names in found.items() if path not in held}
-    rows = [[(path, tuple(map(labels.index, names))) for path, names in part.items()] for part in (found, held)]
+    rows: list[list[Row]] = [
+        [(path, tuple(map(labels.index, names))) for path, names in part.items()] for part in (found, held)
+    ]
     return rows[0], rows[1], labels
 
 
-def _tenth(files: dict[Path, tuple[str, ...]], seed: int) -> dict[Path, tuple[str, ...]]:
-    """A tenth of the files of each folder, at least one where there are two."""
-    chance, folders = random.Random(seed), {}
-    for path in files:
-        folders.setdefault(path.parent, []).append(path)
-    drawn = [chance.sample(paths, max(1, len(paths) // 10)) for paths in folders.values() if len(paths) > 1]
-    return {path: files[path] for paths in drawn for path in paths}
+def _in_columns(name: str, modality: str, label_column: str | None) -> tuple[list[Row], list[Row], list[str]]:
+    train, evaluation, labels = load_columns(name, modality, label_column)
+    return _cells(train, modality), [] if evaluation is None else _cells(evaluation, modality), labels
+
+
+def _cells(rows: datasets.Dataset, column: str) -> list[Row]:
+    classes = [tuple(each) if isinstance(each, list) else (each,) for each in rows["label"][:]]
+    return [(Cell(rows, column, number), numbers) for number, numbers in enumerate(classes)]
+
+
+def _set_apart(rows: list[Row], seed: int) -> tuple[list[Row], list[Row]]:
+    """The rows without a tenth of each class (that with the lowest number counts), and that tenth: at least one row
+    where there are two."""
+    chance, alike = random.Random(seed), {}
+    for row in rows:
+        alike.setdefault(row[1][:1], []).append(row)
+    drawn = [chance.sample(group, max(1, len(group) // 10)) for group in alike.values() if len(group) > 1]
+    held = {id(row) for part in drawn for row in part}
+    return [row for row in rows if id(row) not in held], [row for row in rows if id(row) in held]
 
 
 def _classes_of(path: Path, root: Path) -> tuple[str, ...]:
@@ -146,7 +170,7 @@ def readable(rows: Sequence[Row], read: Read) -> list[Row]:
     good, bad = [], []
     for row in tqdm(rows, desc="Checking files"):
         try:
-            read(row[0], None, 0)
+            read(_opened(row[0]), None, 0)
             good.append(row)
         except ToMeError:
             bad.append(str(row[0]))

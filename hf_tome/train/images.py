@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch.utils.data import Dataset
 
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.train.columns import has_columns, load_columns
+from hf_tome.train.drawn import Drawn
 
-FOLDER = "A data set has images and their classes: FOLDER/train/CLASS/IMAGE, or an Image and a ClassLabel column."
-EVALUATION = ("validation", "valid", "val", "test")
 
-
-class LabelledImages(Dataset):
+class LabelledImages(Drawn):
     """Rows of an image and a label, decoded and processed when they are asked for.
 
     Args:
         rows: a sequence of {"image": PIL image or {"bytes", "path"}, "label": int}.
         processor: an image processor of transformers.
-        seed: with one, each image is cropped to 60-100 % of its area and flipped at random. What is drawn depends on
-            the seed, the epoch and the row alone, so that a resumed training sees the same images. None: left alone.
+        seed: with one, each image is cropped to 60-100 % of its area and flipped at random, as in `Drawn`. None: left
+            alone.
     """
 
     def __init__(self, rows: Sequence[Any], processor: Callable[..., Any], seed: int | None = None) -> None:
-        self.rows, self.processor, self.seed, self.epoch = rows, processor, seed, 0
+        super().__init__(seed)
+        self.rows, self.processor = rows, processor
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer's loader."""
-        self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """`pixel_values` (channels, height, width) and `labels`.
@@ -46,42 +40,27 @@ class LabelledImages(Dataset):
         """
         row = self.rows[index]
         image = _decoded(row["image"], index)
-        if self.seed is not None:
-            image = _varied(image, np.random.default_rng((self.seed, self.epoch, index)))
+        if (chance := self.chance(index)) is not None:
+            image = _varied(image, chance)
         pixels = self.processor(image, return_tensors="pt")["pixel_values"][0]
         return {"pixel_values": pixels, "labels": torch.tensor(row["label"])}
 
 
-def load_images(name: str, seed: int = 0) -> tuple[Any, Any, list[str]]:
+def load_images(name: str, seed: int = 0, label_column: str | None = None) -> tuple[Any, Any, list[str]]:
     """Rows to train on, rows to evaluate on, and the names of the classes, from a folder or a data set of the hub.
 
-    Without a split for evaluation, a tenth of the training rows is set apart, drawn by `seed`.
+    Without a split for evaluation, a tenth of the training rows is set apart, drawn by `seed`. `label_column` is as in
+    `load_columns`.
 
     Raises:
         ToMeValueError: if there is no such data set, or it holds no images with classes.
     """
-    import datasets
-    from datasets.exceptions import DatasetsError
-
-    folder = Path(name).is_dir()
-    try:
-        splits = datasets.load_dataset("imagefolder", data_dir=name) if folder else datasets.load_dataset(name)
-    except (OSError, ValueError, DatasetsError) as error:
-        raise ToMeValueError(complaint(FOLDER, name, f"datasets says: {error}")) from error
-    if "train" not in splits:
-        raise ToMeValueError(complaint(FOLDER, f"{name} with the splits {list(splits)}", "Name one of them train."))
-    columns = splits["train"].features
-    image = next((key for key, kind in columns.items() if isinstance(kind, datasets.Image)), None)
-    label = next((key for key, kind in columns.items() if isinstance(kind, datasets.ClassLabel)), None)
-    if image is None or label is None:
-        raise ToMeValueError(complaint(FOLDER, f"{name} with the columns {list(columns)}", "See the datasets library."))
-    labels: list[str] = columns[label].names
-    splits = splits.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
-    splits = splits.rename_columns({old: new for old, new in ((image, "image"), (label, "label")) if old != new})
-    split = next((key for key in EVALUATION if key in splits), None)
-    if split is None:
-        splits, split = splits["train"].train_test_split(0.1, seed=seed), "test"
-    return splits["train"], splits[split], labels
+    where = {"name": name} if has_columns(name) else {"name": "imagefolder", "data_dir": name}
+    train, evaluation, labels = load_columns(**where, modality="image", label_column=label_column)
+    if evaluation is None:
+        parts = train.train_test_split(0.1, seed=seed)
+        train, evaluation = parts["train"], parts["test"]
+    return train, evaluation, labels
 
 
 def _decoded(image: Any, index: int) -> Image.Image:

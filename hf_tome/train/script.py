@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from hf_tome.errors import ToMeError
 from hf_tome.train.checkpoint import last_checkpoint
 from hf_tome.train.trainer import ToMeTrainer
 
@@ -18,6 +21,10 @@ DEFAULTS = {
 }  # fmt: skip
 
 
+# what torch puts before an error of a worker that loads data
+TRACEBACK = re.compile(r"^Caught .*\nhf_tome\.errors\.\w+: ", re.DOTALL)
+
+
 def parse_r(text: str) -> Any:
     """r as `apply_tome` takes it: 13, a share 0.1, or a list 16,8,0. What is no number is left to its checks."""
     try:
@@ -26,6 +33,14 @@ def parse_r(text: str) -> Any:
         return float(text) if "." in text else int(text)
     except ValueError:
         return text
+
+
+def entry(name: str, main: Callable[[], None]) -> None:
+    """Call `main`; end with a line, after the script's `name`, where something is wrong that a user can mend."""
+    try:
+        main()
+    except ToMeError as error:
+        sys.exit(f"{name}: {TRACEBACK.sub('', str(error)).strip()}")
 
 
 def run(trainer: ToMeTrainer, resume: bool, task: str, finetuned_from: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Sounds for an Audio Spectrogram Transformer: spectrograms, masked at random in training."""
+"""Sounds for an Audio Spectrogram Transformer: spectrograms, in training of varied speed and with masks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from hf_tome.classifier import SHORTEST
+from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.media.sound import read_sound
 
 
@@ -19,17 +20,33 @@ class Spectrograms:
         extractor: an ASTFeatureExtractor. It pads what is shorter than its `max_length` and cuts what is longer.
         time_mask: the most frames that one mask covers, 0 for none.
         mel_mask: the most mel bins that one mask covers, 0 for none.
+        speed: sounds are played faster or slower by up to this share, in [0, 1). 0 for none.
+
+    Raises:
+        ToMeValueError: if `speed` is not.
     """
 
-    def __init__(self, extractor: Any, time_mask: int = 0, mel_mask: int = 0) -> None:
-        self.extractor, self.time_mask, self.mel_mask = extractor, time_mask, mel_mask
+    def __init__(self, extractor: Any, time_mask: int = 0, mel_mask: int = 0, speed: float = 0.0) -> None:
+        if not 0 <= speed < 1:
+            raise ToMeValueError(complaint("The speed varies by a share in [0, 1).", speed, "0.1 is usual."))
+        self.extractor, self.time_mask, self.mel_mask, self.speed = extractor, time_mask, mel_mask, speed
 
     def __call__(self, path: Path, chance: np.random.Generator | None, view: int = 0) -> dict[str, Tensor]:
         rate = self.extractor.sampling_rate
         wave, _ = read_sound(path, rate)
+        if chance is not None and self.speed:
+            wave = faster(wave, 1 + chance.uniform(-self.speed, self.speed))
         wave = np.pad(wave, (0, max(0, SHORTEST - len(wave))))
         values = self.extractor(wave, sampling_rate=rate, return_tensors="pt")["input_values"][0]  # (frames, mels)
         return {"input_values": values if chance is None else masked(values, chance, self.time_mask, self.mel_mask)}
+
+
+def faster(wave: np.ndarray, factor: float) -> np.ndarray:
+    """The waveform (samples,) played `factor` times as fast: shorter and higher (speed perturbation, Ko et al.,
+    Interspeech 2015)."""
+    import soxr
+
+    return soxr.resample(wave, factor, 1)
 
 
 def masked(spectrogram: Tensor, chance: np.random.Generator, time_mask: int, mel_mask: int) -> Tensor:

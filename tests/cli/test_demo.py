@@ -58,7 +58,7 @@ def test_demo_on_own_data(folder, tmp_path):
 
 
 def test_demo_names_a_broken_image(folder, tmp_path):
-    (folder / "broken.png").write_bytes(b"\x89PNG broken")
+    next(path for path in folder.iterdir() if path.is_dir()).joinpath("broken.png").write_bytes(b"\x89PNG broken")
     out = hf_tome("demo", "--model", VIT, "--data", str(folder), cwd=tmp_path, code=2)
     assert "broken.png" in out
 

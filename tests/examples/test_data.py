@@ -41,6 +41,8 @@ def test_spoken_digits_by_take_and_by_speaker(tmp_path: Path) -> None:
     write("spoken_digits.py", tmp_path, "fsdd.zip", "speakers", "--split", "speakers")
     assert names(tmp_path / "speakers/test/1") == ["theo_0.wav", "theo_7.wav"]
     assert names(tmp_path / "speakers/train/1") == ["george_0.wav", "george_7.wav"]
+    loudest = [np.abs(soundfile.read(file)[0]).max() for file in (tmp_path / "speakers").rglob("*.wav")]
+    assert np.allclose(loudest, 0.9, atol=1e-3)
 
 
 def test_mixtures_hold_one_to_three_digits(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from hf_tome import ToMeValueError
 from hf_tome.train.files import LabelledFiles, load_files, readable
@@ -30,9 +31,11 @@ def name_of(path: Path, chance: np.random.Generator | None, view: int) -> dict[s
 def test_a_folder_without_a_split_is_split_class_by_class(tmp_path: Path) -> None:
     for number in range(40):
         wave(tmp_path / ("dog" if number % 4 else "cat") / f"{number}.wav")
+    for seed in range(5):
+        _, held, _ = load_files(str(tmp_path), "audio", seed)
+        assert [sum(numbers == (label,) for _, numbers in held) for label in (0, 1)] == [1, 3]
     train, held, labels = load_files(str(tmp_path), "audio")
     assert labels == ["cat", "dog"]
-    assert [sum(numbers == (label,) for _, numbers in held) for label in (0, 1)] == [1, 3]
     assert len(train) == 36
     assert not {path for path, _ in train} & {path for path, _ in held}
     assert (train, held) == load_files(str(tmp_path), "audio")[:2]
@@ -70,6 +73,15 @@ def test_what_is_drawn_depends_on_seed_epoch_and_row_alone() -> None:
     assert len(set(first)) == 6
     data.set_epoch(1)
     assert not set(first) & {data[number]["x"][2].item() for number in range(6)}
+
+
+def test_workers_that_stay_draw_anew_in_each_epoch() -> None:
+    data = LabelledFiles(ROWS, name_of, 3, seed=5)
+    loader = DataLoader(data, batch_size=None, num_workers=1, persistent_workers=True)
+    for epoch in range(3):
+        data.set_epoch(epoch)
+        here = [data[number]["x"][2].item() for number in range(6)]
+        assert [item["x"][2].item() for item in loader] == here
 
 
 def test_views_follow_each_other() -> None:

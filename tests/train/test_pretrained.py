@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from cases import SMALL_VIDEO, SMALL_VIT
-from transformers import AutoModelForImageClassification, ViTMAEConfig, ViTMAEForPreTraining
+from transformers import (
+    AutoModelForImageClassification,
+    VideoMAEConfig,
+    VideoMAEForPreTraining,
+    ViTMAEConfig,
+    ViTMAEForPreTraining,
+)
 
 from hf_tome import ToMeValueError, apply_tome
 from hf_tome.train.pretrained import classifier, trained_by_mae
@@ -38,6 +44,24 @@ def test_a_masked_autoencoder_gives_its_encoder(tmp_path: Path) -> None:
     again = AutoModelForImageClassification.from_pretrained(tmp_path / "tuned")  # not as a ViTMAE
     assert again.config.id2label == {0: "cat", 1: "dog"}
     assert again.config.tome == {"r": 4, "prop_attn": False, "restore": True}
+
+
+def test_the_pretraining_of_a_videomae_gives_its_encoder(tmp_path: Path) -> None:
+    config = VideoMAEConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48, image_size=16, patch_size=8,
+        num_frames=4, decoder_hidden_size=32, decoder_num_hidden_layers=1, decoder_num_attention_heads=2,
+        decoder_intermediate_size=32, initializer_range=0.2,
+    )  # fmt: skip
+    saved = VideoMAEForPreTraining(config).eval()
+    saved.save_pretrained(tmp_path)
+    model = classifier(str(tmp_path), ["cat", "dog", "rain"], "video").eval()
+    clips = torch.randn(2, 4, 3, 16, 16)
+    with torch.no_grad():
+        every = torch.zeros(2, 8, dtype=torch.bool)
+        expected = saved.videomae(clips, bool_masked_pos=every).last_hidden_state
+        found = model.videomae(clips).last_hidden_state  # pyright: ignore
+        torch.testing.assert_close(found, expected)
+        assert apply_tome(model, r=2)(pixel_values=clips).logits.shape == (2, 3)
 
 
 def test_another_head_is_made_new(tmp_path: Path) -> None:

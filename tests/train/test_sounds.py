@@ -11,7 +11,7 @@ import torch
 from transformers import ASTFeatureExtractor
 
 from hf_tome import ToMeValueError
-from hf_tome.train.sounds import Spectrograms, masked
+from hf_tome.train.sounds import Spectrograms, faster, masked
 
 EXTRACTOR = ASTFeatureExtractor(sampling_rate=16000, num_mel_bins=32, max_length=64)
 
@@ -61,3 +61,29 @@ def test_no_mask_changes_nothing(tmp_path: Path) -> None:
     some = Spectrograms(EXTRACTOR, 40, 20)
     assert torch.equal(some(tmp_path / "a.wav", None)["input_values"], values)  # evaluation is never masked
     assert not torch.equal(some(tmp_path / "a.wav", np.random.default_rng(0))["input_values"], values)
+
+
+def test_faster_is_shorter_and_higher() -> None:
+    wave = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000).astype(np.float32)
+    quick = faster(wave, 1.25)
+    assert quick.dtype == np.float32
+    assert len(quick) == 12800
+    spectrum = np.abs(np.fft.rfft(quick))
+    assert spectrum.argmax() * 16000 / len(quick) == pytest.approx(550, abs=2)
+    assert np.abs(quick[100:-100]).max() == pytest.approx(1, abs=0.01)  # as loud as before
+
+
+def test_speed_varies_in_training_alone(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(8000) / 3), 16000)
+    read = Spectrograms(EXTRACTOR, speed=0.2)
+    plain = Spectrograms(EXTRACTOR)(tmp_path / "a.wav", None)["input_values"]
+    assert torch.equal(read(tmp_path / "a.wav", None)["input_values"], plain)
+    drawn = [read(tmp_path / "a.wav", np.random.default_rng(seed))["input_values"] for seed in range(20)]
+    silence = [int((each == each[-1]).all(1).sum()) for each in drawn]  # frames of padding
+    assert min(silence) < int((plain == plain[-1]).all(1).sum()) < max(silence)
+
+
+@pytest.mark.parametrize("speed", [-0.1, 1.0, float("nan")])
+def test_a_speed_that_is_none(speed: float) -> None:
+    with pytest.raises(ToMeValueError, match="share in"):
+        Spectrograms(EXTRACTOR, speed=speed)
