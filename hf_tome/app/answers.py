@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from hf_tome.classifier import Classifier, load_classifier
-from hf_tome.report.compare import Row, compare
+from hf_tome.report.measure import Measured, measure
 from hf_tome.show import Look, classifier_for, kind_of, look
 
 SCHEDULES = {"constant": 0.0, "decreasing": -1.0, "increasing": 1.0}  # inflection by name
-ROUNDS, LEAST, SECONDS = 30, 5, 1.0  # of a measurement: as many rounds as fit, but a few at least
+ROUNDS = 9  # of a measurement
 
 
 class Models:
@@ -56,21 +52,12 @@ def largest_r(plain: Look) -> int:
     return counts[0] // (len(counts) - 1)
 
 
-def timed(plain: Look, r: Any) -> list[Row]:
-    """The model without merging, then with it, by turns on this one input for about a second."""
-    inputs = plain.classifier.inputs([plain.medium])
-    return compare(plain.classifier.model, _again(inputs), [r])
+def timed(plain: Look, r: Any) -> list[Measured]:
+    """The model without merging, then with it, by turns on this one input."""
+    return measure(plain.classifier.model, plain.classifier.inputs([plain.medium]), [r], rounds=ROUNDS)
 
 
-def _again(inputs: dict[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], None]]:
-    start = time.perf_counter()
-    for done in range(ROUNDS):
-        if done >= LEAST and time.perf_counter() - start > SECONDS:
-            return
-        yield inputs, None
-
-
-def table(plain: Look, merged: Look, rows: list[Row] | None = None) -> str:
+def table(plain: Look, merged: Look, rows: list[Measured] | None = None) -> str:
     """Both side by side, in Markdown; `rows`, what `timed` gives, come later, as they take longer."""
     counts = [found.trace.token_counts for found in (plain, merged)]
     lines = [
@@ -88,10 +75,10 @@ def table(plain: Look, merged: Look, rows: list[Row] | None = None) -> str:
     return f"{text}\n\nTokens layer by layer: {', '.join(map(str, counts[1]))}.{note}"
 
 
-def _milliseconds(row: Row) -> str:
+def _milliseconds(row: Measured) -> str:
     return f"{1000 / row.per_second:.1f} ms"
 
 
-def _speed(row: Row) -> str:
+def _speed(row: Measured) -> str:
     low, high = row.spread
     return f"**{row.speedup:.2f}x** ({low:.2f} to {high:.2f})"

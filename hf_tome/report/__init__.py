@@ -3,7 +3,6 @@
 from hf_tome.core.drift import agreement, kl
 from hf_tome.core.macs import encoder_macs, mac_ratio
 from hf_tome.overhead import merging_share
-from hf_tome.report.compare import Row, compare
 from hf_tome.report.macs import counted_macs
 from hf_tome.report.measure import Measured, measure
 from hf_tome.report.memory import peak_memory
@@ -15,10 +14,8 @@ __all__ = [
     "Measured",
     "Outcome",
     "Report",
-    "Row",
     "Timing",
     "agreement",
-    "compare",
     "counted_macs",
     "encoder_macs",
     "kl",
