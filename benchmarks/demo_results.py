@@ -22,8 +22,8 @@ from hf_tome.report.table import markdown, speed
 HEADER = ("r", "accuracy", "same prediction as unmerged", "speed-up", "MAC ratio (limit)", "tokens left")
 CASES = {  # values of r, inputs in a batch, how often all of them are run
     "image": ([4, 8, 12, 16, 20], 50, 1),
-    "audio": ([8, 17, 27], 11, 6),
-    "video": ([25, 51, 75], 5, 3),
+    "audio": ([8, 17, 27], 11, 12),
+    "video": ([25, 51, 75], 5, 6),
 }
 
 

@@ -44,7 +44,7 @@ def test_data_is_small():
 @pytest.mark.parametrize(("modality", "least", "r"), [("audio", 0.7, 17), ("video", 0.9, 51)])
 def test_sounds_and_clips(modality, least, r):
     case = embedded_case(modality)
-    (inputs, labels), *_ = case.batches(len(case.media))
+    inputs, labels = case.inputs(case.samples.count), torch.as_tensor(case.samples.labels)
     with torch.inference_mode():
         plain = (case.model(**inputs).logits.argmax(-1) == labels).float().mean()
         merged = (apply_tome(case.model, r=r)(**inputs).logits.argmax(-1) == labels).float().mean()
