@@ -94,16 +94,16 @@ def numbers(row: Outcome) -> tuple[str, ...]:
 def equal(series: Series, found: dict[str, Any], command: str) -> str:
     """The three kinds of schedule beside each other, wherever their multiply-adds are matched."""
     header = ("MAC ratio", "schedule", "change of accuracy", "same prediction", "KL divergence")
-    cells, tried = [], 0
+    cells, tried = [], []
     for name in sorted((name for name in found if name.startswith("tuned/")), key=lambda each: int(each[6:])):
-        tried = found[name]["trials"]
+        tried.append(str(found[name]["trials"]))
         tuned = next(row for row in series["tuned"] if row.r == found[name]["r"])
         constant = next(row for row in series["constant"] if row.r == int(name[6:]))
         falling = min(series["decreasing"][1:], key=lambda row: abs(row.mac_ratio - constant.mac_ratio))
         for kind, row in {"constant": constant, "decreasing": falling, "tuned": tuned}.items():
             ratio, _, change, same, kl, _ = numbers(row)
             cells.append((ratio, kind, change, same, kl))
-    about = f"The tuned schedules are the best of {tried} on training images without labels, by KL divergence."
+    about = f"The tuned schedules are the best of {' and '.join(tried)} tries on training images, by KL divergence."
     return f"{markdown(header, cells)}\n\n{about} {source(found['vit'], command)}"
 
 
