@@ -22,7 +22,7 @@ def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str
 
     Args:
         report: of a sweep.
-        brief: leave out quartiles, divergence, latency and memory.
+        brief: for a narrow window, without quartiles, rate, divergence, latency and memory.
     """
     chosen = _columns(report, brief)
     return [name for name, _ in chosen], [[cell(row) for _, cell in chosen] for row in report.rows]
@@ -56,6 +56,7 @@ def _columns(report: Report, brief: bool) -> list[Column]:
         ("change", lambda row: "" if row.settings is None else _between(row.change, row.change_interval, "{:+.1f}")),
     ]
     rest: list[Column] = [
+        (f"{things}/s", lambda row: f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}"),
         ("KL", lambda row: f"{row.kl:.2g}"),
         (f"one {things[:-1]}", lambda row: f"{1000 * row.latency:.1f} ms"),
         ("memory", lambda row: f"{row.peak_bytes / 2**20:.0f} MiB"),
@@ -66,7 +67,6 @@ def _columns(report: Report, brief: bool) -> list[Column]:
         ("agreement", lambda row: f"{row.agreement:.1%}"),
         ("speed-up", lambda row: f"{row.speedup:.2f}x" if brief or row.settings is None else speed(row)),
         ("MAC ratio", lambda row: f"{row.mac_ratio:.2f}x"),
-        (f"{things}/s", lambda row: f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}"),
         *([] if brief else rest),
         ("tokens left", lambda row: f"{row.token_counts[-1]} of {row.token_counts[0]}"),
     ]

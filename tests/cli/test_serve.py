@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("app")
     settings = {**os.environ, "GRADIO_TEMP_DIR": str(folder), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "hf_tome", "app"]
-    with subprocess.Popen(command, env=settings, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores Ctrl-C
+    process = subprocess.Popen(command, env=settings, cwd=folder, stdout=subprocess.PIPE, text=True, preexec_fn=heed)
+    try:
         assert process.stdout is not None
         yield re.findall(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
         process.send_signal(signal.SIGINT)
         process.wait(60)
+    finally:
+        process.kill()
 
 
 @pytest.fixture
