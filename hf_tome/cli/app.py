@@ -9,6 +9,7 @@ from hf_tome.cli.demo import demo
 from hf_tome.cli.doctor import doctor
 from hf_tome.cli.families import families
 from hf_tome.cli.show import show
+from hf_tome.cli.study import study
 
 app = typer.Typer(
     name="hf-tome",
@@ -19,5 +20,6 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(show)
 app.command()(bench)
+app.command()(study)
 app.command()(families)
 app.command()(doctor)

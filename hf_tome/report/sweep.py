@@ -15,13 +15,13 @@ import transformers
 from torch.utils.data import DataLoader, Dataset
 
 from hf_tome.classifier import Classifier, load_classifier
-from hf_tome.config import ToMeConfig
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.report.outcome import Outcome, Report, outcomes
 from hf_tome.report.processes import Processes
-from hf_tome.report.runner import UNMERGED, Runner, Variants
+from hf_tome.report.runner import Runner
 from hf_tome.report.samples import Samples, samples_of
 from hf_tome.report.store import Cell, Store
+from hf_tome.report.variants import UNMERGED, Variants, keyed, place_of, variant_name
 
 if TYPE_CHECKING:
     from datasets import Dataset as Rows
@@ -34,6 +34,7 @@ def sweep(
     data: str | Path | Rows | Samples,
     variants: Sequence[Any],
     *,
+    against: Any = None,
     batch_size: int | None = None,
     store: Path | None = None,
     skip_bad_files: bool = False,
@@ -51,6 +52,7 @@ def sweep(
         model: hub name or folder of a classifier with its processor, or a `Classifier`. It comes back as it came.
         data: a folder, a data set of the hub, or a `datasets.Dataset`; see `samples_of`.
         variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+        against: one of the variants: what the changes are compared with. None: the unmerged model.
         batch_size: by default 32 images, 4 sounds or 2 clips.
         store: file that keeps what is finished. A call with the same model, data and batch size goes on from there,
             also with other variants. None: nothing is kept.
@@ -68,7 +70,8 @@ def sweep(
     classifier = model if isinstance(model, Classifier) else load_classifier(str(model))
     samples = data if isinstance(data, Samples) else samples_of(data, classifier, **options)
     size = batch_size or BATCHES[classifier.modality]
-    wanted = _variants(variants)
+    wanted = keyed(variants)
+    reference = 0 if against is None else place_of(against, wanted)
     plan = _Batches(classifier, samples, size, skip_bad_files)
     processes = Processes()
     runner = Runner(classifier.model, samples.several)
@@ -76,7 +79,8 @@ def sweep(
     try:
         _measure_costs(runner, wanted, plan, kept, processes)
         whole = _run(runner, wanted, plan, kept, processes, workers, progress)
-        report = _report(str(model) if not isinstance(model, Classifier) else "", classifier, samples, wanted, kept)
+        name = str(model) if not isinstance(model, Classifier) else ""
+        report = _report(name, classifier, samples, wanted, kept, reference)
         if not whole and not report.samples:
             raise KeyboardInterrupt
         return processes.shared(report)
@@ -168,7 +172,9 @@ def _as_read(loader: DataLoader) -> Iterator[Any]:
         raise ToMeValueError(f"{rule}{error} With skip_bad_files it is left out; finished batches are kept.") from error
 
 
-def _report(name: str, classifier: Classifier, samples: Samples, variants: Variants, kept: Store) -> Report:
+def _report(
+    name: str, classifier: Classifier, samples: Samples, variants: Variants, kept: Store, against: int
+) -> Report:
     """The rows of all batches that every variant has seen."""
     done, costs = kept.done(), kept.costs()
     batches = {batch for _, batch in done}
@@ -188,7 +194,7 @@ def _report(name: str, classifier: Classifier, samples: Samples, variants: Varia
         )
         for key, setting in variants.items()
     ]
-    seen = outcomes(rows, [kept.cells(key, whole) for key in variants], samples)
+    seen = outcomes(rows, [kept.cells(key, whole) for key in variants], samples, against)
     report.rows, report.samples = rows, len(seen)
     return report
 
@@ -206,24 +212,11 @@ def machine(classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def variant_name(setting: ToMeConfig) -> str:
-    """Its r, and what differs from the defaults."""
-    rest = {"prop_attn": setting.prop_attn, "restore": setting.restore}
-    changed = [f"{key} {'on' if on else 'off'}" for key, on in rest.items() if on is not {"restore": True}.get(key)]
-    return ", ".join([f"r={setting.r}", *changed])
-
-
-def _variants(given: Sequence[Any]) -> Variants:
-    settings = [each if isinstance(each, ToMeConfig) else ToMeConfig(r=each) for each in given]
-    if not settings:
-        raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
-    return {UNMERGED: None, **{json.dumps(each.to_dict(), sort_keys=True): each for each in settings}}
-
-
 def _fingerprint(classifier: Classifier, samples: Samples, size: int, runner: Runner) -> str:
     """Another one where model, processor, data, batches or numbers differ."""
     config: Any = runner.plain.config
-    known = [samples.fingerprint, size, str(runner.dtype), runner.device.type, transformers.__version__]
+    attention = config._attn_implementation
+    known = [samples.fingerprint, size, str(runner.dtype), runner.device.type, attention, transformers.__version__]
     settings = {key: value for key, value in config.to_dict().items() if key != "tome"}
     digest = hashlib.sha256(json.dumps([known, settings, str(classifier.processor)], default=str).encode())
     for tensor in runner.plain.state_dict().values():
