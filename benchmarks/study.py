@@ -19,7 +19,7 @@ from training import Results
 
 from hf_tome.classifier import load_classifier
 from hf_tome.study import NAMES, Study, Subject, embedded_subject, study
-from hf_tome.study.page import intro
+from hf_tome.study.page import measured
 from hf_tome.study.plot import plot
 from hf_tome.study.run import beyond
 from hf_tome.tune.space import Space
@@ -31,7 +31,7 @@ SUBJECTS = {
     "audio": "AST, 44 sounds",
     "video": "VideoMAE, 40 clips",
 }
-PROBED_IMAGES = 96
+PROBED_IMAGES = 64
 UNMEASURED = "not measured yet"
 console = Console()
 
@@ -47,7 +47,7 @@ def subject_of(name: str, vit: str | None) -> Subject:
 def kept(found: Study) -> dict[str, Any]:
     """What the page needs of a study."""
     return {
-        "intro": intro(found),
+        "measured": measured(found),
         "machine": machine(),
         "unmerged": found.report.rows[0].metric,
         "tables": {
@@ -102,7 +102,7 @@ def write_page(found: dict[str, Any]) -> None:
             if any(choice.paper for choice in table.choices):
                 rows.append((f"*{what}*", "", *counts))
         write_block(PAGE, table.name, markdown(("", "paper", *SUBJECTS.values()), rows))
-    lines = [f"- {found[name]['intro']} {found[name]['machine']}" for name in SUBJECTS if name in found]
+    lines = [f"- {found[name]['measured']} {found[name]['machine']}" for name in SUBJECTS if name in found]
     write_block(PAGE, "subjects", "\n".join(lines))
 
 

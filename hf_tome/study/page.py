@@ -10,7 +10,10 @@ from typing import Any
 from hf_tome.study.run import Study
 from hf_tome.study.tables import Table
 
-UNSURE = "The 95 % intervals are of the paired bootstrap, against the package's own choice (bold)."
+READING = (
+    "The drift is the mean KL divergence from the unmerged model, in thousandths of a nat. "
+    "The 95 % intervals are of the paired bootstrap, against the package's own choice (bold)."
+)
 
 
 def header(study: Study) -> tuple[str, ...]:
@@ -64,6 +67,11 @@ def markdown(study: Study) -> str:
 
 
 def intro(study: Study) -> str:
+    """What was measured, on what, and how the tables are read."""
+    return f"{measured(study)} {READING}"
+
+
+def measured(study: Study) -> str:
     """What was measured, on what."""
     report = study.report
     ratios = [row.mac_ratio for row in report.rows[1:]]
@@ -71,8 +79,7 @@ def intro(study: Study) -> str:
     unmerged = "" if report.rows[0].metric is None else f" Unmerged: {report.rows[0].metric:.1%} {report.metric}."
     return (
         f"{report.model} on {report.data}: {report.samples}{whole} samples, r={study.default.r}, "
-        f"MAC ratio of every choice {min(ratios):.2f}x to {max(ratios):.2f}x, {study.attention} attention.{unmerged} "
-        f"The drift is the mean KL divergence from the unmerged model, in thousandths of a nat. {UNSURE}"
+        f"MAC ratio of every choice {min(ratios):.2f}x to {max(ratios):.2f}x, {study.attention} attention.{unmerged}"
     )
 
 

@@ -8,6 +8,7 @@ from hf_tome.media.extra import extra
 from hf_tome.study.run import Study
 
 COLUMNS = 3
+DECADE = 10  # from such a ratio of drifts on, their axis is logarithmic
 
 
 def plot(study: Study, out: Path) -> None:
@@ -33,8 +34,13 @@ def plot(study: Study, out: Path) -> None:
         axes.axvline(1000 * usual, color="tab:orange", linewidth=1, linestyle=":", zorder=0)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.invert_yaxis()
-        if min(row.kl for row in study.rows(table)) > 0:
+        drifts = [row.kl for row in study.rows(table)]
+        if 0 < DECADE * min(drifts) < max(drifts):
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
+        else:
+            axes.set_xlim(left=0)
         axes.set_title(table.title + (f" ({table.source})" if table.source else ""), fontsize=9)
         axes.set_xlabel("drift, nats / 1000", fontsize=8)
         axes.tick_params(axis="x", labelsize=8)
