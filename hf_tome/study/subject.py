@@ -41,7 +41,13 @@ def embedded_subject(modality: str = "image", limit: int | None = None, attentio
     if modality == "image":
         images, labels = embedded_images()
         images, labels = images[:limit], labels[:limit]
-        samples = Samples("Fashion-MNIST", f"embedded {len(images)}", images.__getitem__, labels, len(images))
+        samples = Samples(
+            name="Fashion-MNIST",
+            fingerprint=f"embedded {len(images)}",
+            read=images.__getitem__,
+            labels=labels,
+            count=len(images),
+        )
         return Subject(names[modality], load_classifier(VIT, attention), samples)
     model, data, name = FOLDERS[modality]
     classifier = load_classifier(model, attention)

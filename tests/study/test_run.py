@@ -29,7 +29,9 @@ def subject() -> Subject:
     chance = np.random.default_rng(0)
     side = SMALL_VIT.family.settings["image_size"]
     pictures = [Image.fromarray(chance.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(COUNT)]
-    samples = Samples("noise", "noise", pictures.__getitem__, np.arange(COUNT) % 5, COUNT)
+    samples = Samples(
+        name="noise", fingerprint="noise", read=pictures.__getitem__, labels=np.arange(COUNT) % 5, count=COUNT
+    )
     processor = ViTImageProcessorPil(size={"height": side, "width": side})
     return Subject("small", Classifier(SMALL_VIT.build(implementation="eager").eval(), processor, "image"), samples)
 
