@@ -27,7 +27,6 @@ def max_merge(tokens: int, protected: int) -> int:
     return max(0, (tokens - protected) // 2)
 
 
-@torch.no_grad()
 def match_bipartite(
     metric: Float[Tensor, "batch tokens channels"],
     r: int,
