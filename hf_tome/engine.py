@@ -115,8 +115,8 @@ def merge_before_mlp(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...
         if frame.metric is None:
             rule = "The keys of a layer must pass through transformers' attention interface before its second norm."
             raise UnsupportedModelError(complaint(rule, "an attention that computes by itself", "Use the plain model."))
-        compared = {"x": args[0].detach(), "x_pre": frame.entering.detach()}
-        frame.record.decide(compared.get(frame.record.recipe.metric, frame.metric), frame.attention)
+        by = {"x": args[0], "x_pre": frame.entering}.get(frame.record.recipe.metric)
+        frame.record.decide(frame.metric if by is None else by.detach(), frame.attention)
         frame.metric = frame.attention = None
     merged = frame.record.merge(args[0])
     if not frame.record.combine.shifts:

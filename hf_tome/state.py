@@ -72,6 +72,7 @@ class LayerRecord:
         protected: tokens at the front that never merge.
         prop_attn: whether log-size is added to the attention.
         recipe: the options of the merge.
+        combine: what a group becomes in this layer.
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
@@ -85,16 +86,12 @@ class LayerRecord:
     protected: int
     prop_attn: bool
     recipe: Recipe
+    combine: Combine
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
     plan: MergePlan | None = None
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
-
-    @property
-    def combine(self) -> Combine:
-        """What a group becomes."""
-        return self.recipe.combine(self.layer)
 
     def decide(
         self,
@@ -194,7 +191,7 @@ class Forward:
             self.sizes = _fitting(self.sizes, hidden_states)
         wanted = site.schedule.wanted(layer, site.layers, tokens - site.protected)
         r = min(wanted, max_merge(tokens, site.protected))
-        told = layer, site.layers, site.protected, site.prop_attn, site.recipe
+        told = layer, site.layers, site.protected, site.prop_attn, site.recipe, site.recipe.combine(layer)
         return LayerRecord(r, *told, self.sizes, self.padding)
 
     def leave(self, record: LayerRecord) -> None:

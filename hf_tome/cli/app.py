@@ -11,6 +11,7 @@ from hf_tome.cli.evaluate import evaluate
 from hf_tome.cli.families import families
 from hf_tome.cli.serve import serve
 from hf_tome.cli.show import show
+from hf_tome.cli.study import study
 from hf_tome.cli.tune import tune
 
 app = typer.Typer(
@@ -25,5 +26,6 @@ app.command("app")(serve)
 app.command("eval")(evaluate)
 app.command()(bench)
 app.command()(tune)
+app.command()(study)
 app.command()(families)
 app.command()(doctor)

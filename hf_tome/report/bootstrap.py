@@ -30,9 +30,9 @@ def standard_errors(
     return np.std([statistics(counts) for counts in drawn], axis=0, ddof=1)
 
 
-def accuracies(correct: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The accuracies (k,) of k variants, of `correct` (k, samples), as a function of the draws."""
-    return lambda counts: correct @ counts / counts.sum()
+def means(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The means (k,) of `values` (k, samples), as a function of the draws; of what is correct, the accuracies."""
+    return lambda counts: values @ counts / counts.sum()
 
 
 def average_precisions(scores: list[np.ndarray], labels: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -17,11 +17,10 @@ from hf_tome.core.macs import encoder_macs, mac_ratio
 from hf_tome.report.memory import peak_memory
 from hf_tome.report.store import Cell
 from hf_tome.report.timing import turned
+from hf_tome.report.variants import UNMERGED, Variants
 from hf_tome.trace import trace_tome
 
 Inputs = dict[str, Tensor]
-Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
-UNMERGED = "unmerged"
 
 
 class Runner:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,14 +13,14 @@ import transformers
 from torch.utils.data import DataLoader
 
 from hf_tome.classifier import Classifier, load_classifier, placed
-from hf_tome.config import ToMeConfig
-from hf_tome.errors import ToMeError, ToMeValueError, complaint
+from hf_tome.errors import ToMeError, ToMeValueError
 from hf_tome.report.batches import Batches
 from hf_tome.report.outcome import Outcome, Report, outcomes
 from hf_tome.report.processes import Processes
-from hf_tome.report.runner import UNMERGED, Runner, Variants
+from hf_tome.report.runner import Runner
 from hf_tome.report.samples import Samples, samples_of
 from hf_tome.report.store import Cell, Store, run_of
+from hf_tome.report.variants import UNMERGED, Variants, keyed, place_of, variant_name
 
 if TYPE_CHECKING:
     from datasets import Dataset as Rows
@@ -35,6 +34,7 @@ def sweep(
     data: str | Path | Rows | Samples,
     variants: Sequence[Any],
     *,
+    against: Any = None,
     batch_size: int | None = None,
     store: Path | None = None,
     skip_bad_files: bool = False,
@@ -52,6 +52,7 @@ def sweep(
         model: hub name or folder of a classifier with its processor, or a `Classifier`. It comes back as it came.
         data: a folder, a data set of the hub, or a `datasets.Dataset`; see `samples_of`.
         variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+        against: one of the variants: what the changes are compared with. None: the unmerged model.
         batch_size: by default 32 images, 4 sounds or 2 clips.
         store: file that keeps what is finished. A call with the same model, data and batch size goes on from there,
             also with other variants. None: nothing is kept.
@@ -75,7 +76,8 @@ def sweep(
         placed(classifier.model, processes.device)
     samples = data if isinstance(data, Samples) else samples_of(data, classifier, **options)
     size = batch_size or BATCHES[classifier.modality]
-    wanted = _variants(variants)
+    wanted = keyed(variants)
+    reference = 0 if against is None else place_of(against, wanted)
     plan = Batches(classifier, samples, size, skip_bad_files)
     runner = Runner(classifier.model, samples.several)
     kept = Store(store if processes.main else None, _fingerprint(classifier, samples, size, runner))
@@ -83,7 +85,7 @@ def sweep(
     try:
         _measure_costs(runner, wanted, plan, kept, processes, bar)
         whole = _run(runner, wanted, plan, kept, processes, workers, bar)
-        report = _report(plan, wanted, kept, whole, processes.count)
+        report = _report(plan, wanted, kept, whole, processes.count, reference)
         if not whole and not report.samples:
             raise KeyboardInterrupt
         return processes.shared(report)
@@ -144,7 +146,7 @@ def _as_read(loader: DataLoader) -> Iterator[Any]:
         raise ToMeValueError(f"{rule}{error} With skip_bad_files it is left out; finished batches are kept.") from error
 
 
-def _report(plan: Batches, variants: Variants, kept: Store, whole: bool, processes: int) -> Report:
+def _report(plan: Batches, variants: Variants, kept: Store, whole: bool, processes: int, against: int) -> Report:
     """The rows of all batches that every variant has seen."""
     classifier, samples = plan.classifier, plan.samples
     done, costs = kept.done(), kept.costs()
@@ -172,7 +174,8 @@ def _report(plan: Batches, variants: Variants, kept: Store, whole: bool, process
         )
         for key, setting in variants.items()
     ]
-    report.samples = len(outcomes(report.rows, [kept.cells(key, seen_by_all) for key in variants], samples))
+    cells = [kept.cells(key, seen_by_all) for key in variants]
+    report.samples = len(outcomes(report.rows, cells, samples, against))
     reached = samples.count if whole else sum(len(plan.numbers(batch)) for batch in seen_by_all)
     report.left_out = reached - report.samples
     return report
@@ -193,23 +196,10 @@ def machine(classifier: Classifier, processes: int = 1) -> dict[str, Any]:
     }
 
 
-def variant_name(setting: ToMeConfig) -> str:
-    """Its r, and what differs from the defaults."""
-    plain, words = ToMeConfig(r=setting.r).to_dict(), {True: "on", False: "off"}
-    changed = {key: value for key, value in setting.to_dict().items() if value != plain.get(key)}
-    return ", ".join([f"r={setting.r}", *(f"{key}={words.get(value, value)}" for key, value in changed.items())])
-
-
-def _variants(given: Sequence[Any]) -> Variants:
-    settings = [each if isinstance(each, ToMeConfig) else ToMeConfig(r=each) for each in given]
-    if not settings:
-        raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
-    return {UNMERGED: None, **{json.dumps(each.to_dict(), sort_keys=True): each for each in settings}}
-
-
 def _fingerprint(classifier: Classifier, samples: Samples, size: int, runner: Runner) -> str:
     """Another one where model, processor, data, batches or numbers differ."""
     config: Any = runner.plain.config
-    known = [samples.fingerprint, size, str(runner.dtype), runner.device.type, transformers.__version__]
+    attention = config._attn_implementation
+    known = [samples.fingerprint, size, str(runner.dtype), runner.device.type, attention, transformers.__version__]
     settings = {key: value for key, value in config.to_dict().items() if key != "tome"}
     return run_of([known, settings, str(classifier.processor)], runner.plain.state_dict().values())

@@ -39,12 +39,13 @@ def layer(
     matching: str, distance: str, partition: str, *, seed: int = 0, batch: int = 2, tokens: int = 13, r: int = 3,
     protected: int = 1, padding: bool = False, dtype: torch.dtype = torch.float64,
 ) -> tuple[Given, Recipe]:  # fmt: skip
-    """A random layer; with padding, the samples end in different places."""
+    """A random layer; with padding, some mergeable tokens of each sample are padding, anywhere."""
     generator = torch.Generator().manual_seed(seed)
     sizes = torch.randint(1, 5, (batch, tokens), generator=generator).double()
     if padding:
         for sample in range(batch):
-            sizes[sample, protected + 1 + (seed + 3 * sample) % (tokens - protected) :] = 0
+            places = protected + torch.randperm(tokens - protected, generator=generator)
+            sizes[sample, places[1 + (seed + 3 * sample) % (tokens - protected) :]] = 0
     drawn = seed % 7 if partition == "random" or matching == "random_prune" else 0
     recipe = Recipe.of("k", "mean", distance, partition, matching, None, drawn)
     metric = torch.randn(batch, tokens, 6, generator=generator, dtype=torch.float64).to(dtype)
@@ -106,6 +107,25 @@ def test_matchings_equal_the_oracle(
     assert plan.leaders[:, :protected].tolist() == [list(range(protected))] * 2
     both = torch.cat([plan.leaders, plan.joiners], dim=1).sort(dim=1).values
     assert both.tolist() == [list(range(mergeable + protected))] * 2
+
+
+def test_kmeans_iterates_five_times() -> None:
+    """On tokens on a line, of a seed with which four and six iterations end elsewhere."""
+    tokens, recipe = layer("kmeans", "euclidean", "alternating", seed=5, batch=1, tokens=41, r=20)
+    tokens = replace(tokens, metric=tokens.metric[..., :1])
+    (expected,) = samples(tokens, "euclidean", "alternating")
+    found = [members(slow.kmeans(expected, iterations)) for iterations in (4, 5, 6)]
+    assert members(joins(recipe.matching(tokens), 0)) == found[1]
+    assert found[0] != found[1] != found[2]
+
+
+def test_real_tokens_take_the_place_of_empty_clusters() -> None:
+    """Of equal tokens all are in one cluster; padding must not stay for the others."""
+    tokens, recipe = layer("kmeans", "euclidean", "alternating", batch=1, tokens=13, r=4)
+    sizes = torch.ones(1, 13, dtype=torch.float64)
+    sizes[0, [2, 5, 7, 9]] = 0
+    alike = replace(tokens, metric=torch.ones_like(tokens.metric), sizes=sizes, padded=sizes == 0)
+    assert set(joins(recipe.matching(alike), 0)) == {2, 5, 7, 9}
 
 
 @pytest.mark.parametrize("how", list(COMBINES))

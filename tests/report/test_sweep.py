@@ -18,6 +18,7 @@ from hf_tome import ToMeConfig, ToMeValueError, apply_tome
 from hf_tome.classifier import Classifier
 from hf_tome.metrics.ranking import Ranking
 from hf_tome.report.sweep import sweep
+from hf_tome.report.variants import variant_name
 
 COUNT, BATCH = 11, 4
 VARIANTS = [6, ToMeConfig(r=6, prop_attn=False)]
@@ -129,3 +130,25 @@ def test_precision_of_a_draw_is_that_of_scikit_learn(seed: int) -> None:
     counts = np.bincount(chance.integers(40, size=40), minlength=40)
     expected = average_precision_score(labels, scores, sample_weight=counts)
     assert Ranking(scores, labels).precision(counts) == pytest.approx(expected, abs=1e-12)
+
+
+def test_changes_against_a_variant(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    report = sweep(classifier, data, VARIANTS, against=6, batch_size=BATCH, progress=False)
+    plain = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
+    for row, other in zip(report.rows, plain.rows, strict=True):
+        assert (row.metric, row.kl) == (other.metric, other.kl)
+        assert row.change == pytest.approx((row.metric or 0) - (report.rows[1].metric or 0))
+        assert row.kl_change == pytest.approx(row.kl - report.rows[1].kl)
+        assert row.kl_change_interval[0] <= row.kl_change <= row.kl_change_interval[1]
+        assert (other.change, other.kl_change) == pytest.approx((other.metric - plain.rows[0].metric, other.kl))  # pyright: ignore
+    assert report.rows[1].change_interval == report.rows[1].kl_change_interval == (0, 0)
+    with pytest.raises(ToMeValueError, match="one of the variants"):
+        sweep(classifier, data, VARIANTS, against=7, batch_size=BATCH, progress=False)
+
+
+def test_names_say_what_differs_from_the_defaults() -> None:
+    assert variant_name(ToMeConfig(8)) == "r=8"
+    assert variant_name(ToMeConfig(8, False, matching="pitome")) == "r=8, prop_attn=off, matching=pitome"
+    assert variant_name(ToMeConfig(8, partition="random", seed=1)) == "r=8, partition=random, seed=1"
+    assert variant_name(ToMeConfig(8, combine=["mean", "max"])) == "r=8, combine=['mean', 'max']"

@@ -6,7 +6,7 @@ from hf_tome.core.combine import COMBINES
 from hf_tome.core.matchings.bipartite import bipartite, kth
 from hf_tome.core.matchings.greedy import greedy
 from hf_tome.core.matchings.kmeans import kmeans
-from hf_tome.core.matchings.matching import Matching, Plan
+from hf_tome.core.matchings.matching import Matching, Plan, checked
 from hf_tome.core.matchings.pitome import pitome
 from hf_tome.core.matchings.prune import attention_prune, evit, random_prune
 from hf_tome.core.registry import Registry
@@ -48,4 +48,6 @@ def register_matching(name: str, plan: Plan, *, combine: str = "weighted_mean", 
     if not callable(plan):
         raise ToMeTypeError(complaint("A matching is a function of a Given.", shown(plan), "Pass a function."))
     COMBINES[combine]
-    MATCHINGS.register(name, Matching(plan, combine=combine, attention=attention, partitioned=True, draws=True))
+    MATCHINGS.register(
+        name, Matching(checked(plan), combine=combine, attention=attention, partitioned=True, draws=True)
+    )

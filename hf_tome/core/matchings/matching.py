@@ -35,19 +35,32 @@ class Matching:
     draws: bool = False
 
     def __call__(self, given: Given) -> MergePlan | None:
-        """The plan, its form checked: `plan` may be a user's.
+        """The plan for these tokens."""
+        return self.plan(given)
 
-        Raises:
-            ToMeTypeError, ToMeValueError: if it is none for these tokens.
-        """
-        plan = self.plan(given)
-        if plan is None:
-            return None
-        rule = "A matching returns a MergePlan in which each token is a leader or a joiner, or None."
-        cure = "MergePlan.joining(joiners, onto, given.tokens) makes one."
-        if not isinstance(plan, MergePlan):
-            raise ToMeTypeError(complaint(rule, shown(plan), cure))
-        leaders, joiners, targets = (tuple(index.shape) for index in (plan.leaders, plan.joiners, plan.targets))
-        if (leaders[0], leaders[1] + joiners[1]) != tuple(given.metric.shape[:2]) or joiners != targets:
-            raise ToMeValueError(complaint(rule, f"leaders {leaders}, joiners {joiners}, targets {targets}", cure))
-        return plan
+
+def checked(plan: Plan) -> Plan:
+    """A user's matching, with a look at what it returns. Those of the package need none."""
+
+    def checks(given: Given) -> MergePlan | None:
+        found = plan(given)
+        if found is not None:
+            _check(found, given)
+        return found
+
+    return checks
+
+
+def _check(plan: MergePlan, given: Given) -> None:
+    """Refuse what is no plan for these tokens.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if it is none.
+    """
+    rule = "A matching returns a MergePlan in which each token is a leader or a joiner, or None."
+    cure = "MergePlan.joining(joiners, onto, given.tokens) makes one."
+    if not isinstance(plan, MergePlan):
+        raise ToMeTypeError(complaint(rule, shown(plan), cure))
+    leaders, joiners, targets = (tuple(index.shape) for index in (plan.leaders, plan.joiners, plan.targets))
+    if (leaders[0], leaders[1] + joiners[1]) != tuple(given.metric.shape[:2]) or joiners != targets:
+        raise ToMeValueError(complaint(rule, f"leaders {leaders}, joiners {joiners}, targets {targets}", cure))

@@ -1,4 +1,4 @@
-"""Energy-based matching that protects what is informative (PiToMe, arXiv 2405.16148; from the paper's text alone)."""
+"""Energy-based matching that protects what is informative (PiToMe, arXiv 2405.16148, section 3.2; from its text)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ WIDEST_MARGIN = 0.9  # in the first layer; it falls to 0 behind the last
 
 
 def pitome(given: Given) -> MergePlan:
-    """Only the 2 r tokens of the highest energy may merge. By turns they are sources and destinations; all r merge."""
+    """Only the 2 r tokens of the highest energy may merge. By turns they are sources and destinations; all r merge.
+
+    The paper compares whole keys, which is `heads="concat"`.
+    """
     padded = given.padded
     energy = _energy(given)
     if padded is not None:
@@ -31,10 +34,10 @@ def pitome(given: Given) -> MergePlan:
 
 
 def _energy(given: Given) -> Float[Tensor, "batch tokens"]:
-    """How much each token is like the others: the mean of f(cosine) over them.
+    """How much each token is like the others: the mean of f(cosine) over them (PiToMe, equation 4, with alpha = 1).
 
     f(x) is x from the margin on, and exp(x - margin) - 1 below, which falls quickly to -1: tokens that are not alike
-    should count against it. Holds all scores.
+    should count against it. A token counts itself too, which adds the same to each. Holds all scores.
     """
     margin = WIDEST_MARGIN * (1 - given.layer / given.layers)
     cosines = given.distance(given.metric, given.metric, None)  # (batch, tokens, tokens)

@@ -1,0 +1,127 @@
+"""A study for people: Markdown, a plot, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hf_tome.report.table import markdown as markdown_table
+from hf_tome.study.run import Study
+from hf_tome.study.tables import Table
+
+READING = (
+    "The drift is the mean KL divergence from the unmerged model, in thousandths of a nat. "
+    "The 95 % intervals are of the paired bootstrap, against the package's own choice (bold)."
+)
+
+
+def header(study: Study) -> tuple[str, ...]:
+    """The columns of each table."""
+    judged = (study.report.metric, "against the default") if study.report.metric else ()
+    return "", "paper", *judged, "drift", "against the default", "speed-up"
+
+
+def cells(study: Study, table: Table) -> list[tuple[str, ...]]:
+    """The rows of a table, best in the paper first; the drift is in thousandths of a nat."""
+    found = []
+    for choice, row in zip(table.choices, study.rows(table), strict=True):
+        default = row.settings == study.default.to_dict()
+        judged = ()
+        if row.metric is not None and row.change is not None and row.change_interval is not None:
+            change = "" if default else _change(row.change, row.change_interval, 100)
+            judged = (f"{row.metric:.1%}", change)
+        found.append(
+            (
+                f"**{choice.name}**" if default else choice.name,
+                "" if choice.paper is None else str(choice.paper),
+                *judged,
+                f"{1000 * row.kl:.2g}",
+                "" if default else _change(row.kl_change, row.kl_change_interval, 1000),
+                f"{row.speedup:.2f}x",
+            )
+        )
+    return found
+
+
+def verdict(study: Study, table: Table) -> str:
+    """How far the order of the choices is the paper's."""
+    right, pairs = study.order(table)
+    if not pairs:
+        return "No paper gives figures for these."
+    sides, sure = study.certain(table)
+    return (
+        f"By drift, {right} of {pairs} pairs are in the order of {table.source}. "
+        f"{sure} of the choices differ from the default beyond chance; {sides} of them to the paper's side."
+    )
+
+
+def markdown(study: Study) -> str:
+    """All tables, with what they were measured on."""
+    parts = [intro(study)]
+    for table in study.tables:
+        rows = markdown_table(header(study), cells(study, table))
+        parts.append(f"## {table.title}\n\n{rows}\n\n{verdict(study, table)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def intro(study: Study) -> str:
+    """What was measured, on what, and how the tables are read."""
+    return f"{measured(study)} {READING}"
+
+
+def measured(study: Study) -> str:
+    """What was measured, on what."""
+    report = study.report
+    ratios = [row.mac_ratio for row in report.rows[1:]]
+    whole = "" if report.samples == report.total else f" of {report.total}"
+    unmerged = "" if report.rows[0].metric is None else f" Unmerged: {report.rows[0].metric:.1%} {report.metric}."
+    return (
+        f"{report.model} on {report.data}: {report.samples}{whole} samples, r={study.default.r}, "
+        f"MAC ratio of every choice {min(ratios):.2f}x to {max(ratios):.2f}x, {study.attention} attention.{unmerged}"
+    )
+
+
+def plain(study: Study) -> dict[str, Any]:
+    """All of it for JSON."""
+    report = asdict(study.report)
+    rows = report.pop("rows")
+    return {
+        **report,
+        "attention": study.attention,
+        "default": study.default.to_dict(),
+        "unmerged": rows[0],
+        "tables": [
+            {
+                "name": table.name,
+                "title": table.title,
+                "source": table.source,
+                "order": study.order(table),
+                "certain": study.certain(table),
+                "rows": [
+                    {"choice": choice.name, "paper": choice.paper, **asdict(row)}
+                    for choice, row in zip(table.choices, study.rows(table), strict=True)
+                ],
+            }
+            for table in study.tables
+        ],
+    }
+
+
+def write(study: Study, folder: Path) -> None:
+    """study.md, study.json and study.png in a folder that exists.
+
+    Raises:
+        MissingExtraError: if matplotlib is missing, after the other two are written.
+    """
+    from hf_tome.study.plot import plot
+
+    (folder / "study.json").write_text(json.dumps(plain(study), indent=1) + "\n")
+    (folder / "study.md").write_text(f"# Study\n\n{markdown(study)}\n![Drift of each choice](study.png)\n")
+    plot(study, folder / "study.png")
+
+
+def _change(value: float, interval: tuple[float, float], scale: float) -> str:
+    low, high = interval
+    return f"{scale * value:+.2g} ({scale * low:.2g} to {scale * high:.2g})"

@@ -1,0 +1,132 @@
+"""A study against a plain loop and scipy; gone on with; without labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cases import SMALL_VIT
+from PIL import Image
+from scipy.stats import kendalltau
+from transformers import ViTImageProcessorPil
+
+from hf_tome import ToMeConfig, ToMeValueError, UnsupportedAttentionError, apply_tome
+from hf_tome.classifier import Classifier
+from hf_tome.report.samples import Samples
+from hf_tome.study import NAMES, Subject, study
+from hf_tome.study.page import markdown, plain, write
+
+COUNT, BATCH, R = 11, 4, 5
+
+
+@pytest.fixture
+def subject() -> Subject:
+    chance = np.random.default_rng(0)
+    side = SMALL_VIT.family.settings["image_size"]
+    pictures = [Image.fromarray(chance.integers(0, 256, (side, side, 3), np.uint8)) for _ in range(COUNT)]
+    samples = Samples("noise", "noise", None, "noise", pictures.__getitem__, np.arange(COUNT) % 5, COUNT)
+    processor = ViTImageProcessorPil(size={"height": side, "width": side})
+    return Subject("small", Classifier(SMALL_VIT.build(implementation="eager").eval(), processor, "image"), samples)
+
+
+def run(subject: Subject, *only: str, **options: Any) -> Any:
+    return study(subject, r=R, only=only, batch_size=BATCH, progress=False, **options)
+
+
+def logits(subject: Subject, setting: ToMeConfig) -> np.ndarray:
+    model = apply_tome(SMALL_VIT.build(implementation="eager").eval(), config=setting)
+    pictures = [subject.samples.read(number) for number in range(COUNT)]
+    with torch.no_grad():
+        return model(**subject.classifier.inputs(pictures)).logits.double().numpy()
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def test_it_is_a_plain_loop(subject: Subject) -> None:
+    found = run(subject, "matching")
+    (table,) = found.tables
+    plain_logits, default = logits(subject, ToMeConfig(0)), logits(subject, ToMeConfig(R))
+
+    def drift(each: np.ndarray) -> np.ndarray:
+        p, q = log_softmax(plain_logits), log_softmax(each)
+        return (np.exp(p) * (p - q)).sum(-1)
+
+    papers, drifts = [], []
+    for choice, row in zip(table.choices, found.rows(table), strict=True):
+        each = logits(subject, choice.setting)
+        right = each.argmax(-1) == subject.samples.labels
+        assert row.metric == pytest.approx(right.mean(), abs=1e-12)
+        assert row.change == pytest.approx(right.mean() - (default.argmax(-1) == subject.samples.labels).mean())
+        assert row.kl == pytest.approx(drift(each).mean(), rel=1e-3)
+        difference = drift(each) - drift(default)
+        assert row.kl_change == pytest.approx(difference.mean(), rel=1e-3, abs=1e-9)
+        low, high = row.kl_change_interval
+        spread = 1.96 * difference.std() / COUNT**0.5  # what the bootstrap's error is for many draws
+        assert high - low == pytest.approx(2 * spread, rel=0.2, abs=1e-9)
+        assert row.mac_ratio == found.report.rows[1].mac_ratio > 1
+        if choice.paper is not None:
+            papers.append(choice.paper)
+            drifts.append(drift(each).mean())
+    right, pairs = found.order(table)
+    assert (2 * right - pairs) / pairs == pytest.approx(-kendalltau(papers, drifts).statistic)
+
+
+def test_what_reads_attention_needs_eager_attention(subject: Subject) -> None:
+    model: Any = subject.classifier.model
+    model.set_attn_implementation("sdpa")
+    assert run(subject, "heads").attention == "sdpa"
+    with pytest.raises(UnsupportedAttentionError, match="eager"):
+        run(subject, "matching")
+    assert not hasattr(model.vit, "_tome")
+
+
+def test_it_goes_on_where_it_was(subject: Subject, tmp_path: Path) -> None:
+    read: list[int] = []
+    counted = replace(subject.samples, read=lambda number: (read.append(number), subject.samples.read(number))[1])
+    watched = replace(subject, samples=counted)
+    first = run(watched, "metric", store=tmp_path / "store")
+    read.clear()
+    again = run(watched, "metric", store=tmp_path / "store")
+    assert read == [0]  # for the size of its inputs
+    assert markdown(again) == markdown(first)
+    more = run(watched, "metric", "combine", store=tmp_path / "store")
+    assert more.rows(more.tables[0])[1].seconds == first.rows(first.tables[0])[1].seconds
+
+
+def test_certain_differences_are_counted_by_side(subject: Subject) -> None:
+    found = run(subject, "distance")
+    (table,) = found.tables
+    by_name = {choice.name: row for choice, row in zip(table.choices, found.rows(table), strict=True)}
+    changes = {"euclidean": (-1.0, -2.0, -0.5), "dot": (-1.0, -2.0, -0.5), "softmax": (1.0, -0.5, 2.0)}
+    for name, (change, low, high) in changes.items():
+        by_name[name].kl_change, by_name[name].kl_change_interval = change, (low, high)
+    assert found.certain(table) == (1, 2)  # euclidean as in the paper, dot against it, softmax by chance
+
+
+def test_without_labels_the_drift_alone_is_told(subject: Subject, tmp_path: Path) -> None:
+    found = run(replace(subject, samples=replace(subject.samples, labels=None)), "heads")
+    write(found, tmp_path)
+    page = (tmp_path / "study.md").read_text()
+    assert "|  | paper | drift | against the default | speed-up |" in page
+    assert "accuracy" not in page
+    assert Image.open(tmp_path / "study.png").width > 1000
+
+
+def test_everything_is_in_the_json(subject: Subject) -> None:
+    found = json.loads(json.dumps(plain(run(subject, *NAMES))))
+    assert [table["name"] for table in found["tables"]][-1] == "method"
+    assert found["unmerged"]["kl"] == 0
+    rows = [row for table in found["tables"] for row in table["rows"]]
+    assert all(row["mac_ratio"] == pytest.approx(found["tables"][0]["rows"][0]["mac_ratio"], rel=0.02) for row in rows)
+
+
+def test_merging_nothing_is_refused(subject: Subject) -> None:
+    with pytest.raises(ToMeValueError, match="merges tokens"):
+        study(subject, r=0, progress=False)
