@@ -32,7 +32,7 @@ SUBJECTS = {
     "audio": "AST, 44 sounds",
     "video": "VideoMAE, 40 clips",
 }
-PROBED_IMAGES = 64
+PROBED_IMAGES = 160
 UNMEASURED = "not measured yet"
 console = Console()
 

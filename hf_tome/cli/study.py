@@ -38,6 +38,7 @@ def study(
     from transformers.utils import logging
 
     from hf_tome.errors import ToMeValueError, complaint
+    from hf_tome.report.export import open_folder
     from hf_tome.study import NAMES, READ_ATTENTION, embedded_subject, own_subject
     from hf_tome.study import study as run
     from hf_tome.study.page import intro, verdict, write
@@ -47,7 +48,7 @@ def study(
         raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))
     logging.disable_progress_bar()
     console = Console()
-    make_folder(out)
+    open_folder(out, "study.md")
     only = [name.strip() for name in tables.split(",")] if tables else NAMES
     told = limit, "eager" if set(only) & set(READ_ATTENTION) else None
     subject = own_subject(model, data, *told) if model or data else embedded_subject(modality or "image", *told)
@@ -59,21 +60,6 @@ def study(
     write(found, out)
     console.print("* differs from the default (bold) beyond chance: 0 lies outside the 95 % bootstrap interval.")
     console.print(f"Written: {out}/study.md, study.json and study.png", highlight=False, soft_wrap=True)
-
-
-def make_folder(out: Path) -> None:
-    """The folder, made where there is none, before any work is done.
-
-    Raises:
-        ToMeValueError: if that cannot be.
-    """
-    from hf_tome.errors import ToMeValueError, complaint
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        rule = "--out is a folder that can be made and written to."
-        raise ToMeValueError(complaint(rule, f"{out} ({error.strerror})", "Choose another.")) from error
 
 
 def grid(found: Study, table: Table) -> Grid:

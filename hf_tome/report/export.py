@@ -15,15 +15,15 @@ from hf_tome.report.plot import plot_tradeoff
 from hf_tome.report.table import LEGEND, markdown, summary, table
 
 
-def open_folder(folder: Path) -> Path:
-    """Make the folder for the files, before any work is done.
+def open_folder(folder: Path, page: str = "report.md") -> Path:
+    """Make the folder for the files, and the page among them, before any work is done.
 
     Raises:
         ToMeValueError: if nothing can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.md").touch()
+        (folder / page).touch()
     except OSError as error:
         rule = "The folder for the report must be writable."
         raise ToMeValueError(complaint(rule, f"{folder} ({error.strerror})", "Choose another with --out.")) from error
