@@ -81,10 +81,16 @@ def test_gradient_checkpointing_leaves_the_losses_as_they_are(case: Case, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True], ids=["one label", "several labels"])
 def test_two_processes_learn_as_one(several: bool, tmp_path: Path) -> None:
-    """The same samples in each step: 8 in one process, 4 in each of two."""
+    """The same samples in each step: 8 in one process, 4 in each of two.
+
+    The gradient of a key's bias is 0 but for rounding, which depends on the batch. With its usual epsilon Adam makes
+    whole steps of that, and a bias that attention does not feel moves the keys that tokens are matched by.
+    """
     order: dict[str, Any] = {"warmup": 2, "several": several, "evaluated": 16}
-    one = run({**order, "folder": str(tmp_path / "one"), "settings": {"per_device_train_batch_size": 8}})
-    two = ordered(tmp_path / "two", **order, settings={"per_device_train_batch_size": 4, "ddp_backend": "gloo"})
+    alone: dict[str, Any] = {"adam_epsilon": 1e-4, "per_device_train_batch_size": 8}
+    one = run({**order, "folder": str(tmp_path / "one"), "settings": alone})
+    shared = {**alone, "per_device_train_batch_size": 4, "ddp_backend": "gloo"}
+    two = ordered(tmp_path / "two", **order, settings=shared)
     assert launch("child.py", two, processes=2) == 0
     found = found_in(tmp_path / "two")
     assert (one["processes"], found["processes"]) == (1, 2)
