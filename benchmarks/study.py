@@ -20,7 +20,7 @@ from rich.console import Console
 from hf_tome.classifier import load_classifier
 from hf_tome.report.table import markdown
 from hf_tome.study import NAMES, Study, Subject, embedded_subject, study
-from hf_tome.study.page import measured
+from hf_tome.study.page import measured, thousandths
 from hf_tome.study.plot import plot
 from hf_tome.study.run import beyond
 from hf_tome.tune.space import Space
@@ -78,7 +78,7 @@ def cell(table: dict[str, Any] | None, choice: str) -> str:
     if row is None:
         return "" if table else UNMEASURED
     mark = {True: "\\*", False: ""}
-    return f"{row['metric']:.1%}{mark[row['metric_differs']]}, {1000 * row['kl']:.2g}{mark[row['kl_differs']]}"
+    return f"{row['metric']:.1%}{mark[row['metric_differs']]}, {thousandths(row['kl'])}{mark[row['kl_differs']]}"
 
 
 def write_page(found: dict[str, Any]) -> None:

@@ -64,6 +64,7 @@ def study(
 
 def grid(found: Study, table: Table) -> Grid:
     """A table for the terminal."""
+    from hf_tome.study.page import thousandths
     from hf_tome.study.run import beyond
 
     metric = [found.report.metric] if found.report.metric else []
@@ -75,7 +76,7 @@ def grid(found: Study, table: Table) -> Grid:
             choice.name,
             "" if choice.paper is None else str(choice.paper),
             *(f"{row.metric:.1%}" for _ in metric),
-            f"{1000 * row.kl:.3g}{'*' if beyond(row) else ' '}",
+            f"{thousandths(row.kl)}{'*' if beyond(row) else ' '}",
             f"{row.speedup:.2f}x",
             style="bold" if choice.setting == found.default else "",
         )

@@ -37,7 +37,7 @@ def cells(study: Study, table: Table) -> list[tuple[str, ...]]:
                 f"**{choice.name}**" if default else choice.name,
                 "" if choice.paper is None else str(choice.paper),
                 *judged,
-                f"{1000 * row.kl:.2g}",
+                thousandths(row.kl),
                 "" if default else _change(row.kl_change, row.kl_change_interval, 1000),
                 f"{row.speedup:.2f}x",
             )
@@ -120,6 +120,11 @@ def write(study: Study, folder: Path) -> None:
     (folder / "study.json").write_text(json.dumps(plain(study), indent=1) + "\n")
     (folder / "study.md").write_text(f"# Study\n\n{markdown(study)}\n![Drift of each choice](study.png)\n")
     plot(study, folder / "study.png")
+
+
+def thousandths(drift: float) -> str:
+    """A drift in thousandths of a nat, in two digits, or in whole ones from 100 on."""
+    return f"{1000 * drift:.2g}" if drift < 0.0995 else f"{1000 * drift:.0f}"
 
 
 def _change(value: float, interval: tuple[float, float], scale: float) -> str:

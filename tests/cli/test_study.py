@@ -33,4 +33,4 @@ def test_study_on_own_images(tmp_path):
 
 def test_study_refuses_a_place_that_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "--out is a folder" in hf_tome("study", "--out", "file", "--limit", "2", cwd=tmp_path, code=2)
+    assert "must be writable. Got: file" in hf_tome("study", "--out", "file", "--limit", "2", cwd=tmp_path, code=2)
