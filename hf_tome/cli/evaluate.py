@@ -124,7 +124,7 @@ def show_report(report: Report, console: Console) -> None:
     from hf_tome.report.table import LEGEND, summary, table
 
     header, rows = table(report, brief=console.width < WIDE)
-    shown = Table(title=f"{report.model} on {report.data}", caption=LEGEND, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table(title=f"{report.model} on {report.data}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, *cells in zip(header, *rows, strict=True):
         first = name == "variant"  # in a narrow window it breaks at commas, and headers between words; numbers never
         least = max(len(word) for word in (*name.split(), *([] if first else cells)))
