@@ -40,9 +40,8 @@ class AttentionSite:
         """The implementation that the model's config names now: `set_attn_implementation` is followed live."""
         return implementation_of(self.config)
 
-    def run(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
-        """What the model would have run: the same arguments and results as in transformers' attention interface."""
-        name = self.implementation
+    def run(self, name: str, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
+        """The implementation `name`: the same arguments and results as in transformers' attention interface."""
         if name == "eager":
             return self.eager(module, *args, **kwargs)
         if "flash" in name:  # transformers finds the kernel by the name in module.config, where `hf_tome` stands
@@ -150,7 +149,7 @@ def tome_attention(
     site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
     frame = LOCAL.frame
     if frame is None:
-        return site.run(module, query, key, value, attention_mask, **kwargs)
+        return site.run(site.implementation, module, query, key, value, attention_mask, **kwargs)
     record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
     if undecided:
         frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
@@ -172,12 +171,13 @@ def biased(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """The model's own attention with `bias` on the scores of each key, the way that its implementation can take it."""
-    if bias is None or not takes_channels(site.implementation):
+    name = site.implementation
+    if bias is None or not takes_channels(name):
         mask = None if bias is None else bias.to(query.dtype)[:, None, None]
-        return site.run(module, query, key, value, mask, **kwargs)
+        return site.run(name, module, query, key, value, mask, **kwargs)
     width = value.shape[-1]
     scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5
-    wide, weights = site.run(module, *with_bias(query, key, value, bias, scale), None, **kwargs)
+    wide, weights = site.run(name, module, *with_bias(query, key, value, bias, scale), None, **kwargs)
     return wide[..., :width], weights
 
 

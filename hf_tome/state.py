@@ -115,8 +115,7 @@ class LayerRecord:
             partition=self.recipe.partition,
             seed=self.recipe.seed,
         )
-        with torch.no_grad():
-            self.plan = self.recipe.matching(given)
+        self.plan = self.recipe.matching(given)
         if self.plan is not None:
             self.totals, self.shares = self.combine.share(self.plan, sizes)
 

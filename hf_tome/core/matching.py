@@ -27,7 +27,6 @@ def max_merge(tokens: int, protected: int) -> int:
     return max(0, (tokens - protected) // 2)
 
 
-@torch.no_grad()
 def match_bipartite(
     metric: Float[Tensor, "batch tokens channels"],
     r: int,
@@ -55,6 +54,7 @@ def match_bipartite(
     r = min(r, max_merge(tokens, protected))
     if r <= 0:
         return None
+    metric = metric.detach()
     if fused.fits(metric) and metric.shape[2] <= fused.WIDEST_METRIC:
         return MergePlan(*fused.match(metric, r, protected, padded))
     first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
@@ -63,15 +63,15 @@ def match_bipartite(
         padding = padded[:, first_source::2], padded[:, first_destination::2]
     similarity, best = _propose(compared[:, first_source::2], compared[:, first_destination::2], padding)
     # stable: equal similarities are taken in index order, on every device
-    order = similarity.argsort(dim=-1, descending=True, stable=True)
-    targets = best.gather(1, order[:, :r])
-    order = order * 2 + first_source  # counted among all tokens from here on
-    joiners, kept = order[:, :r], order[:, r:]
+    order = similarity.sort(dim=-1, descending=True, stable=True).indices
+    joining, kept = order[:, :r], order[:, r:]
+    targets = best.gather(1, joining).add_(protected + kept.shape[1])
     if protected:
         kept = kept.sort(dim=-1).values
     place = torch.arange(tokens, device=metric.device).expand(batch, -1)
-    leaders = torch.cat([place[:, :protected], kept, place[:, first_destination::2]], dim=1)
-    return MergePlan(leaders, joiners, targets + (protected + kept.shape[1]))
+    source, destinations = place[:, first_source::2], place[:, first_destination::2]
+    leaders = torch.cat([place[:, :protected], source.gather(1, kept), destinations], dim=1)
+    return MergePlan(leaders, source.gather(1, joining), targets)
 
 
 def _propose(
@@ -99,7 +99,7 @@ def _propose(
 def _best(sources: Tensor, destinations: Tensor, padding: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
     """`_propose` in one go."""
     with outside_autocast(sources.device.type):
-        scores = sources @ destinations.transpose(-1, -2)  # (batch, sources, destinations)
+        scores = torch.bmm(sources, destinations.mT)  # (batch, sources, destinations)
     if padding is not None:
         scores = scores.masked_fill(padding[1][:, None], LAST).masked_fill(padding[0][:, :, None], FIRST)
     similarity, best = scores.max(dim=-1)

@@ -1,4 +1,4 @@
-"""The options in models: one merged layer against the oracle, gradients, recompute, saved settings, own matchings."""
+"""The options in models: one merged layer against the oracle, saved settings, own matchings."""
 
 from __future__ import annotations
 
@@ -11,32 +11,15 @@ import pytest
 import slow
 import torch
 from cases import BARE, LAYERS, SMALL_VIDEO, SMALL_VIT, Case, each_bare, each_classifier, layers_of
+from choices import each_option
 from comparison import apart, assert_same
-from gradients import (
-    assert_checkpointing_changes_nothing,
-    each_checkpointing,
-)
 from torch import Tensor, nn
 from untouched import photograph
 
 from hf_tome import ToMeConfig, apply_tome, register_matching, remove_tome, trace_tome
 from hf_tome.core import Given, MergePlan, match_bipartite
-from hf_tome.core.matchings import MATCHINGS
 
 VIDEO = next(case for case in BARE if case.family.model_type == "videomae")
-OPTIONS: list[dict[str, Any]] = [
-    *({"metric": metric} for metric in ("q", "v", "x", "x_pre")),
-    *({"distance": distance} for distance in ("euclidean", "dot", "softmax")),
-    {"heads": "concat"},
-    {"heads": "concat", "metric": "v", "distance": "euclidean"},
-    *({"combine": combine} for combine in ("mean", "max", "keep", "mlerp")),
-    *({"partition": partition} for partition in ("sequential", "random")),
-    {"partition": "random", "seed": 5},
-    *({"matching": matching} for matching in MATCHINGS if matching != "bipartite"),
-    {"matching": "random_prune", "combine": "weighted_mean", "prop_attn": True},
-    {"matching": "pitome", "metric": "x", "combine": "mlerp"},
-]
-each_option = pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options.values())))
 
 
 def one_layer(model: nn.Module, case: Case, inputs: dict[str, Tensor]) -> dict[str, Any]:
@@ -118,14 +101,6 @@ def test_every_option_keeps_shapes_sizes_and_the_model(case: Case, options: dict
     assert_same(twin(**case.inputs()), merged)
     assert apart(merged, plain(**case.inputs())) > 1e-4
     assert photograph(remove_tome(model)) == before
-
-
-@each_checkpointing
-@each_option
-def test_gradients_under_checkpointing_are_those_without(options: dict[str, Any], reentrant: bool) -> None:
-    model = SMALL_VIT.build(implementation="eager", hidden_dropout_prob=0.1)
-    apply_tome(model, r=4, **options).train()
-    assert_checkpointing_changes_nothing(model, SMALL_VIT, reentrant)
 
 
 @pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from hf_tome.core.given import Given
 from hf_tome.core.plan import MergePlan
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
@@ -43,7 +45,8 @@ def checked(plan: Plan) -> Plan:
     """A user's matching, with a look at what it returns. Those of the package need none."""
 
     def checks(given: Given) -> MergePlan | None:
-        found = plan(given)
+        with torch.no_grad():
+            found = plan(given)
         if found is not None:
             _check(found, given)
         return found
