@@ -58,8 +58,8 @@ class Given:
         """0, 1, ..., tokens - 1."""
         return torch.arange(self.tokens, device=self.metric.device)
 
-    def rows(self, places: Int[Tensor, " n"]) -> Int[Tensor, "batch n"]:
-        """The same places in each sample."""
+    def rows(self, places: Int[Tensor, "*batch n"]) -> Int[Tensor, "batch n"]:
+        """The same places in each sample; places of each sample stay as they are."""
         return places.expand(len(self.metric), -1)
 
     def draw(self) -> Int[Tensor, " tokens"]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from hf_tome.core.energy import by_energy
 from hf_tome.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from hf_tome.core.given import Given
 
-Parts = tuple["Int[Tensor, ' sources']", "Int[Tensor, ' destinations']"]
+# Places of tokens, the same ones in each sample, or (batch, n) where they depend on the sample.
+Parts = tuple["Int[Tensor, '*batch sources']", "Int[Tensor, '*batch destinations']"]
 
 
 def alternating(given: Given) -> Parts:
@@ -37,6 +39,15 @@ def random(given: Given) -> Parts:
     return place[order[:half].sort().values], place[order[half:].sort().values]
 
 
+def energy(given: Given) -> Parts:
+    """By turns in the order of how redundant the tokens are: each source has destinations that are as redundant.
+
+    The split of PiToMe's tokens (arXiv 2405.16148, section 3.2), without its protection.
+    """
+    order = by_energy(given)
+    return order[:, ::2], order[:, 1::2]
+
+
 PARTITIONS: Registry[Callable[[Given], Parts]] = Registry(
-    "partition", {"alternating": alternating, "sequential": sequential, "random": random}
+    "partition", {"alternating": alternating, "sequential": sequential, "random": random, "energy": energy}
 )

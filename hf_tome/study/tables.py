@@ -82,6 +82,7 @@ OPTIONS: dict[str, Told] = {
         ("alternating", 84.25, {}),
         ("random", 83.80, {"partition": "random"}),
         ("sequential", 81.07, {"partition": "sequential"}),
+        ("energy: by turns in its order", None, {"partition": "energy"}),
     )),
     "matching": ("Which tokens go, and how", "ToMe, table 2", (
         ("greedy", 84.36, {"matching": "greedy"}),
@@ -143,6 +144,8 @@ def _methods(layers: int) -> tuple[Row, ...]:
     return (
         ("PiToMe", 84.6, {"matching": "pitome", "heads": "concat"}),
         ("PiToMe, heads averaged", None, {"matching": "pitome"}),
+        ("PiToMe in the second half", None, {"matching": "pitome_late"}),
+        ("ToMe by x, energy partition", None, {"metric": "x", "partition": "energy"}),
         ("ToFu: keep, then mlerp", 83.8, {"combine": tofu}),
         ("mlerp in every layer", None, {"combine": "mlerp"}),
         ("ToMe", 82.9, {}),

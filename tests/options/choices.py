@@ -14,7 +14,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"heads": "concat"},
     {"heads": "concat", "metric": "v", "distance": "euclidean"},
     *({"combine": combine} for combine in ("mean", "max", "keep", "mlerp")),
-    *({"partition": partition} for partition in ("sequential", "random")),
+    *({"partition": partition} for partition in ("sequential", "random", "energy")),
     {"partition": "random", "seed": 5},
     *({"matching": matching} for matching in MATCHINGS if matching != "bipartite"),
     {"matching": "random_prune", "combine": "weighted_mean", "prop_attn": True},

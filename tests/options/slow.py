@@ -88,6 +88,8 @@ def halves(given: Sample) -> tuple[list[int], list[int]]:
         return [token for token in tokens if token % 2 == 0], [token for token in tokens if token % 2 == 1]
     if given.partition == "sequential":
         return tokens[:half], tokens[half:]
+    if given.partition == "energy":
+        return by_energy(given)[::2], by_energy(given)[1::2]
     numbers = draw(len(given.metric), given.seed, given.layer)
     sources = sorted(tokens, key=lambda token: numbers[token])[:half]
     return sorted(sources), [token for token in tokens if token not in sources]
@@ -174,10 +176,20 @@ def energies(given: Sample) -> dict[int, float]:
     return energy
 
 
-def pitome(given: Sample) -> Joins:
+def by_energy(given: Sample) -> list[int]:
     energy = energies(given)
-    falling = sorted(given.mergeable, key=lambda token: -energy[token])[: 2 * given.r]
+    return sorted(given.mergeable, key=lambda token: -energy[token])
+
+
+def pitome(given: Sample) -> Joins:
+    falling = by_energy(given)[: 2 * given.r]
     return {source: nearest(given, source, falling[1::2])[1] for source in falling[::2]}
+
+
+def pitome_late(given: Sample) -> Joins:
+    if given.layer >= given.layers / 2:
+        return pitome(given)
+    return best_proposals(given, by_energy(given)[::2], by_energy(given)[1::2])
 
 
 def dropped(given: Sample, worth: Vector) -> list[int]:
@@ -209,7 +221,8 @@ def evit(given: Sample) -> Joins:
 
 
 MATCHINGS = {
-    each.__name__: each for each in (bipartite, kth, greedy, kmeans, pitome, random_prune, attention_prune, evit)
+    each.__name__: each
+    for each in (bipartite, kth, greedy, kmeans, pitome, pitome_late, random_prune, attention_prune, evit)
 }
 
 

@@ -30,7 +30,7 @@ WRONG: list[tuple[dict[str, Any], type[ToMeError], str]] = [
     ({"matching": "greedy", "distance": "softmax"}, ToMeValueError, "cosine, euclidean, dot"),
     ({"matching": "pitome", "distance": "euclidean"}, ToMeValueError, "cosine"),
     *(({"matching": matching, "partition": "random"}, ToMeValueError, "no partition") for matching in
-      ("kth", "greedy", "kmeans", "pitome", "random_prune", "evit")),
+      ("kth", "greedy", "kmeans", "pitome", "pitome_late", "random_prune", "evit")),
     ({"matching": "attention_prune"}, UnsupportedAttentionError, 'set_attn_implementation\\("eager"\\)'),
     ({"matching": "evit"}, UnsupportedAttentionError, 'set_attn_implementation\\("eager"\\)'),
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from hf_tome.core.matchings.bipartite import bipartite, kth
 from hf_tome.core.matchings.greedy import greedy
 from hf_tome.core.matchings.kmeans import kmeans
 from hf_tome.core.matchings.matching import Matching, Plan, checked
-from hf_tome.core.matchings.pitome import pitome
+from hf_tome.core.matchings.pitome import pitome, pitome_late
 from hf_tome.core.matchings.prune import attention_prune, evit, random_prune
 from hf_tome.core.registry import Registry
 from hf_tome.errors import ToMeTypeError, complaint, shown
@@ -22,6 +22,7 @@ MATCHINGS = Registry(
         "greedy": Matching(greedy, distances=("cosine", "euclidean", "dot")),  # a softmax has a direction, a pair none
         "kmeans": Matching(kmeans, distances=("cosine", "euclidean")),
         "pitome": Matching(pitome, distances=("cosine",)),
+        "pitome_late": Matching(pitome_late, distances=("cosine",)),
         "random_prune": Matching(random_prune, combine="keep", prop_attn=False, draws=True),
         "attention_prune": Matching(attention_prune, combine="keep", prop_attn=False, attention=True),
         "evit": Matching(evit, attention=True),

@@ -40,7 +40,7 @@ def kth(given: Given) -> MergePlan:
 
 
 def best_proposals(
-    given: Given, sources: Int[Tensor, " sources"], destinations: Int[Tensor, " destinations"]
+    given: Given, sources: Int[Tensor, "*batch sources"], destinations: Int[Tensor, "*batch destinations"]
 ) -> MergePlan:
     """The r best proposals of the sources. The order after the merge is that of `match_bipartite`."""
     front, sources, destinations = map(given.rows, (given.places[: given.protected], sources, destinations))
