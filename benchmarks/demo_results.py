@@ -13,11 +13,12 @@ from dataclasses import replace
 import numpy as np
 from pages import ROOT, machine, write_block
 
-from hf_tome.demo import embedded_case, picture
+from hf_tome.demo import picture
 from hf_tome.report.outcome import Outcome
 from hf_tome.report.samples import Samples
 from hf_tome.report.sweep import sweep
 from hf_tome.report.table import markdown, speed
+from hf_tome.subject import embedded_subject
 
 HEADER = ("r", "accuracy", "same prediction as unmerged", "speed-up", "MAC ratio (limit)", "tokens left")
 CASES = {  # values of r, inputs in a batch, how often all of them are run
@@ -49,16 +50,17 @@ def repeated(samples: Samples, times: int) -> Samples:
 def main() -> None:
     for modality in sys.argv[1:] or CASES:
         rs, batch, times = CASES[modality]
-        case = embedded_case(modality, limit=1000)
-        rows = sweep(case.classifier, repeated(case.samples, times), rs, batch_size=batch, progress=False).rows
+        subject = embedded_subject(modality)
+        rows = sweep(subject.classifier, repeated(subject.samples, times), rs, batch_size=batch, progress=False).rows
         rounds = len(rows[0].seconds)
-        size = f"{case.samples.count} {case.name}, batches of {batch}, medians of {rounds} paired rounds (quartiles)"
+        inputs = f"{subject.samples.count} {subject.media}, batches of {batch}"
+        size = f"{inputs}, medians of {rounds} paired rounds (quartiles)"
         source = f"Measured by `python benchmarks/demo_results.py`: {size}. {machine()}"
         text = f"{markdown(HEADER, [cells(row) for row in rows])}\n\n{source}"
         write_block(ROOT / "docs/results/demo.md", modality, text)
         if modality == "image":
             write_block(ROOT / "README.md", "demo", text)
-            picture(case, [8, 16], ROOT / "docs/images/groups.png")
+            picture(subject, [8, 16], ROOT / "docs/images/groups.png")
         print(text)
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from pages import ROOT, machine, write_block
 
 from hf_tome.cli.evaluate import grid
-from hf_tome.demo import embedded_case
 from hf_tome.report.plot import plot_tradeoff
 from hf_tome.report.sweep import sweep
 from hf_tome.report.table import markdown, table
+from hf_tome.subject import embedded_subject
 
 
 def main() -> None:
-    case = embedded_case()
-    report = sweep(case.classifier, case.samples, grid(["8,16,24"], ["prop_attn=on,off"]))
+    subject = embedded_subject("image", 500)
+    report = sweep(subject.classifier, subject.samples, grid(["8,16,24"], ["prop_attn=on,off"]))
     plot_tradeoff(report, ROOT / "docs/images/evaluating.png")
     source = f"Measured by `python benchmarks/evaluating.py`: {report.samples} images, batches of 32. {machine()}"
     write_block(ROOT / "docs/evaluating.md", "evaluating", f"{markdown(*table(report))}\n\n{source}")

@@ -19,10 +19,11 @@ from rich.console import Console
 
 from hf_tome.classifier import load_classifier
 from hf_tome.report.table import markdown
-from hf_tome.study import NAMES, Study, Subject, embedded_subject, study
+from hf_tome.study import NAMES, Study, study
 from hf_tome.study.page import measured, thousandths
 from hf_tome.study.plot import plot
 from hf_tome.study.run import beyond
+from hf_tome.subject import Subject, embedded_subject
 from hf_tome.tune.space import Space
 
 PAGE = ROOT / "docs/results/study.md"
@@ -32,7 +33,7 @@ SUBJECTS = {
     "audio": "AST, 44 sounds",
     "video": "VideoMAE, 40 clips",
 }
-PROBED_IMAGES = 160
+PROBED_IMAGES = 320
 UNMEASURED = "not measured yet"
 console = Console()
 

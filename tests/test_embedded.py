@@ -9,7 +9,6 @@ from safetensors import safe_open
 from transformers import pipeline
 
 from hf_tome import apply_tome
-from hf_tome.demo import embedded_case
 from hf_tome.embedded import (
     ASSETS,
     AST,
@@ -21,8 +20,8 @@ from hf_tome.embedded import (
     embedded_processor,
     embedded_vit,
 )
-from hf_tome.errors import ToMeValueError
 from hf_tome.fashion import CLASSES, read_idx
+from hf_tome.subject import embedded_subject
 
 
 @pytest.mark.parametrize("folder", [VIT, AST, VIDEOMAE])
@@ -43,18 +42,13 @@ def test_data_is_small():
 
 @pytest.mark.parametrize(("modality", "least", "r"), [("audio", 0.7, 17), ("video", 0.9, 51)])
 def test_sounds_and_clips(modality, least, r):
-    case = embedded_case(modality)
-    inputs, labels = case.inputs(case.samples.count), torch.as_tensor(case.samples.labels)
+    subject = embedded_subject(modality)
+    inputs, labels = subject.inputs(subject.samples.count), torch.as_tensor(subject.samples.labels)
     with torch.inference_mode():
-        plain = (case.model(**inputs).logits.argmax(-1) == labels).float().mean()
-        merged = (apply_tome(case.model, r=r)(**inputs).logits.argmax(-1) == labels).float().mean()
+        plain = (subject.model(**inputs).logits.argmax(-1) == labels).float().mean()
+        merged = (apply_tome(subject.model, r=r)(**inputs).logits.argmax(-1) == labels).float().mean()
     assert plain >= least
     assert merged >= plain - 0.06
-
-
-def test_no_such_modality():
-    with pytest.raises(ToMeValueError, match="image, audio, video"):
-        embedded_case("smell")
 
 
 def test_images_are_the_official_ones():

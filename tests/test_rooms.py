@@ -33,7 +33,7 @@ FLOORS = (
     {"api"},
     {
         "overhead", "visualize", "metrics", "report", "train", "study", "demo", "show", "app", "embedded", "classifier",
-        "card",
+        "card", "subject",
     },
     {"cli"},
     {"__main__"},

@@ -37,10 +37,11 @@ def demo(
     """Show what token merging costs and buys: accuracy, inputs/s, speed-up, MAC ratio, tokens left."""
     from transformers.utils import logging
 
-    from hf_tome.demo import BATCHES, check_picture, embedded_case, own_case, picture
+    from hf_tome.demo import BATCHES, LIMITS, check_picture, picture
     from hf_tome.errors import ToMeValueError, complaint
     from hf_tome.report.steps import even_steps
     from hf_tome.report.sweep import sweep
+    from hf_tome.subject import embedded_subject, own_subject
 
     check_picture(out)
     if modality and (model or data):
@@ -48,10 +49,12 @@ def demo(
         raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))
     logging.disable_progress_bar()
     console = Console()
-    case = own_case(model, data, limit) if model or data else embedded_case(modality or "image", limit)
-    batch = batch or BATCHES[case.classifier.modality]
-    console.print(f"{case.title}: {case.samples.count} {case.name}, batches of {batch}.")
-    rs = r or even_steps(case.classifier, case.inputs(1))
-    show_report(sweep(case.classifier, case.samples, rs, batch_size=batch), console)
-    picture(case, [value for value in rs if value][-2:] or rs[:1], out)
-    console.print(f"Merged groups of a few {case.name}: {out}")
+    own = model is not None or data is not None
+    subject = own_subject(model, data, limit or LIMITS) if own else embedded_subject(modality or "image", limit or 500)
+    batch = batch or BATCHES[subject.classifier.modality]
+    data_name, count = subject.samples.name, subject.samples.count
+    console.print(f"{subject.name} on {data_name}: {count} {subject.media}, batches of {batch}.", highlight=False)
+    rs = r or even_steps(subject.classifier, subject.inputs(1))
+    show_report(sweep(subject.classifier, subject.samples, rs, batch_size=batch), console)
+    picture(subject, [value for value in rs if value][-2:] or rs[:1], out)
+    console.print(f"Merged groups of a few {subject.media}: {out}")

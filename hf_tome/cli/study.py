@@ -39,9 +39,10 @@ def study(
 
     from hf_tome.errors import ToMeValueError, complaint
     from hf_tome.report.export import open_folder
-    from hf_tome.study import NAMES, READ_ATTENTION, embedded_subject, own_subject
+    from hf_tome.study import NAMES, READ_ATTENTION
     from hf_tome.study import study as run
     from hf_tome.study.page import intro, verdict, write
+    from hf_tome.subject import embedded_subject, own_subject
 
     if modality and (model or data):
         rule = "--modality names an embedded model, which brings its own data."

@@ -1,7 +1,6 @@
 """The paper's comparisons on a model and data at hand: each choice at equal multiply-adds."""
 
 from hf_tome.study.run import Study, study
-from hf_tome.study.subject import Subject, embedded_subject, own_subject
 from hf_tome.study.tables import NAMES, READ_ATTENTION, Choice, Table, tables
 
 __all__ = [
@@ -9,10 +8,7 @@ __all__ = [
     "READ_ATTENTION",
     "Choice",
     "Study",
-    "Subject",
     "Table",
-    "embedded_subject",
-    "own_subject",
     "study",
     "tables",
 ]

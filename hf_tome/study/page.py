@@ -19,8 +19,8 @@ READING = (
 
 def header(study: Study) -> tuple[str, ...]:
     """The columns of each table."""
-    judged = (study.report.metric, "against the default") if study.report.metric else ()
-    return "", "paper", *judged, "drift", "against the default", "speed-up"
+    judged = (study.report.metric, f"{study.report.metric}, change") if study.report.metric else ()
+    return "", "paper", *judged, "drift", "drift, change", "speed-up"
 
 
 def cells(study: Study, table: Table) -> list[tuple[str, ...]]:

@@ -6,7 +6,7 @@ import pytest
 
 from hf_tome import ToMeValueError
 from hf_tome.embedded import VIT
-from hf_tome.study import embedded_subject, own_subject
+from hf_tome.subject import embedded_subject, own_subject
 
 
 def test_embedded_subjects() -> None:
