@@ -61,6 +61,7 @@ CPU = (
     Case("vit-base", (16,), batch=8, rounds=12),
     Case("vit-base", (4, 8, 13, 16), batch=1, rounds=30, baseline=False),
     Case("vit-small", (1, 4, 8, 13), batch=1, rounds=80, baseline=False),
+    Case("vit-small", (1, 13), batch=1, rounds=80, baseline=False, compiled="default"),
     Case("vit-small", (13,), batch=1, rounds=80),
     Case("videomae-base", (130,), batch=1, rounds=10),
     Case("ast-base", (96,), batch=1, rounds=12),

@@ -83,9 +83,10 @@ def speed_row(each: Result) -> list[str]:
 
 def single_row(each: Result, row: Measured) -> list[str]:
     latency = f"{1000 * (row.latency or 0):.1f} ms"
+    name = each.case.name + (", compiled" if each.case.compiled else "")
     if row.r is None:
-        return [each.case.name, "off", "1.00x", "1.00x", "", latency]
-    return [each.case.name, str(row.r), *common(row), latency]
+        return [name, "off", "1.00x", "1.00x", "", latency]
+    return [name, str(row.r), *common(row), latency]
 
 
 def train_row(each: Result) -> list[str]:

@@ -115,7 +115,7 @@ def test_without_labels_the_drift_alone_is_told(subject: Subject, tmp_path: Path
     found = run(replace(subject, samples=replace(subject.samples, labels=None)), "heads")
     write(found, tmp_path)
     page = (tmp_path / "study.md").read_text()
-    assert "|  | paper | drift | against the default | speed-up |" in page
+    assert "|  | paper | drift | drift, change | speed-up |" in page
     assert "accuracy" not in page
     assert Image.open(tmp_path / "study.png").width > 1000
 
