@@ -1,0 +1,87 @@
+"""The time of the default path beside that of an earlier commit: writes a table into docs/results/speed.md.
+
+    python benchmarks/before.py f4b670d
+
+That commit is the one before the options of docs/options.md. Both packages run in one process, in turn; the earlier one
+runs twice, as two variants, which shows the noise. Their outputs must be equal to the bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from pages import ROOT, machine, write_block
+from torch import nn
+
+import hf_tome
+from hf_tome.embedded import embedded_vit
+from hf_tome.report.presets import build, random_inputs
+from hf_tome.report.table import markdown
+from hf_tome.report.timing import Timing, pair, turned
+
+NAME, EARLIER = "hf_tome", "hf_tome_earlier"
+CASES = (("embedded ViT", 16, 1, 1500), ("embedded ViT", 16, 8, 600), ("ViT-S/16", 13, 1, 300))  # r, batch, rounds
+HEADER = ("model", "batch", "r", "time against the earlier", "quartiles", "the earlier against itself")
+
+
+def unpack(commit: str, folder: Path) -> None:
+    """Put the package of a commit into a folder, under another name: so both can be imported."""
+    told = ["git", "archive", commit, NAME]
+    archive = subprocess.run(told, cwd=ROOT, capture_output=True, check=False)
+    if archive.returncode:
+        raise SystemExit(f"There must be such a commit. Got: {commit} ({archive.stderr.decode().strip()}).")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    (folder / NAME).rename(folder / EARLIER)
+    for source in (folder / EARLIER).rglob("*.py"):
+        source.write_text(source.read_text().replace(NAME, EARLIER))
+
+
+def timings(models: list[nn.Module], inputs: dict[str, Any], rounds: int) -> list[Timing]:
+    """The models in turn on one batch."""
+    variants = [(Timing(None), model) for model in models]
+    with torch.inference_mode():
+        logits = [model(**inputs).logits for model in models for _ in range(5)]
+        if not all(torch.equal(each, logits[0]) for each in logits):
+            raise SystemExit("The outputs of the two trees differ.")
+        for number in range(rounds):
+            for timing, model in turned(variants, number):
+                start = time.perf_counter()
+                model(**inputs)
+                timing.seconds.append(time.perf_counter() - start)
+    found = [timing for timing, _ in variants]
+    pair(found)
+    return found
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(sys.argv[1], Path(folder))
+        sys.path.insert(0, folder)
+        earlier = importlib.import_module(EARLIER)
+        for name, r, batch, rounds in CASES:
+            model: Any = embedded_vit() if name == "embedded ViT" else build("vit-small")
+            models = [each.apply_tome(copy.deepcopy(model), r) for each in (earlier, earlier, hf_tome)]
+            _, again, now = timings(models, random_inputs(model, batch), rounds)
+            low, high = now.spread
+            spread = f"{1 / high:.3f} to {1 / low:.3f}"
+            rows.append((name, str(batch), str(r), f"{1 / now.speedup:.3f}", spread, f"{1 / again.speedup:.3f}"))
+    source = f"Measured by `python benchmarks/before.py {sys.argv[1]}`, medians of paired rounds. {machine()}"
+    write_block(ROOT / "docs/results/speed.md", "before", f"{markdown(HEADER, rows)}\n\n{source}")
+
+
+if __name__ == "__main__":
+    main()
