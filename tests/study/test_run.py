@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,10 +106,11 @@ def test_certain_differences_are_counted_by_side(subject: Subject) -> None:
     found = run(subject, "distance")
     (table,) = found.tables
     by_name = {choice.name: row for choice, row in zip(table.choices, found.rows(table), strict=True)}
-    changes = {"euclidean": (-1.0, -2.0, -0.5), "dot": (-1.0, -2.0, -0.5), "softmax": (1.0, -0.5, 2.0)}
-    for name, (change, low, high) in changes.items():
-        by_name[name].kl_change, by_name[name].kl_change_interval = change, (low, high)
-    assert found.certain(table) == (1, 2)  # euclidean as in the paper, dot against it, softmax by chance
+    less, more, chance = (-1.0, (-2.0, -0.5)), (1.0, (0.5, 2.0)), (1.0, (-0.5, 2.0))
+    for dot, sides in ((more, 2), (less, 1)):
+        for name, change in {"euclidean": less, "dot": dot, "softmax": chance}.items():
+            by_name[name].kl_change, by_name[name].kl_change_interval = change
+        assert found.certain(table) == (sides, 2)  # more drift is as in the paper for dot, less for euclidean
 
 
 def test_without_labels_the_drift_alone_is_told(subject: Subject, tmp_path: Path) -> None:
@@ -117,6 +119,10 @@ def test_without_labels_the_drift_alone_is_told(subject: Subject, tmp_path: Path
     page = (tmp_path / "study.md").read_text()
     assert "|  | paper | drift | drift, change | speed-up |" in page
     assert "accuracy" not in page
+    assert re.search(
+        r"^\| \*\*mean\*\* \| 84.25 \| [^|]+ \|  \| [^|]+ \|$", page, re.MULTILINE
+    )  # the default has no change
+    assert re.search(r"^\| concat \| 84.32 \| [^|]+ \| [^|]+ to [^|]+ \|", page, re.MULTILINE)
     assert Image.open(tmp_path / "study.png").width > 1000
 
 
