@@ -53,7 +53,7 @@ def verdict(study: Study, table: Table) -> str:
     sides, sure = study.certain(table)
     return (
         f"By drift, {right} of {pairs} pairs are in the order of {table.source}. "
-        f"{sure} of the choices differ from the default beyond chance; {sides} of them to the paper's side."
+        f"Of the choices that it has, {sure} differ from the default beyond chance; {sides} of them to its side."
     )
 
 
