@@ -18,6 +18,7 @@ from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
+from hf_tome.core.importance import Importance
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 from hf_tome.state import LOCAL, LayerRecord
 
@@ -123,10 +124,10 @@ def metric_of(
     return part.detach().mean(dim=1)
 
 
-def received(
-    weights: Float[Tensor, "batch heads queries tokens"] | None, protected: int
+def importance_of(
+    weights: Float[Tensor, "batch heads queries tokens"] | None, importance: Importance, protected: int
 ) -> Float[Tensor, "batch tokens"]:
-    """The attention that each token receives from the protected ones, or from all where none is; mean over the heads.
+    """What the weights say of each token, as a matching wants it.
 
     Raises:
         UnsupportedAttentionError: if the attention gave no weights.
@@ -134,7 +135,7 @@ def received(
     if weights is None:
         rule = "A matching that reads the attention needs its weights."
         raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
-    return weights.detach()[:, :, : protected or None].float().mean(dim=(1, 2))
+    return importance(weights.detach(), protected)
 
 
 def tome_attention(
@@ -156,8 +157,9 @@ def tome_attention(
     # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
     # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
     output = biased(site, module, query, key, value, log_sizes(record), **kwargs)
-    if undecided and record.recipe.matching.attention:
-        frame.attention = received(output[1], record.protected)
+    importance = record.recipe.matching.attention
+    if undecided and importance is not None:
+        frame.attention = importance_of(output[1], importance, record.protected)
     return output
 
 

@@ -26,7 +26,7 @@ class ToMeConfig:
         distance: "cosine", "euclidean", "dot" or "softmax".
         partition: which tokens are sources and which destinations: "alternating", "sequential", "random" or "energy".
         matching: which tokens merge: "bipartite", "kth", "greedy", "kmeans", "pitome", "pitome_late", "random_prune",
-            "attention_prune", "evit", or a name given to `register_matching`.
+            "attention_prune", "pagerank_prune", "evit", or a name given to `register_matching`.
         combine: what a group becomes: "weighted_mean", "mean", "max", "keep" (its leader) or "mlerp"; or a list with
             one of them per layer. None takes the matching's own: keep where it prunes, else weighted_mean.
         seed: of what is drawn at random.

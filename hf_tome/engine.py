@@ -159,7 +159,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
         rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
         raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
     # the implementation may have changed since `apply_tome`
-    check_implementation(implementation_of(tower.config), site.recipe.matching.attention)  # pyright: ignore
+    check_implementation(implementation_of(tower.config), site.recipe.matching.attention is not None)  # pyright: ignore
     sizes = None if mask is None else sizes_of(mask)
     LOCAL.forward = Forward(site, shape, sizes, padding=mask is not None, previous=LOCAL.forward)
     return args, kwargs

@@ -83,7 +83,7 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
             _check_forward(layer)
         config.schedule.check_layers(len(layers))
         config.recipe.check_layers(len(layers))
-        check_implementation(implementation_of(tower.config), config.recipe.matching.attention)  # pyright: ignore
+        check_implementation(implementation_of(tower.config), config.recipe.matching.attention is not None)  # pyright: ignore
         if not config.restore:
             _check_heads(model, tower, family)
 

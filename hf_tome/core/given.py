@@ -27,8 +27,8 @@ class Given:
         protected: how many at the front must stay.
         sizes: (batch, tokens) float32, original tokens in each; padding has 0.
         padded: (batch, tokens) True where a token is padding; None where there is none.
-        attention: (batch, tokens) attention that each receives from the protected tokens, or from all where none is
-            protected; averaged over heads. None unless the matching asks for it.
+        attention: (batch, tokens) importance by the attention: what each receives from the protected tokens, or from
+            all where none is protected, averaged over heads; or its page rank. None unless the matching asks for it.
         layer: index of the layer, from 0.
         layers: number of layers.
         distance: scores of tokens with tokens; larger is more similar.

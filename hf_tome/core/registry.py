@@ -20,7 +20,7 @@ class Registry(Generic[T]):
 
     def __init__(self, option: str, choices: dict[str, T]) -> None:
         self.option = option
-        self._shipped, self._choices = frozenset(choices), dict(choices)
+        self.shipped, self._choices = frozenset(choices), dict(choices)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._choices)
@@ -45,6 +45,6 @@ class Registry(Generic[T]):
         rule = f"The name of a {self.option} is a word that the package does not use itself."
         if not isinstance(name, str):
             raise ToMeTypeError(complaint(rule, shown(name), "Pass a str."))
-        if not name.isidentifier() or name in self._shipped:
+        if not name.isidentifier() or name in self.shipped:
             raise ToMeValueError(complaint(rule, shown(name), "Choose another, such as my_matching."))
         self._choices[name] = choice

@@ -150,6 +150,7 @@ def _methods(layers: int) -> tuple[Row, ...]:
         ("mlerp in every layer", None, {"combine": "mlerp"}),
         ("ToMe", 82.9, {}),
         ("after EViT", None, {"matching": "evit"}),
+        ("after Zero-TPrune", None, {"matching": "pagerank_prune"}),
     )
 
 

@@ -212,6 +212,18 @@ def attention_prune(given: Sample) -> Joins:
     return prune(given, given.attention)
 
 
+def page_rank(heads: list[list[Vector]]) -> Vector:
+    """From the attention weights of each head, ten steps of a walk along them."""
+    ranks = []
+    for weights in heads:
+        tokens = range(len(weights))
+        rank = [1 / len(weights)] * len(weights)
+        for _ in range(10):
+            rank = [sum(rank[query] * weights[query][token] for query in tokens) for token in tokens]
+        ranks.append(rank)
+    return [sqrt(dot(column, column) / len(heads)) for column in map(list, zip(*ranks, strict=True))]
+
+
 def evit(given: Sample) -> Joins:
     worth = given.attention
     out = dropped(given, worth)
@@ -223,7 +235,7 @@ def evit(given: Sample) -> Joins:
 MATCHINGS = {
     each.__name__: each
     for each in (bipartite, kth, greedy, kmeans, pitome, pitome_late, random_prune, attention_prune, evit)
-}
+} | {"pagerank_prune": attention_prune}
 
 
 def combine(how: str, members: list[Vector], sizes: Vector) -> Vector:

@@ -64,11 +64,13 @@ def test_a_merged_layer_is_that_of_the_oracle(case: Case, options: dict[str, Any
     config, protected = ToMeConfig(7, **options), case.family.protected
     seen = one_layer(plain, case, inputs)
     metric = compared(seen, config.metric, config.heads)
-    received = seen["attentions"][:, :, : protected or None].mean(dim=(1, 2))
+    attention = seen["attentions"][:, :, : protected or None].mean(dim=(1, 2)).tolist()
+    if config.matching == "pagerank_prune":
+        attention = [slow.page_rank(weights) for weights in seen["attentions"].tolist()]
     combine = config.combine or ("keep" if "prune" in config.matching else "weighted_mean")
     for sample in range(2):
         tokens = slow.Sample(
-            metric[sample].tolist(), 7, protected, [False] * case.tokens, received[sample].tolist(),
+            metric[sample].tolist(), 7, protected, [False] * case.tokens, attention[sample],
             0, LAYERS, config.distance, config.partition, config.seed,
         )  # fmt: skip
         joins = slow.MATCHINGS[config.matching](tokens)

@@ -32,6 +32,7 @@ WRONG: list[tuple[dict[str, Any], type[ToMeError], str]] = [
     *(({"matching": matching, "partition": "random"}, ToMeValueError, "no partition") for matching in
       ("kth", "greedy", "kmeans", "pitome", "pitome_late", "random_prune", "evit")),
     ({"matching": "attention_prune"}, UnsupportedAttentionError, 'set_attn_implementation\\("eager"\\)'),
+    ({"matching": "pagerank_prune"}, UnsupportedAttentionError, 'set_attn_implementation\\("eager"\\)'),
     ({"matching": "evit"}, UnsupportedAttentionError, 'set_attn_implementation\\("eager"\\)'),
 ]  # fmt: skip
 

@@ -40,7 +40,7 @@ def test_each_table_has_each_choice_once() -> None:
         assert papers == sorted(papers, reverse=True) or table.name == "method"
         assert bool(papers) == bool(table.source)
     compared = {choice.setting.matching for table in found for choice in table.choices}
-    assert compared == set(MATCHINGS) - {"wrong", "first_patch_takes_all", "neighbours"}  # those of other tests
+    assert compared == MATCHINGS.shipped
 
 
 def test_the_tables_that_need_eager_attention_are_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hf_tome.core.combine import COMBINES
+from hf_tome.core.importance import page_rank, received
 from hf_tome.core.matchings.bipartite import bipartite, kth
 from hf_tome.core.matchings.greedy import greedy
 from hf_tome.core.matchings.kmeans import kmeans
@@ -24,8 +25,9 @@ MATCHINGS = Registry(
         "pitome": Matching(pitome, distances=("cosine",)),
         "pitome_late": Matching(pitome_late, distances=("cosine",)),
         "random_prune": Matching(random_prune, combine="keep", prop_attn=False, draws=True),
-        "attention_prune": Matching(attention_prune, combine="keep", prop_attn=False, attention=True),
-        "evit": Matching(evit, attention=True),
+        "attention_prune": Matching(attention_prune, combine="keep", prop_attn=False, attention=received),
+        "pagerank_prune": Matching(attention_prune, combine="keep", prop_attn=False, attention=page_rank),
+        "evit": Matching(evit, attention=received),
     },
 )
 
@@ -50,5 +52,5 @@ def register_matching(name: str, plan: Plan, *, combine: str = "weighted_mean", 
         raise ToMeTypeError(complaint("A matching is a function of a Given.", shown(plan), "Pass a function."))
     COMBINES[combine]
     MATCHINGS.register(
-        name, Matching(checked(plan), combine=combine, attention=attention, partitioned=True, draws=True)
+        name, Matching(checked(plan), combine, attention=received if attention else None, partitioned=True, draws=True)
     )

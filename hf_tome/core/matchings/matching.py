@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from hf_tome.core.given import Given
+from hf_tome.core.importance import Importance
 from hf_tome.core.plan import MergePlan
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
@@ -22,7 +23,7 @@ class Matching:
         plan: from the tokens of a layer to the merge, or None to merge nothing.
         combine: how groups are combined unless the user says otherwise.
         prop_attn: default of proportional attention; None leaves it to the family.
-        attention: whether it needs the attention that each token receives, and with it eager attention.
+        attention: what it needs of the attention weights, and with it eager attention; None: nothing.
         distances: the distances that it can use; None: all.
         partitioned: whether it reads the partition.
         draws: whether it draws random numbers whatever the partition.
@@ -31,7 +32,7 @@ class Matching:
     plan: Plan
     combine: str = "weighted_mean"
     prop_attn: bool | None = None
-    attention: bool = False
+    attention: Importance | None = None
     distances: tuple[str, ...] | None = None
     partitioned: bool = False
     draws: bool = False

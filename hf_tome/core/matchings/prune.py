@@ -25,7 +25,7 @@ def random_prune(given: Given) -> MergePlan:
 
 
 def attention_prune(given: Given) -> MergePlan:
-    """Drop the r tokens with the least attention from the protected tokens."""
+    """Drop the r tokens of the least importance, by whatever the matching takes from the attention."""
     assert given.attention is not None
     return _prune(given, given.attention)
 
