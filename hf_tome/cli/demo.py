@@ -30,7 +30,8 @@ def demo(
         int | None, typer.Option(min=1, help="Inputs per batch.", show_default="50 images, 4 sounds, 2 clips")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use at most so many.", show_default="500 images, 40 sounds, 16 clips")
+        int | None,
+        typer.Option(min=1, help="Use at most so many.", show_default="500 images; of your own, 40 sounds or 16 clips"),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where to write the picture of merged groups.")] = Path("hf-tome-demo.png"),
 ) -> None:
@@ -49,8 +50,10 @@ def demo(
         raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))
     logging.disable_progress_bar()
     console = Console()
-    own = model is not None or data is not None
-    subject = own_subject(model, data, limit or LIMITS) if own else embedded_subject(modality or "image", limit or 500)
+    if model is not None or data is not None:
+        subject = own_subject(model, data, limit or LIMITS)
+    else:
+        subject = embedded_subject(modality or "image", limit or LIMITS["image"])
     batch = batch or BATCHES[subject.classifier.modality]
     data_name, count = subject.samples.name, subject.samples.count
     console.print(f"{subject.name} on {data_name}: {count} {subject.media}, batches of {batch}.", highlight=False)
