@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 import transformers
+
+from hf_tome.core import small
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,8 +23,13 @@ def machine() -> str:
     cores = os.cpu_count()
     return (
         f"{chip}, {cores} cores, {torch.get_num_threads()} threads, float32; Python {platform.python_version()}, "
-        f"torch {torch.__version__}, transformers {transformers.__version__}."
+        f"torch {torch.__version__}, transformers {transformers.__version__}, {numba()}."
     )
+
+
+def numba() -> str:
+    """The version of numba, which compiles the loops for small inputs on a CPU."""
+    return f"numba {version('numba')}" if small.HAS_NUMBA else "no numba"
 
 
 def cpuinfo() -> str:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from hf_tome.core import small
 from hf_tome.core.channels import with_bias
 from hf_tome.core.importance import Importance
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
@@ -121,7 +122,8 @@ def metric_of(
     """What tokens are compared by: the keys, averaged over the heads (ToMe, section 3, "token similarity")."""
     if heads == "concat":
         return part.detach().transpose(1, 2).flatten(2)
-    return part.detach().mean(dim=1)
+    part = part.detach()
+    return small.mean(part) if small.fits(part) else part.mean(dim=1)
 
 
 def importance_of(

@@ -49,8 +49,8 @@ USED_BY_ALL = {"errors", "fashion", "doctor", "media"}  # rooms that others may 
 
 HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
-    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "optuna", "rich", "sklearn", "soundfile",
-    "soxr", "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
+    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "numba", "optuna", "rich", "sklearn",
+    "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
 
@@ -60,7 +60,7 @@ OWN_LIBRARIES = {
     "hf_tome.cli": {"typer", "rich"},
     "hf_tome.metrics": {"evaluate", "datasets"},
     "hf_tome.report.evaluators": {"evaluate", "scipy"},
-    KERNELS: {"triton"},
+    KERNELS: {"numba", "triton"},
 }
 
 SOFT_LIMIT, HARD_LIMIT = 250, 260

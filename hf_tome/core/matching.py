@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hf_tome.core import fused
+from hf_tome.core import fused, small
 from hf_tome.core.distance import outside_autocast, unit
 from hf_tome.core.plan import MergePlan
 
@@ -57,6 +57,8 @@ def match_bipartite(
     metric = metric.detach()
     if fused.fits(metric) and metric.shape[2] <= fused.WIDEST_METRIC:
         return MergePlan(*fused.match(metric, r, protected, padded))
+    if small.fits_match(metric):
+        return MergePlan(*small.match(metric, r, protected, padded))
     first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
     compared, padding = unit(metric), None
     if padded is not None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from hf_tome.core import fused
+from hf_tome.core import fused, small
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+
+HALVES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +71,9 @@ class MergePlan:
         Returns:
             The size of each group, (batch, groups), and size / size of its group for each joiner, (batch, r).
         """
-        if fused.fits(sizes):
-            return fused.share(sizes, self.leaders, self.joiners, self.targets)
+        kernels = _kernels(sizes)
+        if kernels is not None:
+            return kernels.share(sizes, self.leaders, self.joiners, self.targets)
         joining = sizes.gather(1, self.joiners)
         totals = sizes.gather(1, self.leaders).scatter_add_(1, self.targets, joining)
         return totals, joining / totals.gather(1, self.targets).clamp_min_(torch.finfo(totals.dtype).tiny)
@@ -85,15 +89,17 @@ class MergePlan:
             x: features of the tokens before the merge.
             shares: the share of each joiner in its group, from `share`.
         """
-        if fused.fits(x):
-            return fused.merge(x, self.leaders, self.joiners, self.targets, shares)
+        kernels = _kernels(x)
+        if kernels is not None:
+            return kernels.merge(x, self.leaders, self.joiners, self.targets, shares)
         batch, tokens, features = x.shape
-        flat, joiners, targets = x.reshape(-1, features), _rows(self.joiners, tokens), _rows(self.targets, self.count)
+        flat, targets = x.reshape(-1, features), _rows(self.targets, self.count)
         out = flat.index_select(0, _rows(self.leaders, tokens))
-        share = shares.to(x.dtype).reshape(-1, 1)
-        # each product by itself: the difference of two half-precision values can overflow
-        step = (flat.index_select(0, joiners) * share).addcmul_(out.index_select(0, targets), share, value=-1)
-        return out.index_add_(0, targets, step).view(batch, self.count, features)
+        joining, leading = flat.index_select(0, _rows(self.joiners, tokens)), out.index_select(0, targets)
+        if x.dtype in HALVES:  # the difference of two such values can overflow
+            joining, leading = joining.float(), leading.float()
+        step = (joining - leading) * shares.to(joining.dtype).reshape(-1, 1)
+        return out.index_add_(0, targets, step.to(x.dtype)).view(batch, self.count, features)
 
     def unmerge(self, x: Float[Tensor, "batch groups *features"]) -> Float[Tensor, "batch tokens *features"]:
         """A copy of its group's value for each token: the opposite direction of `merge`."""
@@ -118,9 +124,22 @@ def compose(plans: Iterable[MergePlan | None]) -> Int[Tensor, "batch tokens"] | 
     """
     whole: Tensor | None = None
     for plan in plans:
-        if plan is not None:
-            whole = plan.groups if whole is None else plan.groups.gather(1, whole)
+        if plan is None:
+            continue
+        if whole is None:
+            whole = plan.groups
+        elif small.plain(whole):
+            small.follow(whole, plan.leaders, plan.joiners, plan.targets)
+        else:
+            whole = plan.groups.gather(1, whole)
     return whole
+
+
+def _kernels(x: Tensor) -> ModuleType | None:
+    """The compiled kernels that take this tensor, or None for torch's operations."""
+    if fused.fits(x):
+        return fused
+    return small if small.fits(x) else None
 
 
 def _rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:

@@ -1,8 +1,8 @@
-"""The kernels need triton, which there is for Linux alone."""
+"""What compiles Triton's kernels needs triton, which there is for Linux alone."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
 if find_spec("triton") is None:
-    collect_ignore_glob = ["test_*.py"]
+    collect_ignore = ["test_machine_code.py", "test_models.py", "test_operators.py"]

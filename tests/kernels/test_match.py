@@ -1,75 +1,95 @@
-"""The matching kernels against the oracle, run by Triton's interpreter where there is no GPU."""
+"""The matching kernels against the oracle: numba's loops, and Triton's, interpreted where there is no GPU."""
 
 from __future__ import annotations
 
 import oracle
 import pytest
 import torch
-from gpu import DEVICE, HALVES, plan_of, randn
+from kinds import DEVICE, HALVES, TRITON, Kernels, each_kernels, needs_triton, randn
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
-from hf_tome.core import fused, match_bipartite
+from hf_tome.core import fused, match_bipartite, small
 
 # tokens, channels, protected, r: odd and even counts, more than one block of sources (64) and of joiners (128)
 SHAPES = [(9, 3, 0, 2), (12, 16, 1, 4), (21, 6, 2, 9), (150, 20, 1, 3), (290, 8, 0, 140), (11, 5, 3, 1)]
 
 
-def expect(metric: Tensor, r: int, protected: int, padded: Tensor | None = None) -> None:
+def expect(kernels: Kernels, metric: Tensor, r: int, protected: int, padded: Tensor | None = None) -> None:
     """The kernels' plan is the oracle's, sample by sample."""
-    plan = plan_of(metric, r, protected, padded)
+    plan = kernels.plan(metric, r, protected, padded)
     for sample, rows in enumerate(metric.double().tolist()):
         merge = oracle.match(rows, r, protected, None if padded is None else padded[sample].tolist())
         assert plan.groups[sample].tolist() == merge.groups
 
 
+@each_kernels
 @pytest.mark.parametrize(("tokens", "channels", "protected", "r"), SHAPES)
-def test_match_equals_the_oracle(tokens: int, channels: int, protected: int, r: int) -> None:
-    expect(randn(2, tokens, channels), r, protected)
+def test_match_equals_the_oracle(kernels: Kernels, tokens: int, channels: int, protected: int, r: int) -> None:
+    expect(kernels, randn(2, tokens, channels), r, protected)
 
 
+@each_kernels
 @pytest.mark.parametrize(("tokens", "channels", "protected", "r"), SHAPES[:4])
-def test_padding_equals_the_oracle(tokens: int, channels: int, protected: int, r: int) -> None:
+def test_padding_equals_the_oracle(kernels: Kernels, tokens: int, channels: int, protected: int, r: int) -> None:
     padded = randn(3, tokens, seed=1) < -0.5
     padded[:, :protected] = False
     padded[2, protected:] = True
-    expect(randn(3, tokens, channels), r, protected, padded)
+    expect(kernels, randn(3, tokens, channels), r, protected, padded)
 
 
-@pytest.mark.parametrize("protected", [0, 1, 2])
-@pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
-def test_ties_duplicates_and_zero_keys(protected: int, dtype: torch.dtype) -> None:
-    """Few directions, all cosines exact: equal similarities are taken in index order."""
+def few_directions(protected: int) -> Tensor:
+    """All cosines are exact: equal similarities are taken in index order."""
     kinds = torch.tensor([[4, 0, 0, 0], [0, 4, 0, 0], [1, 1, 1, 1], [2, -2, 2, -2], [0.5, 0.5, 0.5, 0.5], [0, 0, 0, 0]])
-    choice = torch.randint(len(kinds), (2, 150), generator=torch.Generator().manual_seed(3))
-    expect(kinds[choice].to(DEVICE, dtype), 30, protected)
+    choice = torch.randint(len(kinds), (2, 150), generator=torch.Generator().manual_seed(3 + protected))
+    return kinds[choice].to(DEVICE)
 
 
+@each_kernels
+@pytest.mark.parametrize("protected", [0, 1, 2])
+def test_ties_duplicates_and_zero_keys(kernels: Kernels, protected: int) -> None:
+    expect(kernels, few_directions(protected), 30, protected)
+
+
+@needs_triton
+@pytest.mark.parametrize("protected", [0, 1, 2])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_ties_in_half_precision(protected: int, dtype: torch.dtype) -> None:
+    expect(TRITON, few_directions(protected).to(dtype), 30, protected)
+
+
+@needs_triton
 @pytest.mark.parametrize("dtype", HALVES)
 def test_half_precision_is_compared_in_float32(dtype: torch.dtype) -> None:
-    expect(randn(1, 100, 32, seed=5).to(dtype), 25, 1)
+    expect(TRITON, randn(1, 100, 32, seed=5).to(dtype), 25, 1)
 
 
-def test_strides_do_not_matter() -> None:
+@each_kernels
+def test_strides_do_not_matter(kernels: Kernels) -> None:
     wide = randn(2, 40, 12)
     for metric in (wide[:, ::2, ::3], wide.transpose(0, 1)[:20].transpose(0, 1), wide.transpose(1, 2)[:, :, :30]):
         assert not metric.is_contiguous()
-        expect(metric, 4, 1)
+        expect(kernels, metric, 4, 1)
 
 
+@each_kernels
 @pytest.mark.parametrize("with_padding", [False, True])
-def test_numbers_that_are_none_give_the_same_plan_as_torch(with_padding: bool) -> None:
+def test_numbers_that_are_none_give_the_same_plan_as_torch(
+    kernels: Kernels, with_padding: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     numbers = torch.tensor([0.0, 1.0, -1.0, 60000.0, -60000.0, 1e-7, float("nan"), float("inf"), -float("inf")])
     metric = numbers[torch.randint(9, (3, 20, 2), generator=torch.Generator().manual_seed(7))].to(DEVICE)
     metric[2] = float("nan")
     padded = randn(3, 20, seed=9) < 0 if with_padding else None
-    plan = plan_of(metric, 6, 0, padded)
+    plan = kernels.plan(metric, 6, 0, padded)
+    monkeypatch.setattr(small, "HAS_NUMBA", False)
     expected = match_bipartite(metric.cpu(), 6, 0, None if padded is None else padded.cpu())
     assert expected is not None
     for name in ("leaders", "joiners", "targets"):
         assert torch.equal(getattr(plan, name).cpu(), getattr(expected, name))
 
 
+@needs_triton
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
 def test_tensors_on_a_gpu_go_by_the_kernels(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
     """On a GPU without data, which every machine has."""

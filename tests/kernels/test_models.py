@@ -9,8 +9,8 @@ import pytest
 import torch
 from cases import SMALL_VIDEO, SMALL_VIT, Case, each_bare
 from comparison import apart, assert_same
-from gpu import DEVICE
 from gradients import Gradients, assert_close, checkpoint, gradients
+from kinds import DEVICE
 from torch import Tensor, nn
 
 from hf_tome import apply_tome, trace_tome

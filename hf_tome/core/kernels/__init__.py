@@ -1,4 +1,5 @@
-"""Triton kernels: the matching and the merging of `core.matching` and `core.plan` in a few launches, for GPUs.
+"""The matching and the merging of `core.matching` and `core.plan`, compiled.
 
-This package imports triton, so nothing imports it before a tensor on a GPU comes; `core.fused` does then.
+For GPUs in a few launches of Triton's, behind `core.fused`; for small inputs on a CPU in a few loops of numba's, behind
+`core.small`. These import triton and numba, so nothing imports them before the first such tensor comes.
 """

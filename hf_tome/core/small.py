@@ -1,0 +1,93 @@
+"""Matching and merging of small inputs on a CPU, each one call of a compiled loop.
+
+Between the matrix products of a model every operation of torch finds cold caches. For one small image that costs more
+than the work in it, so here the forty small operations of a layer become four calls. They need numba (the extra `cpu`),
+and are for inference: whatever looks at single operations (gradients, `torch.compile`, an export, `torch.func`) gets
+the torch code of `core.matching` and `core.plan`, which is the reference.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C import _functorch, _len_torch_dispatch_stack  # pyright: ignore[reportAttributeAccessIssue]
+from torch.autograd import forward_ad
+
+HAS_NUMBA = find_spec("numba") is not None
+MOST_VALUES = 2**19  # of a tensor: beyond, torch's operations win by their threads
+MOST_PRODUCTS = 2**21  # of a matching, likewise
+
+
+def plain(x: Tensor) -> bool:
+    """Whether a loop may take this tensor: small, on a CPU, and nobody but the caller looks on."""
+    if not HAS_NUMBA or torch.compiler.is_compiling():
+        return False
+    small = type(x) is Tensor and x.is_cpu and not x.requires_grad and x.numel() <= MOST_VALUES
+    return small and not _watched(x)
+
+
+def fits(x: Tensor) -> bool:
+    """Whether the loops take these values: likewise, in float32."""
+    return x.dtype is torch.float32 and plain(x)
+
+
+def fits_match(metric: Tensor) -> bool:
+    """Whether the loops match these tokens: likewise, and few enough pairs of them."""
+    return metric.shape[1] * metric.numel() <= 4 * MOST_PRODUCTS and fits(metric)
+
+
+def _watched(x: Tensor) -> bool:
+    """Whether operations are recorded or transformed, beyond gradients."""
+    traced = torch.jit.is_tracing() or _len_torch_dispatch_stack() > 0  # pyright: ignore[reportPrivateImportUsage]
+    return traced or forward_ad._current_level >= 0 or _functorch.is_functorch_wrapped_tensor(x)
+
+
+def mean(part: Tensor) -> Tensor:
+    """The mean over the heads, (batch, heads, tokens, channels) to (batch, tokens, channels)."""
+    batch, _, tokens, channels = part.shape
+    out = torch.empty(batch, tokens, channels)
+    _loops().mean(part.transpose(1, 2).numpy(), out.numpy())
+    return out
+
+
+def match(metric: Tensor, r: int, protected: int, padded: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Leaders, joiners and targets of the plan that `match_bipartite` makes; r is capped already and not 0."""
+    batch, tokens, _ = metric.shape
+    leaders, joiners, targets = (torch.empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
+    padding = torch.empty(batch, 0, dtype=torch.bool) if padded is None else padded
+    _loops().match(metric.numpy(), padding.numpy(), r, protected, *_arrays(leaders, joiners, targets))
+    return leaders, joiners, targets
+
+
+def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """See `MergePlan.share`."""
+    totals, shares = torch.empty(leaders.shape), torch.empty(joiners.shape)
+    _loops().share(*_arrays(sizes, leaders, joiners, targets, totals, shares))
+    return totals, shares
+
+
+def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    """See `MergePlan.merge`."""
+    out = torch.empty(*leaders.shape, x.shape[2])
+    _loops().merge(*_arrays(x, leaders, joiners, targets, shares, out))
+    return out
+
+
+def follow(groups: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> None:
+    """Follow a merge: the group of each first token, in place, becomes the group that it goes into."""
+    _loops().follow(*_arrays(groups, leaders, joiners, targets))
+
+
+@cache
+def _loops() -> Any:
+    from hf_tome.core.kernels import loops  # imports numba
+
+    return loops
+
+
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [tensor.numpy() for tensor in tensors]

@@ -1,0 +1,48 @@
+"""The kernels, where they run, and plans made by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor
+
+from hf_tome.core import MergePlan, fused, small
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Kernels of one kind: `match`, `share` and `merge` of a module, and the device that their tensors are on."""
+
+    module: ModuleType
+    device: str
+
+    def plan(self, metric: Tensor, r: int, protected: int, padded: Tensor | None = None) -> MergePlan:
+        """The plan that they make of a metric on any device."""
+        padded = None if padded is None else padded.to(self.device)
+        return MergePlan(*self.module.match(metric.to(self.device), r, protected, padded))
+
+
+TRITON, LOOPS = Kernels(fused, DEVICE), Kernels(small, "cpu")
+needs_triton = pytest.mark.skipif(not fused.HAS_TRITON, reason="needs triton")
+needs_numba = pytest.mark.skipif(not small.HAS_NUMBA, reason="needs numba")
+each_kernels = pytest.mark.parametrize(
+    "kernels",
+    [
+        pytest.param(TRITON, id="triton", marks=needs_triton),
+        pytest.param(LOOPS, id="loops", marks=needs_numba),
+    ],
+)
+
+
+def randn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
+
+
+def parts(plan: MergePlan) -> tuple[Tensor, Tensor, Tensor]:
+    return plan.leaders, plan.joiners, plan.targets

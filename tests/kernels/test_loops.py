@@ -1,0 +1,153 @@
+"""When numba's loops step in, and that whole models do not tell the difference."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from cases import SMALL_VIT, Case, each_bare
+from comparison import assert_same
+from kinds import randn
+from torch import Tensor
+from torch._subclasses import FakeTensorMode
+from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from hf_tome import apply_tome, trace_tome
+from hf_tome.core import MergePlan, match_bipartite, small
+
+pytest.importorskip("numba")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the loops that were called."""
+    seen: list[str] = []
+    for name in ("mean", "match", "share", "merge", "follow"):
+        original = getattr(small, name)
+        monkeypatch.setattr(small, name, lambda *args, name=name, call=original: (seen.append(name), call(*args))[1])
+    return seen
+
+
+def test_mean_over_heads() -> None:
+    for part in (randn(2, 3, 7, 5).cpu(), randn(2, 7, 3, 5).cpu().transpose(1, 2)):
+        torch.testing.assert_close(small.mean(part), part.mean(dim=1))
+
+
+@each_bare
+@torch.no_grad()
+def test_outputs_and_groups_are_those_of_torch(case: Case, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    model, inputs = apply_tome(case.build(num_hidden_layers=2), r=5), case.inputs()
+    with trace_tome(model) as trace:
+        found = model(**inputs)
+        assert {"mean", "match", "share", "merge", "follow"} == set(calls)
+        monkeypatch.setattr(small, "HAS_NUMBA", False)
+        assert_same(model(**inputs), found)
+    assert torch.equal(trace[0].groups, trace[1].groups)
+    assert torch.equal(trace[0].sizes, trace[1].sizes)
+
+
+@torch.no_grad()
+def test_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, mask = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=6), torch.ones(2, SMALL_VIT.tokens)
+    mask[0, 20:] = 0
+    found = model(**SMALL_VIT.inputs(), attention_mask=mask)
+    monkeypatch.setattr(small, "HAS_NUMBA", False)
+    assert_same(model(**SMALL_VIT.inputs(), attention_mask=mask), found)
+
+
+def merged(x: Tensor) -> Tensor:
+    """A merge of (1, 4, channels), the input and the plan of which are in plain sight."""
+    plan = MergePlan(torch.tensor([[0, 2, 3]]), torch.tensor([[1]]), torch.tensor([[1]]))
+    _, shares = plan.share(torch.ones(1, 4))
+    return plan.merge(x, shares)
+
+
+def gradient(x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(merged(x).square().sum(), x)[0]
+
+
+def forward_gradient(x: Tensor) -> Tensor:
+    with forward_ad.dual_level():
+        return forward_ad.unpack_dual(merged(forward_ad.make_dual(x, x.square()))).tangent
+
+
+def replayed(trace: Callable[[Callable, Tensor], Callable]) -> Callable[[Tensor], Tensor]:
+    """What is recorded on one input, run on another."""
+    return lambda x: trace(merged, torch.zeros_like(x))(x)
+
+
+LOOKING_ON: dict[str, Callable[[Tensor], Tensor]] = {
+    "gradient": gradient,
+    "forward mode": forward_gradient,
+    "torch.func.grad": torch.func.grad(lambda x: merged(x).square().sum()),
+    "torch.func.jvp": lambda x: torch.func.jvp(merged, (x,), (x.square(),))[1],
+    "torch.vmap": lambda x: torch.vmap(merged)(x[None])[0],
+    "make_fx": replayed(lambda function, x: make_fx(function)(x)),
+    "torch.jit.trace": replayed(lambda function, x: torch.jit.trace(function, x)),
+    "torch.compile": torch.compile(merged, fullgraph=True, backend="eager"),
+}
+
+
+@pytest.mark.parametrize("name", LOOKING_ON)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_what_looks_at_single_operations_sees_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = randn(1, 4, 3).cpu()
+    found = LOOKING_ON[name](x)
+    monkeypatch.setattr(small, "HAS_NUMBA", False)
+    torch.testing.assert_close(found, LOOKING_ON[name](x))
+
+
+class Own(Tensor):
+    """A user's tensors, which stay theirs."""
+
+
+def test_tensors_of_another_class_keep_it() -> None:
+    assert type(merged(torch.zeros(1, 4, 3).as_subclass(Own))) is Own
+
+
+def test_tensors_without_data() -> None:
+    with FakeTensorMode():
+        assert merged(torch.empty(1, 4, 3)).shape == (1, 3, 3)
+
+
+def test_where_the_loops_step_in(calls: list[str]) -> None:
+    x = torch.zeros(1, 8, 4)
+    assert small.fits(x)
+    match_bipartite(x, 2)
+    assert calls == ["match"]
+    assert not small.fits(x.double())
+    assert not small.fits(x.bfloat16())
+    assert not small.fits(x.to("meta"))
+    assert not small.fits(x.clone().requires_grad_())
+    assert not small.fits(torch.zeros(1).expand(1, small.MOST_VALUES + 1, 1))
+    assert not small.fits_match(torch.zeros(1).expand(1, 600, 64))
+
+
+def test_without_numba_torch_does_all(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small, "HAS_NUMBA", False)
+    apply_tome(SMALL_VIT.build(), r=5)(**SMALL_VIT.inputs())
+    assert calls == []
+
+
+ONE_MERGE = """
+import sys, torch
+from hf_tome.core import match_bipartite
+assert "numba" not in sys.modules
+print(match_bipartite(torch.eye(8)[None], 2).leaders.tolist())
+"""
+NOWHERE = "import numba.core.caching as caching; caching.CacheImpl._locator_classes = []"
+
+
+def output_of(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow  # compiles everything anew
+def test_where_nothing_can_be_written_the_loops_compile_all_the_same() -> None:
+    """Numba refuses to keep what it compiles where there is no place for it."""
+    assert output_of(ONE_MERGE) == output_of(NOWHERE + ONE_MERGE.replace("assert", "#")) != ""
