@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict
 from shutil import which
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from long_inputs import measure_long, write_long
@@ -20,6 +21,7 @@ from plain import plain_tome
 from speed_cases import SETS, Case
 from speed_page import write_pages
 
+from hf_tome.core import small
 from hf_tome.report.measure import measure
 from hf_tome.report.presets import build, random_inputs
 
@@ -31,15 +33,16 @@ def run_case(case: Case, device: str) -> list[dict[str, Any]]:
     model = build(case.config, **case.settings).to(device, getattr(torch, case.dtype))  # pyright: ignore
     if case.checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-    rows = measure(
-        model,
-        random_inputs(model, case.batch),
-        case.rs,
-        rounds=case.rounds,
-        train=case.train,
-        compiled=case.compiled,
-        rivals={"plain": plain_tome} if case.baseline else None,
-    )
+    with patch.object(small, "HAS_NUMBA", small.HAS_NUMBA and case.loops):
+        rows = measure(
+            model,
+            random_inputs(model, case.batch),
+            case.rs,
+            rounds=case.rounds,
+            train=case.train,
+            compiled=case.compiled,
+            rivals={"plain": plain_tome} if case.baseline else None,
+        )
     return [asdict(row) for row in rows]
 
 
