@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
+from warnings import warn
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ def plain(x: Tensor) -> bool:
     if not HAS_NUMBA or torch.compiler.is_compiling():
         return False
     small = type(x) is Tensor and x.is_cpu and not x.requires_grad and x.numel() <= MOST_VALUES
-    return small and not _watched(x)
+    return small and not _watched(x) and _loops() is not None
 
 
 def fits(x: Tensor) -> bool:
@@ -84,8 +85,13 @@ def follow(groups: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) ->
 
 @cache
 def _loops() -> Any:
-    from hf_tome.core.kernels import loops  # imports numba
-
+    """The module of loops, or None where numba is installed but broken."""
+    try:
+        from hf_tome.core.kernels import loops  # imports numba
+    except Exception as error:  # beside a numpy or a Python that it does not know, numba raises many things
+        what = f"numba is installed, but its import fails: {error}."
+        warn(f"{what} Torch does its work. `hf-tome doctor` says more.", stacklevel=2)
+        return None
     return loops
 
 

@@ -19,6 +19,7 @@ class Extra:
 
 
 EXTRAS = (
+    Extra("numba", "numba", "cpu", "speeds up single inputs on a CPU"),
     Extra("soundfile", "soundfile", "audio", "reads audio files"),
     Extra("soxr", "soxr", "audio", "resamples sound"),
     Extra("av", "av", "video", "reads video files"),

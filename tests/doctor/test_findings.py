@@ -119,5 +119,5 @@ def test_extras_are_those_of_pyproject() -> None:
         assert extra.package in [requirement.split(">")[0] for requirement in offered[extra.extra]]
     known = {extra.package for extra in EXTRAS if extra.extra != "app"}  # which is gradio with other extras
     assert known == {
-        package for name in ("audio", "video", "train", "eval", "tune", "viz") for package in offered[name]
+        package for name in ("cpu", "audio", "video", "train", "eval", "tune", "viz") for package in offered[name]
     }
