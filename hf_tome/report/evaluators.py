@@ -129,10 +129,13 @@ class ClassificationEvaluator(Evaluator):
 
     def call_pipeline(self, pipe: Pipeline, samples: Samples) -> tuple[list[list[dict[str, Any]]], dict[str, float]]:  # pyright: ignore
         """The scores of all classes for each sample, and how long that took."""
-        classes: Any = pipe.model.config.num_labels
+        config = pipe.model.config
+        options: dict[str, Any] = {"top_k": config.num_labels}
+        if config.problem_type == "multi_label_classification":
+            options["function_to_apply"] = "sigmoid"  # older transformers take softmax for sounds and clips
         start = perf_counter()
         clips = self.task.startswith("video")
-        found: Any = _clips(pipe, samples, classes) if clips else pipe(_Inputs(samples, pipe), top_k=classes)
+        found: Any = _clips(pipe, samples, options) if clips else pipe(_Inputs(samples, pipe), **options)
         answers = list(found)
         return answers, self._compute_time_perf(start, perf_counter(), len(answers))
 
@@ -211,9 +214,9 @@ def classifier_of(pipe: Pipeline) -> Classifier:
     return Classifier(pipe.model, processor, modality)
 
 
-def _clips(pipe: Pipeline, samples: Samples, classes: int) -> Iterator[list[dict[str, Any]]]:
+def _clips(pipe: Pipeline, samples: Samples, options: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
     classifier = classifier_of(pipe)
     for number in range(samples.count):
         inputs = BatchFeature(classifier.inputs([samples.read(number)])).to(pipe.dtype or torch.float32)
         outputs: Any = pipe.forward(inputs)
-        yield pipe.postprocess(outputs, **{**pipe._postprocess_params, "top_k": classes})
+        yield pipe.postprocess(outputs, **{**pipe._postprocess_params, **options})

@@ -52,13 +52,14 @@ def test_pipelines_of_each_modality(modality: str, tmp_path: Path) -> None:
     assert judge.compute(pipe, rows(folder, modality))["accuracy"] == expected
 
 
-def test_several_labels(tmp_path: Path) -> None:
-    pipe, _ = made("audio", tmp_path)
-    folder = labelled(BY_MODALITY["audio"], tmp_path / "several", COUNT, two_classes)
-    files = files_below(folder, "audio")
+@pytest.mark.parametrize("modality", BY_MODALITY)
+def test_several_labels(modality: str, tmp_path: Path) -> None:
+    pipe, _ = made(modality, tmp_path)
+    folder = labelled(BY_MODALITY[modality], tmp_path / "several", COUNT, two_classes)
+    files = files_below(folder, modality)
     labels = np.array([[f"class {kind}" in path.parent.name for kind in range(CLASSES)] for path in files])
     pipe.model.config.problem_type = "multi_label_classification"
-    found = evaluator("audio-classification").compute(pipe, folder, metric="mAP")
+    found = evaluator(f"{modality}-classification").compute(pipe, folder, metric="mAP")
     assert found["mAP"] == pytest.approx(average_precision_score(labels, scores_of(pipe, files)))
 
 
