@@ -38,7 +38,7 @@ def fits(x: Tensor) -> bool:
 
 def fits_match(metric: Tensor) -> bool:
     """Whether the loops match these tokens: likewise, and few enough pairs of them."""
-    return metric.shape[1] * metric.numel() <= 4 * MOST_PRODUCTS and fits(metric)
+    return fits(metric) and metric.shape[1] * metric.numel() <= 4 * MOST_PRODUCTS  # a compiler must not see the sizes
 
 
 def _watched(x: Tensor) -> bool:
@@ -50,7 +50,7 @@ def _watched(x: Tensor) -> bool:
 def mean(part: Tensor) -> Tensor:
     """The mean over the heads, (batch, heads, tokens, channels) to (batch, tokens, channels)."""
     batch, _, tokens, channels = part.shape
-    out = torch.empty(batch, tokens, channels)
+    out = part.new_empty(batch, tokens, channels)
     _loops().mean(part.transpose(1, 2).numpy(), out.numpy())
     return out
 
@@ -58,22 +58,22 @@ def mean(part: Tensor) -> Tensor:
 def match(metric: Tensor, r: int, protected: int, padded: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Leaders, joiners and targets of the plan that `match_bipartite` makes; r is capped already and not 0."""
     batch, tokens, _ = metric.shape
-    leaders, joiners, targets = (torch.empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
-    padding = torch.empty(batch, 0, dtype=torch.bool) if padded is None else padded
+    leaders, joiners, targets = (metric.new_empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
+    padding = metric.new_empty(batch, 0, dtype=torch.bool) if padded is None else padded
     _loops().match(metric.numpy(), padding.numpy(), r, protected, *_arrays(leaders, joiners, targets))
     return leaders, joiners, targets
 
 
 def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """See `MergePlan.share`."""
-    totals, shares = torch.empty(leaders.shape), torch.empty(joiners.shape)
+    totals, shares = sizes.new_empty(leaders.shape), sizes.new_empty(joiners.shape)
     _loops().share(*_arrays(sizes, leaders, joiners, targets, totals, shares))
     return totals, shares
 
 
 def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
     """See `MergePlan.merge`."""
-    out = torch.empty(*leaders.shape, x.shape[2])
+    out = x.new_empty(*leaders.shape, x.shape[2])
     _loops().merge(*_arrays(x, leaders, joiners, targets, shares, out))
     return out
 
@@ -88,7 +88,7 @@ def _loops() -> Any:
     """The module of loops, or None where numba is installed but broken."""
     try:
         from hf_tome.core.kernels import loops  # imports numba
-    except Exception as error:  # beside a numpy or a Python that it does not know, numba raises many things
+    except (ImportError, OSError, AttributeError) as error:  # what a numpy, a Python or a library that misfits raises
         what = f"numba is installed, but its import fails: {error}."
         warn(f"{what} Torch does its work. `hf-tome doctor` says more.", stacklevel=2)
         return None

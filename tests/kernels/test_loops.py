@@ -102,6 +102,40 @@ def test_what_looks_at_single_operations_sees_them(name: str, monkeypatch: pytes
     torch.testing.assert_close(found, LOOKING_ON[name](x))
 
 
+WRONG = {  # leaders, joiners, targets of a plan for (1, 4)
+    "leader": ([[0, 2, 4]], [[1]], [[1]]),
+    "joiner": ([[0, 2, 3]], [[-1]], [[1]]),
+    "target": ([[0, 2, 3]], [[1]], [[3]]),
+    "batch": ([[0, 2, 3]] * 2, [[1]] * 2, [[1]] * 2),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_wrong_plan_reads_nothing_beyond_the_tokens(wrong: tuple[list, list, list]) -> None:
+    plan = MergePlan(*map(torch.tensor, wrong))
+    with pytest.raises(IndexError):
+        plan.share(torch.ones(1, 4))
+    with pytest.raises(IndexError):
+        plan.merge(torch.ones(1, 4, 2), torch.ones(len(wrong[0]), 1))
+
+
+def test_the_default_device_and_dtype_do_not_matter() -> None:
+    metric, sizes, x = randn(1, 9, 4).cpu(), torch.ones(1, 9), randn(1, 9, 3).cpu()
+    expected = match_bipartite(metric, 2)
+    assert expected is not None
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            plan = match_bipartite(metric, 2)
+            assert plan is not None
+            totals, shares = plan.share(sizes)
+            found = totals, shares, plan.merge(x, shares), small.mean(metric[:, None])
+    finally:
+        torch.set_default_dtype(before)
+    assert_same(found, (*expected.share(sizes), expected.merge(x, expected.share(sizes)[1]), metric))
+
+
 class Own(Tensor):
     """A user's tensors, which stay theirs."""
 

@@ -32,12 +32,11 @@ def test_sizes_and_shares(kernels: Kernels, tokens: int, r: int, padding: bool) 
     torch.testing.assert_close(shares.double(), share, rtol=1e-6, atol=0)
 
 
-@each_kernels
-@pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
-@pytest.mark.parametrize(("tokens", "r", "features"), [(9, 1, 1), (40, 19, 33), (290, 140, 5), (12, 3, 2050)])
-def test_merge_equals_the_oracle(kernels: Kernels, tokens: int, r: int, features: int, dtype: torch.dtype) -> None:
-    if kernels is LOOPS and dtype in HALVES:
-        pytest.skip("the loops are for float32")
+SHAPES = [(9, 1, 1), (40, 19, 33), (290, 140, 5), (12, 3, 2050)]  # tokens, r, features
+
+
+def expect(kernels: Kernels, tokens: int, r: int, features: int, dtype: torch.dtype) -> None:
+    """The merge is the weighted mean in float64."""
     plan, x, sizes = case_of(kernels, tokens, r, features, dtype)
     totals, shares = kernels.module.share(sizes, *parts(plan))
     merged = kernels.module.merge(x, *parts(plan), shares)
@@ -45,6 +44,19 @@ def test_merge_equals_the_oracle(kernels: Kernels, tokens: int, r: int, features
     index = plan.groups[..., None].expand_as(weighted)
     expected = weighted.new_zeros(2, plan.count, features).scatter_add(1, index, weighted)
     torch.testing.assert_close(merged, (expected / totals[..., None]).to(dtype))
+
+
+@each_kernels
+@pytest.mark.parametrize(("tokens", "r", "features"), SHAPES)
+def test_merge_equals_the_oracle(kernels: Kernels, tokens: int, r: int, features: int) -> None:
+    expect(kernels, tokens, r, features, torch.float32)
+
+
+@needs_triton
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize(("tokens", "r", "features"), SHAPES)
+def test_merge_in_half_precision(tokens: int, r: int, features: int, dtype: torch.dtype) -> None:
+    expect(TRITON, tokens, r, features, dtype)
 
 
 @each_kernels

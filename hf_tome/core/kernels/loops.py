@@ -124,8 +124,23 @@ def match(metric, padded, r, protected, leaders, joiners, targets):
 
 
 @compiled
+def _check(batch, tokens, leaders, joiners, targets):
+    """Refuse a plan that is not one of (batch, tokens): a loop would read beyond them."""
+    if leaders.shape[0] != batch or joiners.shape[0] != batch or targets.shape != joiners.shape:
+        raise IndexError("a plan is applied to as many samples as it was made for")
+    for sample in range(batch):
+        for group in range(leaders.shape[1]):
+            if not 0 <= leaders[sample, group] < tokens:
+                raise IndexError("a leader of a plan is none of the tokens")
+        for joiner in range(joiners.shape[1]):
+            if not (0 <= joiners[sample, joiner] < tokens and 0 <= targets[sample, joiner] < leaders.shape[1]):
+                raise IndexError("a joiner of a plan is none of the tokens, or its target none of the groups")
+
+
+@compiled
 def share(sizes, leaders, joiners, targets, totals, shares):
     """See `MergePlan.share`."""
+    _check(sizes.shape[0], sizes.shape[1], leaders, joiners, targets)
     for sample in range(sizes.shape[0]):
         for group in range(leaders.shape[1]):
             totals[sample, group] = sizes[sample, leaders[sample, group]]
@@ -139,6 +154,7 @@ def share(sizes, leaders, joiners, targets, totals, shares):
 @compiled
 def merge(x, leaders, joiners, targets, shares, out):
     """See `MergePlan.merge`: the same operations in the same order, so the same bits."""
+    _check(x.shape[0], x.shape[1], leaders, joiners, targets)
     for sample in range(x.shape[0]):
         for group in range(leaders.shape[1]):
             token = leaders[sample, group]
@@ -155,6 +171,7 @@ def merge(x, leaders, joiners, targets, shares, out):
 def follow(groups, leaders, joiners, targets):
     """Each group of `groups` (batch, first tokens) becomes the one that it goes into, as `compose` does it."""
     into = np.empty(leaders.shape[1] + joiners.shape[1], np.int64)
+    _check(groups.shape[0], into.shape[0], leaders, joiners, targets)
     for sample in range(groups.shape[0]):
         for group in range(leaders.shape[1]):
             into[leaders[sample, group]] = group
