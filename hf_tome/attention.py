@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import PretrainedConfig
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core import small
 from hf_tome.core.channels import with_bias
 from hf_tome.core.importance import Importance
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
-from hf_tome.state import LOCAL, LayerRecord
+from hf_tome.state import LOCAL, Frame, LayerRecord
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -46,9 +48,21 @@ class AttentionSite:
         """The implementation `name`: the same arguments and results as in transformers' attention interface."""
         if name == "eager":
             return self.eager(module, *args, **kwargs)
+        function = ALL_ATTENTION_FUNCTIONS[name]
+        if function is sdpa_attention_forward and not kwargs.get("output_attentions"):
+            return _sdpa(*args, **kwargs)
         if "flash" in name:  # transformers finds the kernel by the name in module.config, where `hf_tome` stands
             module = _Configured(module, self.config)  # pyright: ignore
-        return ALL_ATTENTION_FUNCTIONS[name](module, *args, **kwargs)
+        return function(module, *args, **kwargs)
+
+
+def _sdpa(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float = 0.0, scaling: float | None = None,
+    **unused: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    """transformers' SDPA attention for towers that have no cache, no groups of heads and no causal order."""
+    output = functional.scaled_dot_product_attention(query, key, value, mask, dropout, scale=scaling)
+    return output.transpose(1, 2), None
 
 
 class _Configured:
@@ -153,12 +167,21 @@ def tome_attention(
     frame = LOCAL.frame
     if frame is None:
         return site.run(site.implementation, module, query, key, value, attention_mask, **kwargs)
-    record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
-    if undecided:
-        frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
     # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
     # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
-    output = biased(site, module, query, key, value, log_sizes(record), **kwargs)
+    return attend(frame, module, query, key, value, **kwargs)
+
+
+def attend(
+    frame: Frame, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
+) -> tuple[Tensor, Tensor | None]:
+    """Attention with the token sizes of the layer that runs now. Leaves in its frame what tokens are compared by."""
+    record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
+    if undecided and record.recipe.paper and small.fits_keys(key):
+        record.decide_at_once(key)
+    elif undecided:
+        frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
+    output = biased(module, record.implementation, query, key, value, log_sizes(record), **kwargs)
     importance = record.recipe.matching.attention
     if undecided and importance is not None:
         frame.attention = importance_of(output[1], importance, record.protected)
@@ -166,18 +189,18 @@ def tome_attention(
 
 
 def biased(
-    site: AttentionSite,
     module: nn.Module,
+    name: str,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     bias: Float[Tensor, "batch tokens"] | None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """The model's own attention with `bias` on the scores of each key, the way that its implementation can take it."""
-    name = site.implementation
+    """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
+    site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
     if bias is None or not takes_channels(name):
-        mask = None if bias is None else bias.to(query.dtype)[:, None, None]
+        mask = None if bias is None else bias.to(query.dtype).view(len(bias), 1, 1, -1)
         return site.run(name, module, query, key, value, mask, **kwargs)
     width = value.shape[-1]
     scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5

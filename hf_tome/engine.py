@@ -6,7 +6,7 @@ hook copies the MLP's output back to every position, the residual is added, and 
 plan. With merge(h + copy(y)) = merge(h) + y this is exactly ToMe, and drop path, layer scale and adapters stay as they
 are.
 
-Where nothing but the addition follows the MLP, the right-hand side is taken as it stands: no copy, no second merge.
+A layer of transformers' own with nobody looking on needs no such detour: see `direct`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers.utils.generic import ModelOutput
 
 from hf_tome.attention import check_implementation, implementation_of
+from hf_tome.direct import Direct, from_transformers
 from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
 from hf_tome.state import LOCAL, Forward, Frame, LayerRecord, TowerSite
 
@@ -33,27 +34,13 @@ class LayerSite:
         tower: its tower.
         index: its place, from 0.
         handles: the hooks on its parts.
-        known: whether its forward is transformers' own, of a family in which only `tail` and the residual's addition
-            follow the MLP.
-        tail: the dropout there, or the module that adds.
+        direct: its forward in one go; None where the class has another forward.
     """
 
     tower: TowerSite
     index: int
     handles: list[RemovableHandle]
-    known: bool
-    tail: nn.Module | None
-
-    def adds_only(self) -> bool:
-        """Whether nothing but the residual's addition follows the MLP now."""
-        tail = self.tail
-        if not self.known or tail is None:
-            return self.known
-        if isinstance(tail, nn.Dropout):
-            active = tail.training and tail.p > 0
-        else:
-            active = not type(tail).forward.__module__.startswith("transformers.")
-        return not active and not tail._forward_hooks and not tail._forward_pre_hooks
+    direct: Direct | None
 
 
 class LayerShell:
@@ -75,19 +62,21 @@ class LayerShell:
 
     def forward(self, hidden_states: Tensor, *args: Any, tome_record: LayerRecord | None = None, **kwargs: Any):
         # Runs again in a backward under gradient checkpointing: everything it needs is in its arguments.
-        frame = None if tome_record is None else Frame(tome_record, self._tome.adds_only(), hidden_states)
+        if tome_record is None:
+            return super().forward(hidden_states, *args, **kwargs)  # pyright: ignore
+        frame, direct = Frame(tome_record, hidden_states), self._tome.direct
+        if direct is not None and from_transformers(self._tome_original):
+            parts = direct.free_parts(self)  # pyright: ignore
+            if parts is not None:
+                return direct.forward(parts, frame, hidden_states, **kwargs)
         outer, LOCAL.frame = LOCAL.frame, frame
         try:
             out = super().forward(hidden_states, *args, **kwargs)  # pyright: ignore
         finally:
             LOCAL.frame = outer
-        if frame is None:
-            return out
-        if frame.residual is not None and frame.branch is not None:
-            return frame.residual + frame.branch
         if frame.before is not None:  # what the MLP added is a copy within each group: its mean is what it was
-            return frame.record.merge(frame.before) + frame.record.mean(out - frame.before)
-        return frame.record.merge(out)
+            return tome_record.merge(frame.before) + tome_record.mean(out - frame.before)
+        return tome_record.merge(out)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         rebuild, (_, *arguments), *rest = super().__reduce_ex__(protocol)  # pyright: ignore
@@ -111,20 +100,11 @@ def merge_before_mlp(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...
     frame = LOCAL.frame
     if frame is None or frame.record.r == 0:
         return None
-    if frame.record.plan is None:
-        if frame.metric is None:
-            rule = "The keys of a layer must pass through transformers' attention interface before its second norm."
-            raise UnsupportedModelError(complaint(rule, "an attention that computes by itself", "Use the plain model."))
-        by = {"x": args[0], "x_pre": frame.entering}.get(frame.record.recipe.metric)
-        frame.record.decide(frame.metric if by is None else by.detach(), frame.attention)
-        frame.metric = frame.attention = None
-    merged = frame.record.merge(args[0])
+    frame.decide(args[0])
     if not frame.record.combine.shifts:
         _check_first(module)
         frame.before = args[0]
-    if frame.adds_only and len(module._forward_pre_hooks) == 1:  # another hook could pass on what is no residual
-        frame.residual = merged
-    return (merged, *args[1:])
+    return (frame.record.merge(args[0]), *args[1:])
 
 
 def _check_first(norm: nn.Module) -> None:
@@ -135,13 +115,10 @@ def _check_first(norm: nn.Module) -> None:
 
 
 def unmerge_after_mlp(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
-    """Hook of the MLP's last part: copy each group's output to the positions of its members, or keep it as it is."""
+    """Hook of the MLP's last part: copy each group's output to the positions of its members."""
     frame = LOCAL.frame
     if frame is None or frame.record.plan is None:
         return None
-    if frame.residual is not None and len(module._forward_hooks) == 1:  # another hook must see the real output
-        frame.branch = output
-        return output.new_zeros(1)  # the layer still adds something to its residual; `LayerShell.forward` drops it
     return frame.record.plan.unmerge(output)
 
 
@@ -159,9 +136,10 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
         rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
         raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
     # the implementation may have changed since `apply_tome`
-    check_implementation(implementation_of(tower.config), site.recipe.matching.attention is not None)  # pyright: ignore
+    implementation = implementation_of(tower.config)  # pyright: ignore
+    check_implementation(implementation, site.recipe.matching.attention is not None)
     sizes = None if mask is None else sizes_of(mask)
-    LOCAL.forward = Forward(site, shape, sizes, padding=mask is not None, previous=LOCAL.forward)
+    LOCAL.forward = Forward(site, implementation, shape, sizes, padding=mask is not None, previous=LOCAL.forward)
     return args, kwargs
 
 

@@ -15,6 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from hf_tome.adapters import FAMILIES, REFUSED, Family, family_of
 from hf_tome.attention import NAME, AttentionSite, check_implementation, eager_of, implementation_of
 from hf_tome.config import ToMeConfig
+from hf_tome.direct import Direct, agrees
 from hf_tome.engine import (
     LayerShell,
     LayerSite,
@@ -79,7 +80,7 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
     for tower, family in towers_of(model):
         layers = family.layers_of(tower)
         for layer in layers:
-            eager_of(layer.get_submodule(family.attention))
+            eager_of(layer.get_submodule(family.block.attention))
             _check_forward(layer)
         config.schedule.check_layers(len(layers))
         config.recipe.check_layers(len(layers))
@@ -186,20 +187,20 @@ def _patch(tower: nn.Module, family: Family, config: ToMeConfig, holder: Pretrai
         tower.register_forward_hook(end_forward, always_call=True),
     ]
     tower._tome_undo = Undo(handles, holder, getattr(holder, "tome", MISSING))  # pyright: ignore
+    direct = Direct(family.block)
+    makes = {make: agrees(direct, make, tower.config) for make in {type(layer) for layer in layers}}  # pyright: ignore
     for index, layer in enumerate(layers):
-        _patch_layer(layer, family, site, index)
+        _patch_layer(layer, family, site, index, direct if makes[type(layer)] else None)
 
 
-def _patch_layer(layer: nn.Module, family: Family, tower: TowerSite, index: int) -> None:
+def _patch_layer(layer: nn.Module, family: Family, tower: TowerSite, index: int, direct: Direct | None) -> None:
     handles = [
-        layer.get_submodule(family.norm2).register_forward_pre_hook(merge_before_mlp),
-        layer.get_submodule(family.mlp_out).register_forward_hook(unmerge_after_mlp),
+        layer.get_submodule(family.block.norm2).register_forward_pre_hook(merge_before_mlp),
+        layer.get_submodule(family.block.mlp_out).register_forward_hook(unmerge_after_mlp),
     ]
-    tail = layer.get_submodule(family.tail) if family.tail else None
-    known = family.tail is not None and type(layer).forward.__module__.startswith("transformers.")
-    layer._tome = LayerSite(tower, index, handles, known, tail)  # pyright: ignore
+    layer._tome = LayerSite(tower, index, handles, direct)  # pyright: ignore
     layer.__class__ = shell_of(type(layer))
-    attention = layer.get_submodule(family.attention)
+    attention = layer.get_submodule(family.block.attention)
     attention._tome = AttentionSite(attention.config, eager_of(attention))  # pyright: ignore
     # a copy, so that the tower's config, which is saved and which other parts read, keeps the real implementation
     attention.config = copy.copy(attention.config)
@@ -209,7 +210,7 @@ def _patch_layer(layer: nn.Module, family: Family, tower: TowerSite, index: int)
 def _unpatch_layer(layer: nn.Module, family: Family) -> None:
     if not isinstance(layer, LayerShell):
         return
-    attention = layer.get_submodule(family.attention)
+    attention = layer.get_submodule(family.block.attention)
     attention.config = attention._tome.config  # pyright: ignore
     del attention._tome
     for handle in layer._tome.handles:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import Given, MergePlan, PatchGrid, Recipe, Schedule, compose, max_merge, spread
+from hf_tome.core import Given, MergePlan, PatchGrid, Recipe, Schedule, compose, max_merge, small, spread
 from hf_tome.core.combine import Combine
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -73,6 +73,7 @@ class LayerRecord:
         prop_attn: whether log-size is added to the attention.
         recipe: the options of the merge.
         combine: what a group becomes in this layer.
+        implementation: the attention implementation of this forward.
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
@@ -87,6 +88,7 @@ class LayerRecord:
     prop_attn: bool
     recipe: Recipe
     combine: Combine
+    implementation: str
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
     plan: MergePlan | None = None
@@ -99,8 +101,6 @@ class LayerRecord:
         attention: Float[Tensor, "batch tokens"] | None = None,
     ) -> None:
         """Match the tokens by `metric`, and the attention that they receive, and keep the plan."""
-        if self.plan is not None:
-            return
         sizes = metric.new_ones(metric.shape[:2], dtype=torch.float32) if self.sizes is None else self.sizes
         given = Given(
             metric=metric,
@@ -119,6 +119,11 @@ class LayerRecord:
         if self.plan is not None:
             self.totals, self.shares = self.combine.share(self.plan, sizes)
 
+    def decide_at_once(self, keys: Float[Tensor, "batch heads tokens channels"]) -> None:
+        """The same by the keys themselves, with the paper's choices, of a small input on a CPU."""
+        plan = small.decide(keys, self.sizes, self.padding, self.r, self.protected)
+        self.plan, (self.totals, self.shares) = MergePlan(*plan[:3]), plan[3:]
+
     def merge(self, x: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch groups features"]:
         """Features of this layer's tokens, merged; unchanged where nothing merges."""
         if self.plan is None or self.shares is None:
@@ -136,23 +141,28 @@ class Frame:
 
     Attributes:
         record: what it is told.
-        adds_only: whether its output is the residual plus the MLP's output, and nothing else.
         entering: its input.
         metric: the keys that its attention has seen, with their heads averaged; or queries or values.
         attention: the attention that each token receives, where the matching asks for it.
         before: the residual before the merge, where that combines tokens in another way than by a mean.
-        residual: the merged residual, where `adds_only` may be made use of.
-        branch: the MLP's output on the merged tokens, likewise.
     """
 
     record: LayerRecord
-    adds_only: bool
     entering: Float[Tensor, "batch tokens channels"]
     metric: Float[Tensor, "batch tokens channels"] | None = None
     attention: Float[Tensor, "batch tokens"] | None = None
     before: Float[Tensor, "batch tokens channels"] | None = None
-    residual: Float[Tensor, "batch groups channels"] | None = None
-    branch: Float[Tensor, "batch groups channels"] | None = None
+
+    def decide(self, x: Float[Tensor, "batch tokens channels"]) -> None:
+        """Decide the merge by what the attention has seen, or by x, its tokens after the residual."""
+        if self.record.plan is not None:
+            return
+        if self.metric is None:
+            rule = "The keys of a layer must pass through transformers' attention interface before its second norm."
+            raise UnsupportedModelError(complaint(rule, "an attention that computes by itself", "Use the plain model."))
+        by = {"x": x, "x_pre": self.entering}.get(self.record.recipe.metric)
+        self.record.decide(self.metric if by is None else by.detach(), self.attention)
+        self.metric = self.attention = None
 
 
 @dataclass(eq=False)
@@ -161,6 +171,7 @@ class Forward:
 
     Attributes:
         site: the tower's settings.
+        implementation: the attention implementation that the tower's config names.
         shape: shape of the main input, or () where it was no tensor.
         sizes: (batch, tokens) float32; None while every size is 1.
         padding: whether an attention mask came in.
@@ -171,6 +182,7 @@ class Forward:
     """
 
     site: TowerSite
+    implementation: str
     shape: tuple[int, ...]
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
@@ -191,7 +203,7 @@ class Forward:
         wanted = site.schedule.wanted(layer, site.layers, tokens - site.protected)
         r = min(wanted, max_merge(tokens, site.protected))
         told = layer, site.layers, site.protected, site.prop_attn, site.recipe, site.recipe.combine(layer)
-        return LayerRecord(r, *told, self.sizes, self.padding)
+        return LayerRecord(r, *told, self.implementation, self.sizes, self.padding)
 
     def leave(self, record: LayerRecord) -> None:
         """Take over what a layer did."""

@@ -26,6 +26,7 @@ FLOORS = (
     {"state"},
     {"attention"},
     {"adapters"},
+    {"direct"},
     {"engine"},
     {"patch"},
     {"trace"},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import PretrainedConfig
 
+from hf_tome.adapters.block import Block
 from hf_tome.core import PatchGrid
 from hf_tome.errors import UnsupportedModelError, complaint
 
@@ -22,12 +23,7 @@ class Family:
         tower: class name of the encoder that holds the layers.
         layers: path of the layer list in the tower.
         layer: class name of a layer. It must be pre-norm.
-        attention: path, in a layer, of the module that calls transformers' attention interface.
-        norm2: path of the norm before the MLP.
-        mlp_out: path of the last module before the second residual is added.
-        tail: path of the dropout between `mlp_out` and the residual's addition, or of the module that does that
-            addition; "" if neither is there; None if there is more (layer scale, drop path): then the second merge
-            cannot be left out.
+        block: what its forward runs, in order.
         children: the exact child modules of a layer. Another set means another forward, which may not merge exactly.
         protected: tokens at the front that never merge: class, distillation and register tokens.
         prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).
@@ -40,10 +36,7 @@ class Family:
     tower: str
     layers: str
     layer: str
-    attention: str
-    norm2: str
-    mlp_out: str
-    tail: str | None
+    block: Block
     children: frozenset[str]
     protected: int
     prop_attn: bool
@@ -76,7 +69,7 @@ class Family:
         return layers
 
     def _check_parts(self, layer: nn.Module, index: int) -> None:
-        for path in (self.attention, self.norm2, self.mlp_out):
+        for path in self.block.paths:
             try:
                 layer.get_submodule(path)
             except AttributeError:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from hf_tome.adapters.block import Block
 from hf_tome.adapters.family import Family
 from hf_tome.adapters.grids import image_grid, spectrogram_grid, video_grid
 
@@ -15,10 +16,18 @@ VIT = Family(
     tower="ViTModel",
     layers="layers",
     layer="ViTLayer",
-    attention="attention",
-    norm2="layernorm_after",
-    mlp_out="mlp",
-    tail="dropout",
+    block=Block(
+        norm1="layernorm_before",
+        attention="attention",
+        projections=("q_proj", "k_proj", "v_proj"),
+        attention_dropout="attention_dropout",
+        out="attention.o_proj",
+        dropout1="dropout",
+        norm2="layernorm_after",
+        mlp=("mlp",),
+        dropout2="dropout",
+        mlp_out="mlp",
+    ),
     children=frozenset({"attention", "layernorm_before", "layernorm_after", "mlp", "dropout"}),
     protected=1,
     prop_attn=True,
@@ -52,11 +61,19 @@ VIDEOMAE = Family(
     tower="VideoMAEModel",
     layers="encoder.layer",
     layer="VideoMAELayer",
-    attention="attention.attention",
-    norm2="layernorm_after",
-    # after the dropout, not on `output.dense`: LoRA replaces linear layers, and a hook on one would be lost
-    mlp_out="output.dropout",
-    tail="output",
+    block=Block(
+        norm1="layernorm_before",
+        attention="attention.attention",
+        projections=("query", "key", "value"),
+        attention_dropout="dropout_prob",
+        out="attention.output.dense",
+        dropout1="attention.output.dropout",
+        norm2="layernorm_after",
+        mlp=("intermediate", "output.dense"),
+        dropout2="output.dropout",
+        # after the dropout, not on `output.dense`: LoRA replaces linear layers, and a hook on one would be lost
+        mlp_out="output.dropout",
+    ),
     children=frozenset({"attention", "intermediate", "output", "layernorm_before", "layernorm_after"}),
     protected=0,
     prop_attn=False,

@@ -19,6 +19,7 @@ from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 METRICS = Registry("metric", {name: name in ("k", "q", "v") for name in ("k", "q", "v", "x", "x_pre")})  # has heads?
 HEADS = Registry("heads", {"mean": None, "concat": None})
 SEEDS = 2**32
+PAPER = "k", "mean", "cosine", "alternating", "bipartite", None
 
 
 @dataclass(eq=False)
@@ -33,6 +34,7 @@ class Recipe:
         matching: which merge.
         combines: what a group becomes, for every layer or for each.
         seed: of what is drawn at random.
+        paper: whether all of this is the paper's choice (ToMe, section 3).
     """
 
     metric: str
@@ -42,6 +44,7 @@ class Recipe:
     matching: Matching
     combines: list[Combine]
     seed: int
+    paper: bool
 
     @classmethod
     def of(
@@ -65,6 +68,7 @@ class Recipe:
             matching=chosen,
             combines=_combines(chosen.combine if combine is None else combine),
             seed=_seed(seed),
+            paper=(metric, heads, distance, partition, matching, combine) == PAPER,
         )
         if chosen.distances is not None and distance not in chosen.distances:
             rule = f"matching={matching!r} takes distance in {', '.join(chosen.distances)}."

@@ -15,7 +15,11 @@ from warnings import warn
 
 import torch
 from torch import Tensor
-from torch._C import _functorch, _len_torch_dispatch_stack  # pyright: ignore[reportAttributeAccessIssue]
+from torch._C import (
+    _functorch,  # pyright: ignore[reportAttributeAccessIssue]
+    _get_tracing_state,
+    _len_torch_dispatch_stack,  # pyright: ignore[reportAttributeAccessIssue]
+)
 from torch.autograd import forward_ad
 
 HAS_NUMBA = find_spec("numba") is not None
@@ -24,11 +28,23 @@ MOST_PRODUCTS = 2**21  # of a matching, likewise
 
 
 def plain(x: Tensor) -> bool:
-    """Whether a loop may take this tensor: small, on a CPU, and nobody but the caller looks on."""
-    if not HAS_NUMBA or torch.compiler.is_compiling():
-        return False
-    small = type(x) is Tensor and x.is_cpu and not x.requires_grad and x.numel() <= MOST_VALUES
-    return small and not _watched(x) and _loops() is not None
+    """Whether a loop may take this tensor: small, on a CPU, and nobody but the caller looks on.
+
+    One function on purpose: between matrix products each call of another costs more than what it asks.
+    """
+    return (
+        HAS_NUMBA
+        and not torch.compiler.is_compiling()
+        and type(x) is Tensor
+        and x.is_cpu
+        and not x.requires_grad
+        and x.numel() <= MOST_VALUES
+        and _get_tracing_state() is None  # torch.jit.trace
+        and _len_torch_dispatch_stack() == 0  # make_fx, fake tensors, counters of operations
+        and forward_ad._current_level < 0
+        and not _functorch.is_functorch_wrapped_tensor(x)
+        and _loops() is not None
+    )
 
 
 def fits(x: Tensor) -> bool:
@@ -41,10 +57,20 @@ def fits_match(metric: Tensor) -> bool:
     return fits(metric) and metric.shape[1] * metric.numel() <= 4 * MOST_PRODUCTS  # a compiler must not see the sizes
 
 
-def _watched(x: Tensor) -> bool:
-    """Whether operations are recorded or transformed, beyond gradients."""
-    traced = torch.jit.is_tracing() or _len_torch_dispatch_stack() > 0  # pyright: ignore[reportPrivateImportUsage]
-    return traced or forward_ad._current_level >= 0 or _functorch.is_functorch_wrapped_tensor(x)
+def fits_keys(keys: Tensor) -> bool:
+    """Whether the loops decide a merge by these keys (batch, heads, tokens, channels): likewise."""
+    return fits(keys) and keys.shape[2] * keys.numel() <= 4 * MOST_PRODUCTS * keys.shape[1]
+
+
+def decide(keys: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int) -> tuple[Tensor, ...]:
+    """Leaders, joiners, targets, totals and shares: the mean of the keys, `match` and `share` in one."""
+    batch, _, tokens, _ = keys.shape
+    leaders, joiners, targets = (torch.empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
+    totals, shares = keys.new_empty(batch, tokens - r), keys.new_empty(batch, r)
+    plan = leaders, joiners, targets, totals, shares
+    sizes = keys.new_empty(batch, 0) if sizes is None else sizes
+    _loops().decide(keys.transpose(1, 2).numpy(), sizes.numpy(), padding, r, protected, *_arrays(*plan))
+    return plan
 
 
 def mean(part: Tensor) -> Tensor:

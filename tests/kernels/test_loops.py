@@ -26,7 +26,7 @@ pytest.importorskip("numba")
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the loops that were called."""
     seen: list[str] = []
-    for name in ("mean", "match", "share", "merge", "follow"):
+    for name in ("decide", "mean", "match", "share", "merge", "follow"):
         original = getattr(small, name)
         monkeypatch.setattr(small, name, lambda *args, name=name, call=original: (seen.append(name), call(*args))[1])
     return seen
@@ -37,13 +37,16 @@ def test_mean_over_heads() -> None:
         torch.testing.assert_close(small.mean(part), part.mean(dim=1))
 
 
+@pytest.mark.parametrize("options", [{}, {"metric": "q"}], ids=["paper", "queries"])
 @each_bare
 @torch.no_grad()
-def test_outputs_and_groups_are_those_of_torch(case: Case, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    model, inputs = apply_tome(case.build(num_hidden_layers=2), r=5), case.inputs()
+def test_outputs_and_groups_are_those_of_torch(
+    case: Case, options: dict, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, inputs = apply_tome(case.build(num_hidden_layers=2), r=5, **options), case.inputs()
     with trace_tome(model) as trace:
         found = model(**inputs)
-        assert {"mean", "match", "share", "merge", "follow"} == set(calls)
+        assert {*({"mean", "match", "share"} if options else {"decide"}), "merge", "follow"} == set(calls)
         monkeypatch.setattr(small, "HAS_NUMBA", False)
         assert_same(model(**inputs), found)
     assert torch.equal(trace[0].groups, trace[1].groups)

@@ -152,6 +152,22 @@ def share(sizes, leaders, joiners, targets, totals, shares):
 
 
 @compiled
+def decide(keys, sizes, padding, r, protected, leaders, joiners, targets, totals, shares):
+    """The merge by the mean of the keys (batch, tokens, heads, channels), and the shares; sizes (batch, 0) are 1."""
+    batch, tokens, _, channels = keys.shape
+    metric = np.empty((batch, tokens, channels), np.float32)
+    mean(keys, metric)
+    if sizes.shape[1] == 0:
+        sizes = np.ones((batch, tokens), np.float32)
+    padded = np.empty((batch, tokens if padding else 0), np.bool_)
+    for sample in range(batch):
+        for token in range(padded.shape[1]):
+            padded[sample, token] = sizes[sample, token] == 0
+    match(metric, padded, r, protected, leaders, joiners, targets)
+    share(sizes, leaders, joiners, targets, totals, shares)
+
+
+@compiled
 def merge(x, leaders, joiners, targets, shares, out):
     """See `MergePlan.merge`: the same operations in the same order, so the same bits."""
     _check(x.shape[0], x.shape[1], leaders, joiners, targets)
