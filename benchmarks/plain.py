@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+PROTECTED = {"vit": 1, "deit": 2, "audio-spectrogram-transformer": 2, "videomae": 0}  # class and distillation tokens
+
 
 def plain_tome(model: Any, r: int) -> Any:
     """The model with its layers replaced; merged tokens stay merged, so heads that read the grid are not for it."""
     base = model.base_model
     video = model.config.model_type == "videomae"
     layers = base.encoder.layer if video else base.layers
-    protected = {"vit": 1, "deit": 2, "audio-spectrogram-transformer": 2, "videomae": 0}[model.config.model_type]
+    protected = PROTECTED[model.config.model_type]
     state: dict[str, Tensor] = {}
     for index, layer in enumerate(layers):
         parts = video_parts(layer) if video else parts_of(layer)

@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from cut import cut
 from long_inputs import measure_long, write_long
 from pages import ROOT, machine
 from plain import plain_tome
@@ -41,7 +42,7 @@ def run_case(case: Case, device: str) -> list[dict[str, Any]]:
             rounds=case.rounds,
             train=case.train,
             compiled=case.compiled,
-            rivals={"plain": plain_tome} if case.baseline else None,
+            rivals={"plain": plain_tome, "cut": cut} if case.baseline else None,
         )
     return [asdict(row) for row in rows]
 

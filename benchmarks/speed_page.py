@@ -13,15 +13,18 @@ from hf_tome.report.measure import Measured
 from hf_tome.report.plot import plot_speed
 from hf_tome.report.table import markdown, speed
 
-SPEED = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "merging itself", "speed-up of plain ToMe")
+FREE = "score if merging were free"
+SPEED = (
+    "model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", FREE, "merging itself", "speed-up of plain ToMe",
+)  # fmt: skip
 SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
 TRAIN = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "memory", "tokens, mean")
-GPU_HEADER = ("model", "batch", "r", "how", "speed-up", "MAC ratio (limit)", "score", "against plain ToMe")
+GPU_HEADER = ("model", "batch", "r", "how", "speed-up", "MAC ratio (limit)", "score", FREE, "against plain ToMe")
 
 
 @dataclass(frozen=True)
 class Result:
-    """A case with its rows: the untouched model, then each r, then the baseline if it ran."""
+    """A case with its rows: the untouched model, then each r, then the rivals if they ran."""
 
     case: Case
     rows: list[Measured]
@@ -33,6 +36,12 @@ class Result:
     @property
     def plain(self) -> list[Measured]:
         return [row for row in self.rows if row.name == "plain"]
+
+    @property
+    def free(self) -> str:
+        """The score with tokens cut off instead of merged."""
+        (cut,) = (row for row in self.rows if row.name == "cut")
+        return f"{cut.score:.2f}"
 
 
 def load(file: Path) -> tuple[list[Result], str]:
@@ -78,7 +87,7 @@ def common(row: Measured) -> tuple[str, str, str]:
 
 def speed_row(each: Result) -> list[str]:
     (row,), (plain,) = each.ours, each.plain
-    return [each.case.name, str(row.batch), str(row.r), *common(row), f"{row.overhead:.1%}", speed(plain)]
+    return [each.case.name, str(row.batch), str(row.r), *common(row), each.free, f"{row.overhead:.1%}", speed(plain)]
 
 
 def single_row(each: Result, row: Measured) -> list[str]:
@@ -100,9 +109,10 @@ def train_row(each: Result) -> list[str]:
 def gpu_row(each: Result) -> list[str]:
     (row,), (plain,) = each.ours, each.plain
     how = f"{each.case.dtype}, {each.case.kind}"
-    return [each.case.name, str(row.batch), str(row.r), how, *common(row), f"{row.speedup / plain.speedup:.2f}x"]
+    against = f"{row.speedup / plain.speedup:.2f}x"
+    return [each.case.name, str(row.batch), str(row.r), how, *common(row), each.free, against]
 
 
 def unmeasured(case: Case) -> list[str]:
     none = "not measured yet"
-    return [case.name, str(case.batch), str(case.rs[0]), f"{case.dtype}, {case.kind}", none, "", none, none]
+    return [case.name, str(case.batch), str(case.rs[0]), f"{case.dtype}, {case.kind}", none, "", none, none, none]

@@ -169,11 +169,11 @@ def tome_attention(
         return site.run(site.implementation, module, query, key, value, attention_mask, **kwargs)
     # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
     # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
-    return attend(frame, module, query, key, value, **kwargs)
+    return attend(frame, site, module, query, key, value, **kwargs)
 
 
 def attend(
-    frame: Frame, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
+    frame: Frame, site: AttentionSite, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
     """Attention with the token sizes of the layer that runs now. Leaves in its frame what tokens are compared by."""
     record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
@@ -181,7 +181,7 @@ def attend(
         record.decide_at_once(key)
     elif undecided:
         frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
-    output = biased(module, record.implementation, query, key, value, log_sizes(record), **kwargs)
+    output = biased(site, record.implementation, module, query, key, value, log_sizes(record), **kwargs)
     importance = record.recipe.matching.attention
     if undecided and importance is not None:
         frame.attention = importance_of(output[1], importance, record.protected)
@@ -189,8 +189,9 @@ def attend(
 
 
 def biased(
-    module: nn.Module,
+    site: AttentionSite,
     name: str,
+    module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -198,7 +199,6 @@ def biased(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
-    site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
     if bias is None or not takes_channels(name):
         mask = None if bias is None else bias.to(query.dtype).view(len(bias), 1, 1, -1)
         return site.run(name, module, query, key, value, mask, **kwargs)

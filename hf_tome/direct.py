@@ -8,7 +8,6 @@ Every other layer goes the general way.
 
 from __future__ import annotations
 
-import copy
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,10 +69,10 @@ class Direct:
         return Parts(norm1, attention, out, dropout1, norm2, mlp, dropout2), mlp_out, around
 
     def forward(
-        self, parts: Parts, frame: Frame, x: Float[Tensor, "batch tokens channels"], **kwargs: Any
+        self, parts: Parts, site: AttentionSite, frame: Frame, x: Float[Tensor, "batch tokens channels"], **kwargs: Any
     ) -> Float[Tensor, "batch groups channels"]:
         """The layer's output for its input x; a merge is decided on the way if none is yet."""
-        x = self._attend(parts, frame, x, **kwargs)
+        x = self._attend(parts, site, frame, x, **kwargs)
         if frame.record.r > 0:
             frame.decide(x)
             x = frame.record.merge(x)
@@ -82,37 +81,35 @@ class Direct:
             y = module.forward(y)
         return (parts.dropout2.forward(y) if _drops(parts.dropout2) else y) + x
 
-    def _attend(self, parts: Parts, frame: Frame, x: Tensor, **kwargs: Any) -> Tensor:
+    def _attend(self, parts: Parts, site: AttentionSite, frame: Frame, x: Tensor, **kwargs: Any) -> Tensor:
         attention, normed = parts.attention, parts.norm1(x)
         heads = (*x.shape[:2], attention.num_attention_heads, -1)
         q, k, v = (getattr(attention, name)(normed).view(heads).transpose(1, 2) for name in self.block.projections)
         dropout = getattr(attention, self.block.attention_dropout) if attention.training else 0.0
-        y, _ = attend(frame, attention, q, k, v, dropout=dropout, scaling=attention.scaling, **kwargs)
+        y, _ = attend(frame, site, attention, q, k, v, dropout=dropout, scaling=attention.scaling, **kwargs)
         y = parts.out(y.reshape(*x.shape[:2], -1))  # (batch, tokens, heads * width)
         return (parts.dropout1(y) if _drops(parts.dropout1) or _hooks(parts.dropout1) else y) + x
 
 
-def agrees(direct: Direct, kind: type[nn.Module], config: PretrainedConfig) -> bool:
+def agrees(direct: Direct, kind: type[nn.Module], config: type[PretrainedConfig]) -> bool:
     """Whether the forward of the layer class `kind` is the one that `direct` takes it for.
 
-    Both run on a small layer with these settings and active dropout, and must agree to the bit. So a version of
-    transformers with another forward gets the general way.
+    Both run on a small layer with active dropout, and must agree to the bit. So a version of transformers with another
+    forward gets the general way.
     """
-    small = copy.copy(config)
-    small.hidden_size, small.num_attention_heads, small.intermediate_size = 16, 2, 24  # pyright: ignore
-    small.hidden_dropout_prob = small.attention_probs_dropout_prob = 0.25  # pyright: ignore
-    small._attn_implementation_internal = "eager"  # pyright: ignore
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24}
+    dropout = {"hidden_dropout_prob": 0.25, "attention_probs_dropout_prob": 0.25}
     record = LayerRecord(0, 0, 1, 0, False, (recipe := ToMeConfig(r=0).recipe), recipe.combine(0), "eager", None, False)
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            small = config(**sizes, **dropout, attn_implementation="eager")  # pyright: ignore[reportCallIssue]
             layer = kind(small)
             for parameter in layer.parameters():
                 parameter.normal_(std=0.5)  # those too that begin as 0 or 1
-            attention = layer.get_submodule(direct.block.attention)
-            attention._tome = AttentionSite(small, eager_of(attention))  # pyright: ignore
-            x, outputs = torch.randn(2, 5, 16), []
-            for run in (layer, lambda x: direct.forward(direct.parts(layer), Frame(record, x), x)):
-                torch.manual_seed(0)
+            parts, x, outputs = direct.parts(layer), torch.randn(2, 5, 16), []
+            site = AttentionSite(small, eager_of(parts.attention))
+            for run in (layer, lambda x: direct.forward(parts, site, Frame(record, x), x)):
+                torch.default_generator.manual_seed(0)  # that of the CPU alone
                 outputs.append(run(x))
             return torch.equal(*outputs)
     except Exception:  # a layer that is built or runs in another way: the general way is for all

@@ -68,7 +68,7 @@ class LayerShell:
         if direct is not None and from_transformers(self._tome_original):
             parts = direct.free_parts(self)  # pyright: ignore
             if parts is not None:
-                return direct.forward(parts, frame, hidden_states, **kwargs)
+                return direct.forward(parts, parts.attention._tome, frame, hidden_states, **kwargs)
         outer, LOCAL.frame = LOCAL.frame, frame
         try:
             out = super().forward(hidden_states, *args, **kwargs)  # pyright: ignore

@@ -188,7 +188,7 @@ def _patch(tower: nn.Module, family: Family, config: ToMeConfig, holder: Pretrai
     ]
     tower._tome_undo = Undo(handles, holder, getattr(holder, "tome", MISSING))  # pyright: ignore
     direct = Direct(family.block)
-    makes = {make: agrees(direct, make, tower.config) for make in {type(layer) for layer in layers}}  # pyright: ignore
+    makes = {make: agrees(direct, make, type(tower.config)) for make in {type(layer) for layer in layers}}  # pyright: ignore
     for index, layer in enumerate(layers):
         _patch_layer(layer, family, site, index, direct if makes[type(layer)] else None)
 
