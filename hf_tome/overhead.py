@@ -21,6 +21,7 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (attention, "log_sizes"),
     (attention, "metric_of"),
     (LayerRecord, "decide"),
+    (LayerRecord, "decide_at_once"),
     (LayerRecord, "merge"),
     (Forward, "restore"),
 )
