@@ -175,7 +175,10 @@ def tome_attention(
 def attend(
     frame: Frame, site: AttentionSite, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with the token sizes of the layer that runs now. Leaves in its frame what tokens are compared by."""
+    """Attention with the token sizes of the layer that runs now.
+
+    Leaves in its frame what tokens are compared by, or decides the merge at once where a compiled loop can.
+    """
     record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
     if undecided and record.recipe.paper and small.fits_keys(key):
         record.decide_at_once(key)
@@ -200,7 +203,7 @@ def biased(
 ) -> tuple[Tensor, Tensor | None]:
     """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
     if bias is None or not takes_channels(name):
-        mask = None if bias is None else bias.to(query.dtype).view(len(bias), 1, 1, -1)
+        mask = None if bias is None else bias.to(query.dtype).view(bias.shape[0], 1, 1, -1)
         return site.run(name, module, query, key, value, mask, **kwargs)
     width = value.shape[-1]
     scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5

@@ -34,7 +34,7 @@ class LayerSite:
         tower: its tower.
         index: its place, from 0.
         handles: the hooks on its parts.
-        direct: its forward in one go; None where the class has another forward.
+        direct: its forward in one go; None where its class has a forward of another make.
     """
 
     tower: TowerSite

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hf_tome.core.combine import COMBINES, Combine
+from hf_tome.core.combine import COMBINES, Combine, by_size
 from hf_tome.core.distance import DISTANCES, Distance
 from hf_tome.core.given import Given
 from hf_tome.core.matchings import MATCHINGS, Matching
@@ -19,7 +19,7 @@ from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 METRICS = Registry("metric", {name: name in ("k", "q", "v") for name in ("k", "q", "v", "x", "x_pre")})  # has heads?
 HEADS = Registry("heads", {"mean": None, "concat": None})
 SEEDS = 2**32
-PAPER = "k", "mean", "cosine", "alternating", "bipartite", None
+PAPER = "k", "mean", "cosine", "alternating", "bipartite"
 
 
 @dataclass(eq=False)
@@ -34,7 +34,7 @@ class Recipe:
         matching: which merge.
         combines: what a group becomes, for every layer or for each.
         seed: of what is drawn at random.
-        paper: whether all of this is the paper's choice (ToMe, section 3).
+        paper: whether tokens are matched, and sizes counted, as in the paper (ToMe, section 3).
     """
 
     metric: str
@@ -66,9 +66,9 @@ class Recipe:
             distance=DISTANCES[distance],
             partition=PARTITIONS[partition],
             matching=chosen,
-            combines=_combines(chosen.combine if combine is None else combine),
+            combines=(combines := _combines(chosen.combine if combine is None else combine)),
             seed=_seed(seed),
-            paper=(metric, heads, distance, partition, matching, combine) == PAPER,
+            paper=(metric, heads, distance, partition, matching) == PAPER and all(c.share is by_size for c in combines),
         )
         if chosen.distances is not None and distance not in chosen.distances:
             rule = f"matching={matching!r} takes distance in {', '.join(chosen.distances)}."
