@@ -16,15 +16,16 @@ from hf_tome.core import small
 ROOT = Path(__file__).parent.parent
 
 
-def machine() -> str:
+def machine(device: str = "cpu") -> str:
     """Where and with what the numbers were measured."""
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+    if device == "cuda":
+        card = torch.cuda.get_device_properties(0)
+        return f"{card.name}, {card.total_memory >> 30} GiB; {versions}, CUDA {torch.version.cuda}."
     names = re.findall(r"^model name\s*: (.+)$", cpuinfo(), re.MULTILINE)
     chip = names[0] if names else platform.processor() or platform.machine()
     cores = os.cpu_count()
-    return (
-        f"{chip}, {cores} cores, {torch.get_num_threads()} threads, float32; Python {platform.python_version()}, "
-        f"torch {torch.__version__}, transformers {transformers.__version__}, {numba()}."
-    )
+    return f"{chip}, {cores} cores, {torch.get_num_threads()} threads, float32; {versions}, {numba()}."
 
 
 def numba() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 from shutil import which
 from typing import Any
 from unittest.mock import patch
@@ -43,8 +44,40 @@ def run_case(case: Case, device: str) -> list[dict[str, Any]]:
             train=case.train,
             compiled=case.compiled,
             rivals={"plain": plain_tome, "cut": cut} if case.baseline else None,
+            latency=False,
         )
     return [asdict(row) for row in rows]
+
+
+def measure_set(what: str) -> None:
+    """Measure each case, and keep it: a run that was interrupted goes on where it stopped."""
+    device = "cuda" if what == "gpu" else "cpu"
+    place, kept = machine(device), ROOT / f"runs/speed-{what}.json"
+    found: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    if found.get("machine") != place:
+        found = {"machine": place, "cases": []}
+    elif found["cases"]:
+        print(f"{len(found['cases'])} cases are there from an interrupted run; delete {kept} to begin anew", flush=True)
+    done = [each["case"] for each in found["cases"]]
+    for case in SETS[what]:
+        if case.compiled and device == "cpu" and not (which("g++") or which("clang++")):
+            print(f"{case.name}, batch {case.batch}, {case.kind}: left out, it needs a C++ compiler", flush=True)
+            continue
+        settings = json.loads(json.dumps(asdict(case)))  # as they are read back
+        if settings not in done:
+            found["cases"].append({"case": settings, "rows": run_case(case, device)})
+            keep(kept, found)
+            print(f"{case.name}, batch {case.batch}, {case.kind}: done", flush=True)
+    keep(DATA / f"speed-{what}.json", {**found, "long": measure_long(device)})
+    kept.unlink()
+
+
+def keep(file: Path, found: dict[str, Any]) -> None:
+    """Write the whole file or nothing."""
+    file.parent.mkdir(exist_ok=True)
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(found) + "\n")
+    new.replace(file)
 
 
 def main() -> None:
@@ -52,17 +85,7 @@ def main() -> None:
     parser.add_argument("what", choices=["cpu", "gpu", "pages"])
     what = parser.parse_args().what
     if what != "pages":
-        device = "cuda" if what == "gpu" else "cpu"
-        cases = []
-        for case in SETS[what]:
-            if case.compiled and device == "cpu" and not (which("g++") or which("clang++")):
-                print(f"{case.name}, batch {case.batch}, {case.kind}: left out, it needs a C++ compiler", flush=True)
-                continue
-            cases.append({"case": asdict(case), "rows": run_case(case, device)})
-            print(f"{case.name}, batch {case.batch}, {case.kind}: done", flush=True)
-        DATA.mkdir(exist_ok=True)
-        found = {"machine": machine(), "cases": cases, "long": measure_long(device)}
-        (DATA / f"speed-{what}.json").write_text(json.dumps(found) + "\n")
+        measure_set(what)
     write_pages(DATA)
     write_long(DATA)
 

@@ -107,12 +107,12 @@ def train_row(each: Result) -> list[str]:
 
 
 def gpu_row(each: Result) -> list[str]:
-    (row,), (plain,) = each.ours, each.plain
-    how = f"{each.case.dtype}, {each.case.kind}"
-    against = f"{row.speedup / plain.speedup:.2f}x"
-    return [each.case.name, str(row.batch), str(row.r), how, *common(row), each.free, against]
+    (row,) = each.ours
+    rivals = [each.free, f"{row.speedup / each.plain[0].speedup:.2f}x"] if each.plain else ["", ""]
+    return [each.case.name, str(row.batch), str(row.r), f"{each.case.dtype}, {each.case.kind}", *common(row), *rivals]
 
 
 def unmeasured(case: Case) -> list[str]:
     none = "not measured yet"
-    return [case.name, str(case.batch), str(case.rs[0]), f"{case.dtype}, {case.kind}", none, "", none, none, none]
+    rivals = [none, none] if case.baseline else ["", ""]
+    return [case.name, str(case.batch), str(case.rs[0]), f"{case.dtype}, {case.kind}", none, "", none, *rivals]

@@ -60,6 +60,7 @@ def measure(
     train: bool = False,
     compiled: str | None = None,
     rivals: dict[str, Callable[[nn.Module, Any], nn.Module]] | None = None,
+    latency: bool = True,
     done: Callable[[], None] = lambda: None,
 ) -> list[Measured]:
     """Time the untouched model and each r in turn, in one process, and count what they hold.
@@ -72,6 +73,7 @@ def measure(
         train: measure forward, backward and an AdamW step instead of inference.
         compiled: a mode of `torch.compile`, or None.
         rivals: other ways to merge, by name, each a function of a copy of the model and r.
+        latency: time single inputs too, where a batch has several. A compiled model is compiled once more for them.
         done: called after each round, for a progress bar.
 
     Returns:
@@ -102,7 +104,7 @@ def measure(
     if batch == 1:
         for variant in variants:
             variant.measured.latency = statistics.median(variant.measured.seconds)
-    elif not train:
+    elif latency and not train:
         _latencies(variants, {name: value[:1] for name, value in inputs.items()}, rounds, done)
     rows = [variant.measured for variant in variants]
     pair(rows)
