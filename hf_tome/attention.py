@@ -49,7 +49,8 @@ class AttentionSite:
         if name == "eager":
             return self.eager(module, *args, **kwargs)
         function = ALL_ATTENTION_FUNCTIONS[name]
-        if function is sdpa_attention_forward and not kwargs.get("output_attentions"):
+        causal = kwargs.get("is_causal") or getattr(module, "is_causal", True)
+        if function is sdpa_attention_forward and not causal and not kwargs.get("output_attentions"):
             return _sdpa(*args, **kwargs)
         if "flash" in name:  # transformers finds the kernel by the name in module.config, where `hf_tome` stands
             module = _Configured(module, self.config)  # pyright: ignore
@@ -62,7 +63,7 @@ def _sdpa(
 ) -> tuple[Tensor, None]:  # fmt: skip
     """transformers' SDPA attention for towers that have no cache, no groups of heads and no causal order."""
     output = functional.scaled_dot_product_attention(query, key, value, mask, dropout, scale=scaling)
-    return output.transpose(1, 2), None
+    return output.transpose(1, 2).contiguous(), None
 
 
 class _Configured:
@@ -164,7 +165,7 @@ def tome_attention(
 ) -> tuple[Tensor, Tensor | None]:
     """Attention with token sizes; the signature is that of every function in transformers' attention interface."""
     site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
-    frame = LOCAL.frame
+    frame = LOCAL.now.frame
     if frame is None:
         return site.run(site.implementation, module, query, key, value, attention_mask, **kwargs)
     # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
@@ -180,11 +181,10 @@ def attend(
     Leaves in its frame what tokens are compared by, or decides the merge at once where a compiled loop can.
     """
     record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
-    if undecided and record.recipe.paper and small.fits_keys(key):
-        record.decide_at_once(key)
-    elif undecided:
+    if undecided and not record.decide_at_once(key):
         frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
-    output = biased(site, record.implementation, module, query, key, value, log_sizes(record), **kwargs)
+    name = record.implementation if site.config is record.config else site.implementation
+    output = biased(site, name, module, query, key, value, log_sizes(record), **kwargs)
     importance = record.recipe.matching.attention
     if undecided and importance is not None:
         frame.attention = importance_of(output[1], importance, record.protected)

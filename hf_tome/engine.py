@@ -21,7 +21,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers.utils.generic import ModelOutput
 
 from hf_tome.attention import check_implementation, implementation_of
-from hf_tome.direct import Direct, from_transformers
+from hf_tome.direct import Direct, Parts
 from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
 from hf_tome.state import LOCAL, Forward, Frame, LayerRecord, TowerSite
 
@@ -51,29 +51,36 @@ class LayerShell:
 
     def __call__(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         # The forward's state is read here, outside hooks and checkpointing in every version of transformers.
-        site, state = self._tome, LOCAL.forward
+        site, state = self._tome, LOCAL.now.forward
         if state is None or state.site is not site.tower:
             return super().__call__(hidden_states, *args, **kwargs)  # pyright: ignore
-        record = state.enter(site.index, hidden_states)
-        out = super().__call__(hidden_states, *args, tome_record=record, **kwargs)  # pyright: ignore
+        record, direct = state.enter(site.index, hidden_states), site.direct
+        # A recompute must go the same way, whoever looks on by then.
+        parts = None if direct is None else direct.free_parts(self, self._tome_original)  # pyright: ignore
+        out = super().__call__(hidden_states, *args, tome_record=record, tome_parts=parts, **kwargs)  # pyright: ignore
         state.leave(record)
         last = site.index == site.tower.layers - 1
         return state.restore(out) if last and site.tower.config.restore else out
 
-    def forward(self, hidden_states: Tensor, *args: Any, tome_record: LayerRecord | None = None, **kwargs: Any):
+    def forward(
+        self,
+        hidden_states: Tensor,
+        *args: Any,
+        tome_record: LayerRecord | None = None,
+        tome_parts: Parts | None = None,
+        **kwargs: Any,
+    ):
         # Runs again in a backward under gradient checkpointing: everything it needs is in its arguments.
         if tome_record is None:
             return super().forward(hidden_states, *args, **kwargs)  # pyright: ignore
         frame, direct = Frame(tome_record, hidden_states), self._tome.direct
-        if direct is not None and from_transformers(self._tome_original):
-            parts = direct.free_parts(self)  # pyright: ignore
-            if parts is not None:
-                return direct.forward(parts, parts.attention._tome, frame, hidden_states, **kwargs)
-        outer, LOCAL.frame = LOCAL.frame, frame
+        if direct is not None and tome_parts is not None:
+            return direct.forward(tome_parts, tome_parts.attention._tome, frame, hidden_states, **kwargs)
+        outer, LOCAL.now.frame = LOCAL.now.frame, frame
         try:
             out = super().forward(hidden_states, *args, **kwargs)  # pyright: ignore
         finally:
-            LOCAL.frame = outer
+            LOCAL.now.frame = outer
         if frame.before is not None:  # what the MLP added is a copy within each group: its mean is what it was
             return tome_record.merge(frame.before) + tome_record.mean(out - frame.before)
         return tome_record.merge(out)
@@ -97,7 +104,7 @@ def _new_shell(original: type[nn.Module], rebuild: Any, *arguments: Any) -> Any:
 
 def merge_before_mlp(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Pre-hook of the second norm: decide the merge by the keys just seen, and pass the merged tokens on."""
-    frame = LOCAL.frame
+    frame = LOCAL.now.frame
     if frame is None or frame.record.r == 0:
         return None
     frame.decide(args[0])
@@ -116,7 +123,7 @@ def _check_first(norm: nn.Module) -> None:
 
 def unmerge_after_mlp(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
     """Hook of the MLP's last part: copy each group's output to the positions of its members."""
-    frame = LOCAL.frame
+    frame = LOCAL.now.frame
     if frame is None or frame.record.plan is None:
         return None
     return frame.record.plan.unmerge(output)
@@ -136,10 +143,13 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
         rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
         raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
     # the implementation may have changed since `apply_tome`
-    implementation = implementation_of(tower.config)  # pyright: ignore
+    config: Any = tower.config
+    implementation = implementation_of(config)
     check_implementation(implementation, site.recipe.matching.attention is not None)
     sizes = None if mask is None else sizes_of(mask)
-    LOCAL.forward = Forward(site, implementation, shape, sizes, padding=mask is not None, previous=LOCAL.forward)
+    LOCAL.now.forward = Forward(
+        site, config, implementation, shape, sizes, padding=mask is not None, previous=LOCAL.now.forward
+    )
     return args, kwargs
 
 
@@ -160,10 +170,10 @@ def sizes_of(mask: Any) -> Tensor:
 
 def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
     """Hook of the tower, called after an exception too: drop the state, tell the listeners, restore hidden states."""
-    state, site = LOCAL.forward, tower._tome
+    state, site = LOCAL.now.forward, tower._tome
     if state is None or state.site is not site:  # the forward failed before it began
         return None
-    LOCAL.forward = state.previous
+    LOCAL.now.forward = state.previous
     if output is None or len(state.plans) != state.site.layers:
         return None
     for listener in state.site.listeners:

@@ -15,7 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from hf_tome.adapters import FAMILIES, REFUSED, Family, family_of
 from hf_tome.attention import NAME, AttentionSite, check_implementation, eager_of, implementation_of
 from hf_tome.config import ToMeConfig
-from hf_tome.direct import Direct, agrees
+from hf_tome.direct import Direct
 from hf_tome.engine import (
     LayerShell,
     LayerSite,
@@ -27,6 +27,7 @@ from hf_tome.engine import (
 )
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.state import TowerSite
+from hf_tome.trial import direct_of
 
 
 class MISSING:
@@ -187,10 +188,10 @@ def _patch(tower: nn.Module, family: Family, config: ToMeConfig, holder: Pretrai
         tower.register_forward_hook(end_forward, always_call=True),
     ]
     tower._tome_undo = Undo(handles, holder, getattr(holder, "tome", MISSING))  # pyright: ignore
-    direct = Direct(family.block)
-    makes = {make: agrees(direct, make, type(tower.config)) for make in {type(layer) for layer in layers}}  # pyright: ignore
+    hooks, kinds = (merge_before_mlp, unmerge_after_mlp), {type(layer) for layer in layers}
+    direct = {kind: direct_of(family.block, hooks, kind, type(tower.config)) for kind in kinds}  # pyright: ignore
     for index, layer in enumerate(layers):
-        _patch_layer(layer, family, site, index, direct if makes[type(layer)] else None)
+        _patch_layer(layer, family, site, index, direct[type(layer)])
 
 
 def _patch_layer(layer: nn.Module, family: Family, tower: TowerSite, index: int, direct: Direct | None) -> None:

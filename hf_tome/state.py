@@ -22,6 +22,7 @@ from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+    from transformers import PretrainedConfig
 
 
 @dataclass(eq=False)
@@ -73,7 +74,8 @@ class LayerRecord:
         prop_attn: whether log-size is added to the attention.
         recipe: the options of the merge.
         combine: what a group becomes in this layer.
-        implementation: the attention implementation of this forward.
+        config: the tower's config.
+        implementation: the attention implementation that it names in this forward.
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
@@ -88,6 +90,7 @@ class LayerRecord:
     prop_attn: bool
     recipe: Recipe
     combine: Combine
+    config: PretrainedConfig
     implementation: str
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
@@ -119,10 +122,16 @@ class LayerRecord:
         if self.plan is not None:
             self.totals, self.shares = self.combine.share(self.plan, sizes)
 
-    def decide_at_once(self, keys: Float[Tensor, "batch heads tokens channels"]) -> None:
-        """The same by the keys themselves, with the paper's choices, of a small input on a CPU."""
-        plan = small.decide(keys, self.sizes, self.padding, self.r, self.protected)
+    def decide_at_once(self, keys: Float[Tensor, "batch heads tokens channels"]) -> bool:
+        """The same by the keys themselves, where options and input are such that a compiled loop can; else False."""
+        tokens = keys.shape[2]
+        r = min(self.r, max_merge(tokens, self.protected))  # a hook of the user's may have dropped tokens
+        fitting = self.sizes is None or self.sizes.shape == (len(keys), tokens)
+        if r == 0 or not fitting or not self.recipe.paper or not small.fits_keys(keys):
+            return False
+        plan = small.decide(keys, self.sizes, self.padding, r, self.protected)
         self.plan, (self.totals, self.shares) = MergePlan(*plan[:3]), plan[3:]
+        return True
 
     def merge(self, x: Float[Tensor, "batch tokens features"]) -> Float[Tensor, "batch groups features"]:
         """Features of this layer's tokens, merged; unchanged where nothing merges."""
@@ -171,7 +180,8 @@ class Forward:
 
     Attributes:
         site: the tower's settings.
-        implementation: the attention implementation that the tower's config names.
+        config: the tower's.
+        implementation: the attention implementation that it names.
         shape: shape of the main input, or () where it was no tensor.
         sizes: (batch, tokens) float32; None while every size is 1.
         padding: whether an attention mask came in.
@@ -182,6 +192,7 @@ class Forward:
     """
 
     site: TowerSite
+    config: PretrainedConfig
     implementation: str
     shape: tuple[int, ...]
     sizes: Float[Tensor, "batch tokens"] | None
@@ -203,7 +214,7 @@ class Forward:
         wanted = site.schedule.wanted(layer, site.layers, tokens - site.protected)
         r = min(wanted, max_merge(tokens, site.protected))
         told = layer, site.layers, site.protected, site.prop_attn, site.recipe, site.recipe.combine(layer)
-        return LayerRecord(r, *told, self.implementation, self.sizes, self.padding)
+        return LayerRecord(r, *told, self.config, self.implementation, self.sizes, self.padding)
 
     def leave(self, record: LayerRecord) -> None:
         """Take over what a layer did."""
@@ -225,11 +236,19 @@ def _fitting(sizes: Tensor, hidden_states: Tensor) -> Tensor:
     return sizes.to(hidden_states.device)
 
 
-class _Local(threading.local):
-    # set in each thread's __init__: as class attributes, torch.compile could not tell that they change
+class _Now:
+    """What is under way in one thread."""
+
     def __init__(self) -> None:
         self.forward: Forward | None = None
         self.frame: Frame | None = None
+
+
+class _Local(threading.local):
+    # `torch.compile` forgets what compiled code sets on a threading.local, but not what it sets on an object there.
+    # Made in each thread's __init__: as a class attribute, it could not tell that it changes.
+    def __init__(self) -> None:
+        self.now = _Now()
 
 
 LOCAL = _Local()

@@ -27,6 +27,7 @@ FLOORS = (
     {"attention"},
     {"adapters"},
     {"direct"},
+    {"trial"},
     {"engine"},
     {"patch"},
     {"trace"},

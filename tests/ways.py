@@ -21,4 +21,6 @@ def forbid_direct(model: nn.Module) -> nn.Module:
 def goes_direct(model: nn.Module) -> bool:
     """Whether all its layers would run in one go now."""
     layers = [(layer, layer._tome.direct) for layer in patched_layers(model)]
-    return all(direct is not None and direct.free_parts(layer) is not None for layer, direct in layers)  # pyright: ignore
+    return all(
+        direct is not None and direct.free_parts(layer, layer._tome_original) is not None for layer, direct in layers
+    )  # pyright: ignore

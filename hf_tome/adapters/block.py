@@ -13,6 +13,7 @@ class Block:
         norm1: the norm before the attention.
         attention: the module that calls transformers' attention interface.
         projections: names, on that module, of the projections to queries, keys and values.
+        head_width: name, on that module, of the channels of a head.
         attention_dropout: name, on that module, of the dropout of attention weights.
         out: the projection of the heads' outputs.
         dropout1: the dropout between it and the addition of the first residual.
@@ -25,6 +26,7 @@ class Block:
     norm1: str
     attention: str
     projections: tuple[str, str, str]
+    head_width: str
     attention_dropout: str
     out: str
     dropout1: str

@@ -69,7 +69,7 @@ class Family:
         return layers
 
     def _check_parts(self, layer: nn.Module, index: int) -> None:
-        for path in self.block.paths:
+        for path in (self.block.attention, self.block.norm2, self.block.mlp_out):  # the general way needs no more
             try:
                 layer.get_submodule(path)
             except AttributeError:

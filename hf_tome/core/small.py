@@ -65,7 +65,7 @@ def fits_keys(keys: Tensor) -> bool:
 def decide(keys: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int) -> tuple[Tensor, ...]:
     """Leaders, joiners, targets, totals and shares: the mean of the keys, `match` and `share` in one."""
     batch, _, tokens, _ = keys.shape
-    leaders, joiners, targets = (torch.empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
+    leaders, joiners, targets = (keys.new_empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
     totals, shares = keys.new_empty(batch, tokens - r), keys.new_empty(batch, r)
     plan = leaders, joiners, targets, totals, shares
     sizes = keys.new_empty(batch, 0) if sizes is None else sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cases import SMALL_VIDEO, SMALL_VIT, Case, each_classifier
+from cases import SMALL_VIDEO, SMALL_VIT, Case, each_bare, each_classifier
 from comparison import apart
 from gradients import assert_close, gradients
 
@@ -32,6 +32,22 @@ def test_compile_in_one_graph_and_again_when_r_changes(case: Case) -> None:
         logits = compiled(**case.inputs()).logits
         assert apart(logits, model(**case.inputs()).logits) <= 1e-6
         assert graphs() == count
+
+
+@each_bare
+@pytest.mark.usefixtures("fresh_dynamo")
+@torch.no_grad()
+def test_a_bare_tower_compiles_too(case: Case) -> None:
+    """Then the tower's own hooks are outside of its graph."""
+    model = apply_tome(case.build(num_hidden_layers=2), r=4)
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    counts = []
+    for batch in (2, 2, 3, 3):
+        inputs = case.inputs(batch=batch)
+        assert apart(compiled(**inputs).last_hidden_state, model(**inputs).last_hidden_state) <= 1e-6
+        counts.append(graphs())
+    assert counts[:2] == [1, 1]
+    assert counts[2] == counts[3]
 
 
 @pytest.mark.usefixtures("fresh_dynamo")

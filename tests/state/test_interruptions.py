@@ -41,8 +41,8 @@ def test_an_exception_in_the_middle_leaves_nothing_behind(case: Case, place: int
     for _ in range(2):
         with pytest.raises(Broken):
             model(**case.inputs(3))
-        assert LOCAL.forward is None
-        assert LOCAL.frame is None
+        assert LOCAL.now.forward is None
+        assert LOCAL.now.frame is None
     hook.remove()
     assert_same(model(**case.inputs()), expected)
 
@@ -61,7 +61,7 @@ def test_an_interrupt_leaves_the_next_forward_right() -> None:
         model(**SMALL_VIT.inputs(3))
     hook.remove()
     assert_same(model(**SMALL_VIT.inputs()), expected)
-    LOCAL.forward = None  # what is left of the interrupted forward reaches no other
+    LOCAL.now.forward = None  # what is left of the interrupted forward reaches no other
 
 
 @pytest.mark.parametrize("inside", ["another patched model", "the same model", "a plain model", "one that fails"])

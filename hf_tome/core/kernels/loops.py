@@ -111,6 +111,8 @@ def match(metric, padded, r, protected, leaders, joiners, targets):
     batch, tokens, channels = metric.shape
     first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
     sources = (tokens - first_source + 1) // 2
+    if not 0 < r <= min(sources, (tokens - first_destination + 1) // 2):
+        raise IndexError("a matching joins at least one token, and at most half of those that are not protected")
     unit = np.empty((tokens, channels), np.float32)
     similarity, best = np.empty(sources, np.float32), np.empty(sources, np.int64)
     for sample in range(batch):
