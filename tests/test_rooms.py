@@ -243,7 +243,7 @@ def test_what_is_no_hard_dependency_is_imported_late(source: Path) -> None:
 
 
 # What `patch` writes on a model, and what nobody else may: attributes of other objects, classes, hooks.
-OWN_OBJECTS = {"self", "LOCAL", "frame"}  # what a module may write on: itself, and the state of the forward
+OWN_OBJECTS = {"self", "LOCAL.now", "frame"}  # what a module may write on: itself, and the state of the forward
 WRITING_CALLS = {
     "setattr", "delattr", "add_module", "set_submodule", "set_attn_implementation", "register_buffer",
     "register_module", "register_parameter", "register_forward_hook", "register_forward_pre_hook",
@@ -267,7 +267,7 @@ def writes_in(tree: ast.Module, fields: set[str]) -> Iterator[str]:
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            own = node.attr in fields or (isinstance(node.value, ast.Name) and node.value.id in OWN_OBJECTS)
+            own = node.attr in fields or ast.unparse(node.value) in OWN_OBJECTS
             if node.attr.startswith("__") or not own:
                 yield f"line {node.lineno}: {ast.unparse(node)}"
         if isinstance(node, ast.Call):

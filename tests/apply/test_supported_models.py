@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from cases import FAMILIES, SMALL_VIT, Case, each_bare, layers_of, tower_of
-from comparison import assert_same
+from comparison import apart
 from torch import nn
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel, ViTModel
 from untouched import photograph
@@ -104,7 +104,7 @@ def test_subclasses_of_a_supported_model_and_of_its_parts_work() -> None:
         layer.__class__ = type("MyLayer", (type(layer),), {})
         layer.attention.__class__ = type("MyAttention", (type(layer.attention),), {})
     classes = [type(module) for module in model.modules()]
-    assert_same(apply_tome(model, r=3)(**case.inputs()), expected)
+    assert apart(apply_tome(model, r=3)(**case.inputs()).logits, expected.logits) <= 1e-5  # by the general way
     assert [type(module) for module in remove_tome(model).modules()] == classes
 
 
