@@ -35,7 +35,8 @@ def direct_of(block: Block, hooks: Hooks, kind: type[nn.Module], config: type[Pr
             direct = Direct(block, hooks, [])
             around = direct.split(layer)[1]
             makes = [(type(module), type(module).forward) for module in (layer, *around)]
-            if all(map(_from_transformers, makes)) and _agree(direct, layer, small):
+            plain = all(type(module).__call__ is nn.Module.__call__ for module in around)  # these will not be called
+            if plain and all(map(_from_transformers, makes)) and _agree(direct, layer, small):
                 return Direct(block, hooks, makes)
     except Exception:  # a layer that is built or runs in another way: the general way is for all
         return None
@@ -53,7 +54,7 @@ def _agree(direct: Direct, layer: nn.Module, config: PretrainedConfig) -> bool:
 
 
 def _from_transformers(make: Make) -> bool:
-    """Whether a class has a forward that is transformers' own, with nothing wrapped around it or its call."""
-    kind, forward = make
+    """Whether a class has a forward that is transformers' own, with nothing wrapped around it."""
+    forward = make[1]
     modules = forward.__module__, forward.__globals__["__name__"]  # `functools.wraps` copies the first
-    return kind.__call__ is nn.Module.__call__ and all(name.startswith("transformers.") for name in modules)
+    return all(name.startswith("transformers.") for name in modules)
