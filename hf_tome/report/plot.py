@@ -41,17 +41,20 @@ def plot_speed(groups: dict[str, Sequence[Measured]], out: Path) -> None:
         out: where to write it.
     """
     check_plot(out)
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
-    most = 1.0
+    most, shades = 1.0, colormaps["tab20"].colors  # pyright: ignore[reportAttributeAccessIssue]
+    colors = [*shades[::2], *shades[1::2]]  # the usual ten, then their lighter ones
     for number, (name, rows) in enumerate(groups.items()):
         rows = sorted((row for row in rows if row.r is not None), key=lambda row: row.mac_ratio)
         ratios, speedups = [row.mac_ratio for row in rows], [row.speedup for row in rows]
         below = [row.speedup - row.spread[0] for row in rows]
         above = [row.spread[1] - row.speedup for row in rows]
-        axes.errorbar(ratios, speedups, yerr=[below, above], fmt=MARKERS[number % len(MARKERS)], capsize=3, label=name)
+        marker, color = MARKERS[number % len(MARKERS)], colors[number % len(colors)]
+        axes.errorbar(ratios, speedups, yerr=[below, above], fmt=marker, color=color, capsize=3, label=name)
         most = max(most, *ratios, *speedups)
     axes.plot([1, most], [1, most], color="grey", linestyle="--", label="speed-up = MAC ratio")
     axes.axhline(1, color="lightgrey", linewidth=1, zorder=0)
