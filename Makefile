@@ -43,7 +43,7 @@ results: .venv/.stamp-dev ## measure anew, and write the tables of README and do
 bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
 	$(BIN)/python benchmarks/speed.py cpu
 
-bench-gpu: .venv/.stamp-dev ## the same on a GPU (about 8 minutes)
+bench-gpu: .venv/.stamp-dev ## the same on a GPU (meant for 8 minutes, not timed yet)
 	$(BIN)/python benchmarks/speed.py gpu
 
 clean: ## remove all that make has made, the environments too

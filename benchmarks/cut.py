@@ -1,7 +1,7 @@
 """What would be left if merging cost nothing: tokens are cut off where they would merge.
 
-No matching, no merge, no token sizes, and a forward of its own. The outputs mean nothing; the time is the least that
-any method with these token counts could take on this machine.
+No matching, no merge, no token sizes, and a forward of its own. The outputs mean nothing; the time is what
+torch's own operations take on these token counts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the speed benchmark runs: on a CPU in 15 minutes on 2 cores, on a GPU in 8."""
+"""What the speed benchmark runs: on a CPU in 15 minutes on 2 cores; meant for 8 on a GPU, not timed yet."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ def direct_of(block: Block, hooks: Hooks, kind: type[nn.Module], config: type[Pr
     """How layers of class `kind` run in one go; None if they do more, or something else.
 
     Their own forward and that of `Direct` run on a small layer with active dropout, and must agree to the bit. So a
-    version of transformers with another forward gets the general way.
+    version of transformers with another forward goes the general way. So does a class of a user's: none is built here.
     """
-    if _has_any_global_hook():  # the trial must not be seen
+    if not kind.__module__.startswith("transformers.") or _has_any_global_hook():  # a trial must not be seen
         return None
     try:
         with torch.no_grad(), _disable_current_modes(), torch.device("cpu"), torch.random.fork_rng(devices=[]):
@@ -38,8 +38,9 @@ def direct_of(block: Block, hooks: Hooks, kind: type[nn.Module], config: type[Pr
             plain = all(type(module).__call__ is nn.Module.__call__ for module in around)  # these will not be called
             if plain and all(map(_from_transformers, makes)) and _agree(direct, layer, small):
                 return Direct(block, hooks, makes)
-    except Exception:  # a layer that is built or runs in another way: the general way is for all
+    except (TypeError, ValueError, AttributeError, RuntimeError):  # it is built, or runs, in another way
         return None
+    return None
 
 
 def _agree(direct: Direct, layer: nn.Module, config: PretrainedConfig) -> bool:
