@@ -24,12 +24,12 @@ from results import Results
 from rich.console import Console
 
 from hf_tome import ToMeConfig
-from hf_tome.classifier import Classifier, load_classifier
-from hf_tome.embedded import AST, CLIPS, SOUNDS, VIDEOMAE, VIT, embedded_images
-from hf_tome.report.samples import Samples
-from hf_tome.report.sweep import sweep
-from hf_tome.report.tuning import tune_kept
+from hf_tome.data.classifier import Classifier, load_classifier
+from hf_tome.data.embedded import AST, CLIPS, SOUNDS, VIDEOMAE, VIT, embedded_images
+from hf_tome.data.samples import Samples
+from hf_tome.measure.sweep import sweep
 from hf_tome.tune import Space, usual_schedules
+from hf_tome.tune.report import tune_kept
 
 RESULTS = ROOT / "docs/results/data/accuracy.json"
 RS, MATCHED = (4, 8, 12, 16, 20, 28), (16, 28)  # constant r; those of which the multiply-adds are matched

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pages import ROOT, write_block
 
-from hf_tome.report.bootstrap import NORMAL, Interval
-from hf_tome.report.outcome import Outcome
-from hf_tome.report.plot import MARKERS
-from hf_tome.report.table import markdown
+from hf_tome.measure.bootstrap import NORMAL, Interval
+from hf_tome.measure.outcome import Outcome
+from hf_tome.measure.plot import MARKERS
+from hf_tome.measure.table import markdown
 
 PAGE, IMAGES = ROOT / "docs/results/accuracy.md", ROOT / "docs/images"
 EMBEDDED = {"image": "images", "audio": "sounds", "video": "clips"}

@@ -24,10 +24,10 @@ from pages import ROOT, machine, write_block
 from torch import nn
 
 import hf_tome
-from hf_tome.embedded import embedded_vit
-from hf_tome.report.presets import build, random_inputs
-from hf_tome.report.table import markdown
-from hf_tome.report.timing import Timing, pair, turned
+from hf_tome.data.embedded import embedded_vit
+from hf_tome.measure.presets import build, random_inputs
+from hf_tome.measure.table import markdown
+from hf_tome.measure.timing import Timing, pair, turned
 
 NAME, EARLIER = "hf_tome", "hf_tome_earlier"
 CASES = (("embedded ViT", 16, 1, 1500), ("embedded ViT", 16, 8, 600), ("ViT-S/16", 13, 1, 300))  # r, batch, rounds

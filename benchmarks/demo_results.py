@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 from pages import ROOT, machine, write_block
 
-from hf_tome.demo import picture
-from hf_tome.report.outcome import Outcome
-from hf_tome.report.samples import Samples
-from hf_tome.report.sweep import sweep
-from hf_tome.report.table import markdown, speed
-from hf_tome.subject import embedded_subject
+from hf_tome.data.samples import Samples
+from hf_tome.data.subject import embedded_subject
+from hf_tome.measure.outcome import Outcome
+from hf_tome.measure.sweep import sweep
+from hf_tome.measure.table import markdown, speed
+from hf_tome.show.demo import picture
 
 HEADER = ("r", "accuracy", "same prediction as unmerged", "speed-up", "MAC ratio (limit)", "tokens left")
 CASES = {  # values of r, inputs in a batch, how often all of them are run

@@ -26,9 +26,9 @@ from transformers import ViTModel
 
 from hf_tome import apply_tome, remove_tome, trace_tome
 from hf_tome.core.macs import mac_ratio
-from hf_tome.report.table import markdown
-from hf_tome.visualize import sheet
-from hf_tome.visualize.paint import coloured, palette
+from hf_tome.measure.table import markdown
+from hf_tome.show import sheet
+from hf_tome.show.paint import coloured, palette
 
 R = (8, 16, 24, 32, 40)
 SHOWN = (None, 16, 32)

@@ -25,7 +25,7 @@ from transformers import (
     VideoMAEImageProcessorPil,
 )
 
-from hf_tome.embedded import AST, CLIPS, SOUNDS, VIDEOMAE
+from hf_tome.data.embedded import AST, CLIPS, SOUNDS, VIDEOMAE
 
 RATE, LONGEST, PEAK = 16000, 1.5, 0.9  # samples per second; seconds; of full scale
 STRUCK = {  # which samples are what

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pages import ROOT, machine, write_block
 
 from hf_tome.cli.evaluate import grid
-from hf_tome.report.plot import plot_tradeoff
-from hf_tome.report.sweep import sweep
-from hf_tome.report.table import markdown, table
-from hf_tome.subject import embedded_subject
+from hf_tome.data.subject import embedded_subject
+from hf_tome.measure.plot import plot_tradeoff
+from hf_tome.measure.sweep import sweep
+from hf_tome.measure.table import markdown, table
 
 
 def main() -> None:

@@ -17,11 +17,9 @@ from playwright.sync_api import sync_playwright
 from transformers import ViTModel
 
 from hf_tome import apply_tome, remove_tome, trace_tome
-from hf_tome.app import launch, page
-from hf_tome.classifier import load_classifier
-from hf_tome.embedded import AST, SOUNDS, VIDEOMAE
-from hf_tome.show import drawn, look, picture_of
-from hf_tome.visualize import (
+from hf_tome.data.classifier import load_classifier
+from hf_tome.data.embedded import AST, SOUNDS, VIDEOMAE
+from hf_tome.show import (
     attention_images,
     image_groups,
     save_animation,
@@ -31,6 +29,8 @@ from hf_tome.visualize import (
     token_counts_figure,
     video_groups,
 )
+from hf_tome.show.app import launch, page
+from hf_tome.show.look import drawn, look, picture_of
 
 IMAGES = ROOT / "docs/images/gallery"
 CELL = 192  # pixels of a photo on the sheet

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from hf_tome.core import small
+from hf_tome.core.ops import small
 
 ROOT = Path(__file__).parent.parent
 

@@ -21,11 +21,11 @@ from results import Results
 from transformers import TrainingArguments, set_seed
 
 from hf_tome import apply_tome
-from hf_tome.classifier import Classifier, load_classifier
-from hf_tome.embedded import VIT
-from hf_tome.fashion import read_idx
-from hf_tome.report.bootstrap import NORMAL
-from hf_tome.report.table import markdown
+from hf_tome.data.classifier import Classifier, load_classifier
+from hf_tome.data.embedded import VIT
+from hf_tome.data.fashion import read_idx
+from hf_tome.measure.bootstrap import NORMAL
+from hf_tome.measure.table import markdown
 from hf_tome.train import ToMeTrainer
 from hf_tome.train.images import LabelledImages
 

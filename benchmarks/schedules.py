@@ -21,7 +21,7 @@ from rich.progress import track
 from schedules_page import LEVELS, RANDOM, SEARCHERS, TRIALS, write_page
 
 from hf_tome import ToMeConfig
-from hf_tome.embedded import embedded_images, embedded_processor, embedded_vit
+from hf_tome.data.embedded import embedded_images, embedded_processor, embedded_vit
 from hf_tome.tune import Space, Trials, tune, usual_schedules
 from hf_tome.tune.space import PerLayer
 

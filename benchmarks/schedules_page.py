@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pages import ROOT, write_block
 
-from hf_tome.report.table import markdown
+from hf_tome.measure.table import markdown
 
 PAGE, PLOT = ROOT / "docs/tuning.md", ROOT / "docs/images/schedules.png"
 LEVELS, RANDOM, SEARCHERS, TRIALS = (1.5, 2.0, 3.0), 170, ("greedy", "optuna"), (32, 96)  # MAC ratios; of each

@@ -23,9 +23,9 @@ from plain import plain_tome
 from speed_cases import SETS, Case
 from speed_page import write_pages
 
-from hf_tome.core import small
-from hf_tome.report.measure import measure
-from hf_tome.report.presets import build, random_inputs
+from hf_tome.core.ops import small
+from hf_tome.measure.measure import measure
+from hf_tome.measure.presets import build, random_inputs
 
 DATA = ROOT / "docs/results/data"
 

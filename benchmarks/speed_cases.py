@@ -21,7 +21,7 @@ class Case:
     """One model at one batch size.
 
     Attributes:
-        config: a name of `hf_tome.report.presets`.
+        config: a name of `hf_tome.measure.presets`.
         rs: tokens to merge per layer.
         batch: inputs per batch.
         rounds: how often each variant runs.

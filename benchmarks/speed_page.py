@@ -9,9 +9,9 @@ from pathlib import Path
 from pages import ROOT, write_block
 from speed_cases import GPU, Case
 
-from hf_tome.report.measure import Measured
-from hf_tome.report.plot import plot_speed
-from hf_tome.report.table import markdown, speed
+from hf_tome.measure.measure import Measured
+from hf_tome.measure.plot import plot_speed
+from hf_tome.measure.table import markdown, speed
 
 FREE = "score if merging were free"
 SPEED = (

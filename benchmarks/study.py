@@ -17,13 +17,13 @@ from pages import ROOT, machine, write_block
 from results import Results
 from rich.console import Console
 
-from hf_tome.classifier import load_classifier
-from hf_tome.report.table import markdown
+from hf_tome.data.classifier import load_classifier
+from hf_tome.data.subject import Subject, embedded_subject
+from hf_tome.measure.table import markdown
 from hf_tome.study import NAMES, Study, study
 from hf_tome.study.page import measured, thousandths
 from hf_tome.study.plot import plot
 from hf_tome.study.run import beyond
-from hf_tome.subject import Subject, embedded_subject
 from hf_tome.tune.space import Space
 
 PAGE = ROOT / "docs/results/study.md"

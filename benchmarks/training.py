@@ -26,7 +26,7 @@ from training_cases import CASES, FASHION, FSDD, KITS, STILL, VIT, Case
 from training_page import write_page
 from training_steps import steps
 
-from hf_tome.media.folder import files_below
+from hf_tome.data.folder import files_below
 
 RESULTS = ROOT / "docs/results/data/training.json"
 OPTIONS: dict[str, Any] = {  # nothing is chosen by the test set: the last weights are the result

@@ -11,8 +11,8 @@ from training_cases import CASES, STILL, Case
 from training_plot import plot, runs
 from training_steps import BATCH
 
-from hf_tome.report.measure import Measured
-from hf_tome.report.table import markdown, speed
+from hf_tome.measure.measure import Measured
+from hf_tome.measure.table import markdown, speed
 
 HEADER = (
     "r", "MAC ratio", "off the shelf", "trained with r", "training time", "speed-up of a step", "memory", "samples/s",

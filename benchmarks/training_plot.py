@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from pages import ROOT
 from training_cases import Case
 
-from hf_tome.report.measure import Measured
+from hf_tome.measure.measure import Measured
 
 COLUMNS = 3
 OURS, OFF_THE_SHELF = {"color": "C0", "marker": "o"}, {"color": "C1", "marker": "s", "linestyle": "--"}

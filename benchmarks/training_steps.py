@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from training_cases import Case
 
-from hf_tome.classifier import load_classifier
-from hf_tome.media.folder import files_below
-from hf_tome.report.measure import measure
+from hf_tome.data.classifier import load_classifier
+from hf_tome.data.folder import files_below
+from hf_tome.measure.measure import measure
 
 BATCH, ROUNDS = 32, 10
 

@@ -23,8 +23,8 @@ from transformers import (
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
 from hf_tome import apply_tome
-from hf_tome.embedded import embedded_images, embedded_processor
-from hf_tome.fashion import CLASSES
+from hf_tome.data.embedded import embedded_images, embedded_processor
+from hf_tome.data.fashion import CLASSES
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.images import LabelledImages, load_images

@@ -28,7 +28,7 @@ from transformers import (
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
 from hf_tome import apply_tome
-from hf_tome.embedded import embedded_images
+from hf_tome.data.embedded import embedded_images
 from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.clips import Clips, average

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hf_tome.api import apply_tome, remove_tome
     from hf_tome.config import ToMeConfig
-    from hf_tome.core.matchings import register_matching
+    from hf_tome.core.options.matchings import register_matching
     from hf_tome.errors import (
         MissingExtraError,
         NotPatchedError,

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from hf_tome import patch
 from hf_tome.config import ToMeConfig
+from hf_tome.engine import patch
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.tune import tune
 

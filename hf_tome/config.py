@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hf_tome.core.recipe import Recipe
+from hf_tome.core.options.recipe import Recipe
 from hf_tome.core.schedule import Schedule
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from hf_tome import patch
 from hf_tome.core import Grid, MergePlan, PatchGrid, compose, spread
+from hf_tome.engine import patch
+from hf_tome.engine.state import Forward, TowerSite
 from hf_tome.errors import NotPatchedError, ToMeTypeError, ToMeValueError, complaint
-from hf_tome.state import Forward, TowerSite
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -16,7 +16,7 @@ import torch
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are imported: without a GPU they run in the interpreter
 
-from hf_tome.state import LOCAL
+from hf_tome.engine.state import LOCAL
 
 
 @pytest.fixture(autouse=True)

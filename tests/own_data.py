@@ -12,7 +12,7 @@ from PIL import Image
 from recordings import tone, write_clip, write_sound
 from transformers import ASTFeatureExtractor, DeiTImageProcessorPil, VideoMAEImageProcessorPil, ViTImageProcessorPil
 
-from hf_tome.media.folder import files_below
+from hf_tome.data.folder import files_below
 
 BY_MODALITY = {
     "image": SMALL_VIT,

@@ -14,7 +14,7 @@ from recordings import tone, write_clip, write_sound
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel, ViTConfig, ViTModel
 
 from hf_tome import ToMeValueError, UnsupportedModelError
-from hf_tome.classifier import load_classifier
+from hf_tome.data.classifier import load_classifier
 
 
 def write_media(case: Case, folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from transformers import pipeline
 
 from hf_tome import apply_tome
-from hf_tome.embedded import (
+from hf_tome.data.embedded import (
     ASSETS,
     AST,
     CLIPS,
@@ -20,8 +20,8 @@ from hf_tome.embedded import (
     embedded_processor,
     embedded_vit,
 )
-from hf_tome.fashion import CLASSES, read_idx
-from hf_tome.subject import embedded_subject
+from hf_tome.data.fashion import CLASSES, read_idx
+from hf_tome.data.subject import embedded_subject
 
 
 @pytest.mark.parametrize("folder", [VIT, AST, VIDEOMAE])

@@ -57,11 +57,11 @@ EXTRAS = {
 TYPING_ONLY = {"jaxtyping"}
 
 # Modules that are themselves imported late, and what these import beyond the hard dependencies.
-KERNELS = "hf_tome.core.kernels"
+KERNELS = "hf_tome.core.ops.kernels"
 OWN_LIBRARIES = {
     "hf_tome.cli": {"typer", "rich"},
     "hf_tome.metrics": {"evaluate", "datasets"},
-    "hf_tome.report.evaluators": {"evaluate", "scipy"},
+    "hf_tome.metrics.evaluators": {"evaluate", "scipy"},
     KERNELS: {"numba", "numpy", "triton"},
 }
 
@@ -126,7 +126,7 @@ def _imports(node: ast.AST, module: str, is_package: bool, typing: bool, late: b
             if child.level:  # relative: counted from the package that the module is in
                 package = module.split(".")[: None if is_package and child.level == 1 else is_package - child.level]
                 base = ".".join([*package, *([base] if base else [])])
-            for alias in child.names:  # `from hf_tome import patch` imports hf_tome.patch
+            for alias in child.names:  # `from hf_tome import patch` imports hf_tome.engine.patch
                 whole = f"{base}.{alias.name}"
                 inside = base.partition(".")[0] == "hf_tome" and is_module(whole)
                 yield Import(whole if inside else base, child.lineno, typing, late)
@@ -283,7 +283,7 @@ def test_only_patch_writes_on_models(source: Path) -> None:
     room = [each for each in SOURCES if room_of(name_of(each)) == room_of(name_of(source))]
     fields = {field for each in room for field in fields_in(tree_of(each))}
     written = list(writes_in(tree_of(source), fields))
-    if name_of(source) == "hf_tome.patch":
+    if name_of(source) == "hf_tome.engine.patch":
         assert written  # it does write, so the search finds something
     else:
         assert not written

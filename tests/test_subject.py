@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hf_tome import ToMeValueError
-from hf_tome.embedded import AST, SOUNDS, VIT
-from hf_tome.subject import embedded_subject, own_subject
+from hf_tome.data.embedded import AST, SOUNDS, VIT
+from hf_tome.data.subject import embedded_subject, own_subject
 
 
 def test_embedded_subjects() -> None:

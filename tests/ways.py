@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from hf_tome.engine import LayerShell
+from hf_tome.engine.layer import LayerShell
 
 
 def patched_layers(model: nn.Module) -> list[LayerShell]:

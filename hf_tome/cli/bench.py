@@ -16,7 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from hf_tome.report.measure import Measured
+    from hf_tome.measure.measure import Measured
 
 
 class Dtype(str, Enum):
@@ -44,9 +44,9 @@ def bench(
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
     from transformers.utils import logging
 
-    from hf_tome.report.measure import measure
-    from hf_tome.report.plot import check_plot, plot_speed
-    from hf_tome.report.presets import random_inputs
+    from hf_tome.measure.measure import measure
+    from hf_tome.measure.plot import check_plot, plot_speed
+    from hf_tome.measure.presets import random_inputs
 
     rs = steps(r or ["8,16"])
     if plot is not None:
@@ -97,9 +97,9 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
     """
     import torch
 
-    from hf_tome.classifier import load_classifier, placed
+    from hf_tome.data.classifier import load_classifier, placed
     from hf_tome.errors import ToMeError, ToMeValueError, complaint
-    from hf_tome.report.presets import build
+    from hf_tome.measure.presets import build
 
     if model and config:
         rule = "--model is a model of your own, --config a full-size one with random weights."

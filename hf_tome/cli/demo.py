@@ -38,11 +38,11 @@ def demo(
     """Show what token merging costs and buys: accuracy, inputs/s, speed-up, MAC ratio, tokens left."""
     from transformers.utils import logging
 
-    from hf_tome.demo import BATCHES, LIMITS, check_picture, picture
+    from hf_tome.data.subject import embedded_subject, own_subject
     from hf_tome.errors import ToMeValueError, complaint
-    from hf_tome.report.steps import even_steps
-    from hf_tome.report.sweep import sweep
-    from hf_tome.subject import embedded_subject, own_subject
+    from hf_tome.measure.steps import even_steps
+    from hf_tome.measure.sweep import sweep
+    from hf_tome.show.demo import BATCHES, LIMITS, check_picture, picture
 
     check_picture(out)
     if modality and (model or data):

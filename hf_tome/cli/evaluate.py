@@ -15,7 +15,7 @@ from hf_tome.cli.bench import Dtype
 
 if TYPE_CHECKING:
     from hf_tome.config import ToMeConfig
-    from hf_tome.report.outcome import Report
+    from hf_tome.measure.outcome import Report
 
 WIDE = 140  # columns that the whole table takes
 
@@ -63,15 +63,15 @@ def evaluate(
     import torch
     from transformers.utils import logging
 
-    from hf_tome.classifier import load_classifier, placed
-    from hf_tome.report.batches import Batches
-    from hf_tome.report.card import check_push
-    from hf_tome.report.export import open_folder
-    from hf_tome.report.plot import check_plot
-    from hf_tome.report.processes import Processes
-    from hf_tome.report.samples import samples_of
-    from hf_tome.report.steps import even_steps
-    from hf_tome.report.sweep import sweep
+    from hf_tome.data.classifier import load_classifier, placed
+    from hf_tome.data.samples import samples_of
+    from hf_tome.measure.batches import Batches
+    from hf_tome.measure.card import check_push
+    from hf_tome.measure.export import open_folder
+    from hf_tome.measure.plot import check_plot
+    from hf_tome.measure.processes import Processes
+    from hf_tome.measure.steps import even_steps
+    from hf_tome.measure.sweep import sweep
 
     grid(r or ["0"], settings)  # refuses what is wrong before anything is loaded
     check_plot(open_folder(out) / "report.png")
@@ -102,8 +102,8 @@ def evaluate(
 
 def deliver(report: Report, out: Path, card: Path | None, push: bool) -> None:
     """Show the report, and write it wherever it is wanted."""
-    from hf_tome.report.card import push_card, write_card
-    from hf_tome.report.export import export
+    from hf_tome.measure.card import push_card, write_card
+    from hf_tome.measure.export import export
 
     console = Console()
     show_report(report, console)
@@ -121,7 +121,7 @@ def deliver(report: Report, out: Path, card: Path | None, push: bool) -> None:
 
 def show_report(report: Report, console: Console) -> None:
     """The rows of a sweep as a table; on a narrow terminal without the columns that matter least."""
-    from hf_tome.report.table import LEGEND, summary, table
+    from hf_tome.measure.table import LEGEND, summary, table
 
     header, rows = table(report, brief=console.width < WIDE)
     shown = Table(title=f"{report.model} on {report.data}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))

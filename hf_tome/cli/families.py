@@ -8,7 +8,7 @@ from rich.table import Table
 
 def families() -> None:
     """List the supported model families, and why others cannot be merged."""
-    from hf_tome.adapters import FAMILIES, REFUSED
+    from hf_tome.families import FAMILIES, REFUSED
 
     console = Console()
     table = Table(title="Supported", title_justify="left")

@@ -19,7 +19,7 @@ def serve(
     """Try merging in the browser: move r; see prediction, speed, tokens and picture. Nothing leaves this machine."""
     from transformers.utils import logging
 
-    from hf_tome.app import launch, page
+    from hf_tome.show.app import launch, page
 
     logging.disable_progress_bar()
     with TemporaryDirectory() as folder:

@@ -32,7 +32,7 @@ def show(
     """Show which patches of one file became one token, and what the model says of it."""
     from transformers.utils import logging
 
-    from hf_tome.show import check_out, classifier_for, kind_of, look, write
+    from hf_tome.show.look import check_out, classifier_for, kind_of, look, write
 
     kind = kind_of(file)
     check_out(out, kind)
@@ -44,7 +44,7 @@ def show(
     write(found, out, layer, fps)
     console.print(f"{file.name}: {found.summary}", highlight=False, soft_wrap=True)
     if kind == "video":
-        from hf_tome.visualize.video import time_spans
+        from hf_tome.show.video import time_spans
 
         table = Table(title="How far groups reach in time", title_justify="left")
         for column in ("steps in time", "groups", "patches"):

@@ -37,12 +37,12 @@ def study(
     """Compare the paper's choices, its rivals and schedules at equal multiply-adds. Called again, it goes on."""
     from transformers.utils import logging
 
+    from hf_tome.data.subject import embedded_subject, own_subject
     from hf_tome.errors import ToMeValueError, complaint
-    from hf_tome.report.export import open_folder
+    from hf_tome.measure.export import open_folder
     from hf_tome.study import NAMES, READ_ATTENTION
     from hf_tome.study import study as run
     from hf_tome.study.page import intro, verdict, write
-    from hf_tome.subject import embedded_subject, own_subject
 
     if modality and (model or data):
         rule = "--modality names an embedded model, which brings its own data."

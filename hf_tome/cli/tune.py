@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from hf_tome.classifier import Classifier
-    from hf_tome.report.samples import Samples
-    from hf_tome.report.tuning import Judged
+    from hf_tome.data.classifier import Classifier
+    from hf_tome.data.samples import Samples
     from hf_tome.tune import Tuned
+    from hf_tome.tune.report import Judged
 
 LIMITS = {"image": 64, "audio": 32, "video": 16}  # so that a search takes minutes on a small machine
 
@@ -55,11 +55,11 @@ def tune(
     import torch
     from transformers.utils import logging
 
-    from hf_tome.classifier import load_classifier, placed
-    from hf_tome.report.samples import samples_of
-    from hf_tome.report.sweep import BATCHES
-    from hf_tome.report.tuning import drawn, judged
+    from hf_tome.data.classifier import load_classifier, placed
+    from hf_tome.data.samples import samples_of
+    from hf_tome.measure.sweep import BATCHES
     from hf_tome.tune import Wish
+    from hf_tome.tune.report import drawn, judged
 
     wish = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
     Wish(**wish)
@@ -90,7 +90,7 @@ def searched(
     Raises:
         Exit: after Ctrl-C.
     """
-    from hf_tome.report.tuning import tune_kept
+    from hf_tome.tune.report import tune_kept
     from hf_tome.tune.tuned import TRIALS_PER_LAYER
 
     last: list[Tuned] = []

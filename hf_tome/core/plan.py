@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hf_tome.core import fused, small
+from hf_tome.core.ops import fused, small
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from hf_tome.core.matching import max_merge
+from hf_tome.core.ops.matching import max_merge
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
 RULE = "r is an int >= 0, a float in (0, 1), a tuple (r, inflection), or a list with one int per layer."

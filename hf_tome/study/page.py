@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hf_tome.report.table import markdown as markdown_table
+from hf_tome.measure.table import markdown as markdown_table
 from hf_tome.study.run import Study
 from hf_tome.study.tables import Table
 

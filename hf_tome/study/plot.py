@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hf_tome.media.extra import extra
+from hf_tome.data.extra import extra
 from hf_tome.study.run import Study
 
 COLUMNS = 3

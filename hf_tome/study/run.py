@@ -8,13 +8,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from hf_tome.adapters import family_of
 from hf_tome.config import ToMeConfig
+from hf_tome.data.subject import Subject
 from hf_tome.errors import ToMeValueError, complaint, shown
-from hf_tome.report.outcome import Outcome, Report
-from hf_tome.report.sweep import sweep
+from hf_tome.families import family_of
+from hf_tome.measure.outcome import Outcome, Report
+from hf_tome.measure.sweep import sweep
 from hf_tome.study.tables import NAMES, Table, tables
-from hf_tome.subject import Subject
 from hf_tome.tune.space import Space
 from hf_tome.tune.trials import Trials
 

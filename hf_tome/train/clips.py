@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hf_tome.media.clip import read_clip
+from hf_tome.data.clip import read_clip
 
 
 class Clips:

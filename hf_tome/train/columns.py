@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_tome.data.samples import FEATURES, InMemory
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.report.samples import FEATURES, InMemory
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -31,7 +31,7 @@ class Cell:
     number: int
 
     def open(self) -> Path | InMemory:
-        """As the readers of `hf_tome.media` take it."""
+        """As the readers of `hf_tome.data` take it."""
         file = self.rows[self.number][self.column]
         name = file["path"] or f"row {self.number}"
         return InMemory(file["bytes"], name) if file["bytes"] is not None else Path(name)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hf_tome.data.folder import files_below
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
-from hf_tome.media.folder import files_below
 from hf_tome.train.columns import EVALUATION, Cell, has_columns, load_columns
 from hf_tome.train.drawn import Drawn
 

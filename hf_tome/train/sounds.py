@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from hf_tome.classifier import SHORTEST
+from hf_tome.data.classifier import SHORTEST
+from hf_tome.data.sound import read_sound
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.media.sound import read_sound
 
 
 class Spectrograms:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from hf_tome.media.extra import extra
+from hf_tome.data.extra import extra
 from hf_tome.tune.search import Allowed, Drift, usual_shapes
 from hf_tome.tune.space import PerLayer, Space
 

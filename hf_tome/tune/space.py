@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hf_tome.core.macs import encoder_macs
-from hf_tome.core.matching import max_merge
+from hf_tome.core.ops.matching import max_merge
 from hf_tome.core.schedule import Schedule
 
 PerLayer = tuple[int, ...]

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hf_tome import patch
 from hf_tome.config import ToMeConfig
 from hf_tome.core.drift import agreement, kl
+from hf_tome.engine import patch
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.trace import trace_tome
 from hf_tome.tune.space import PerLayer, Space

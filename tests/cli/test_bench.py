@@ -9,7 +9,7 @@ import pytest
 from command import hf_tome
 from PIL import Image
 
-from hf_tome.embedded import VIT
+from hf_tome.data.embedded import VIT
 
 
 def test_table_file_and_plot(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 from hf_tome import ToMeConfig, ToMeError
 from hf_tome.cli.app import app
 from hf_tome.cli.evaluate import grid
-from hf_tome.report.sweep import sweep
+from hf_tome.measure.sweep import sweep
 
 COUNT = 7
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "HF_HUB_OFFLINE": "1"}

@@ -19,8 +19,8 @@ from PIL import Image
 from recordings import write_sound
 
 from hf_tome import ToMeValueError
-from hf_tome.app import launch
 from hf_tome.core import Schedule
+from hf_tome.show.app import launch
 
 gradio = pytest.importorskip("gradio", reason="the page needs gradio")
 KINDS = [  # sample, prediction, tokens, layers, protected

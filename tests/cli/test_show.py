@@ -13,10 +13,10 @@ from recordings import tone, write_clip
 from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil
 
 from hf_tome import ToMeValueError
-from hf_tome.classifier import Classifier, load_classifier
-from hf_tome.embedded import VIT, embedded_images
-from hf_tome.show import EMBEDDED, Look, check_out, classifier_for, kind_of, look, write
-from hf_tome.visualize import group_map
+from hf_tome.data.classifier import Classifier, load_classifier
+from hf_tome.data.embedded import VIT, embedded_images
+from hf_tome.show import group_map
+from hf_tome.show.look import EMBEDDED, Look, check_out, classifier_for, kind_of, look, write
 
 
 @pytest.fixture(scope="module")

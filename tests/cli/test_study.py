@@ -6,7 +6,7 @@ import pytest
 from command import hf_tome
 from PIL import Image
 
-from hf_tome.embedded import VIT, embedded_images
+from hf_tome.data.embedded import VIT, embedded_images
 
 
 @pytest.mark.slow

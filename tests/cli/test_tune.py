@@ -19,8 +19,8 @@ from transformers import AutoModelForImageClassification
 
 from hf_tome import ToMeError, apply_tome
 from hf_tome.cli.tune import tune
-from hf_tome.embedded import VIT, embedded_images
-from hf_tome.fashion import CLASSES
+from hf_tome.data.embedded import VIT, embedded_images
+from hf_tome.data.fashion import CLASSES
 
 STORE = "hf-tome-tune.sqlite"
 

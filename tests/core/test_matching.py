@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hf_tome.core import MergePlan, match_bipartite, matching, max_merge
+from hf_tome.core import MergePlan, match_bipartite, max_merge
+from hf_tome.core.ops import matching
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 quick = settings(deadline=None, derandomize=True, max_examples=80)

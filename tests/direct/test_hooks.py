@@ -12,7 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from ways import goes_direct
 
 from hf_tome import apply_tome
-from hf_tome.adapters import family_of
+from hf_tome.families import family_of
 
 
 def parts_of(case: Case) -> list[tuple[Case, str, bool]]:

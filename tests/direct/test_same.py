@@ -12,7 +12,7 @@ from torch import nn
 from ways import forbid_direct, goes_direct
 
 from hf_tome import apply_tome, trace_tome
-from hf_tome.adapters import family_of
+from hf_tome.families import family_of
 
 DROPOUT = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2}
 

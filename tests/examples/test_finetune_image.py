@@ -12,7 +12,7 @@ import pytest
 from cases import SMALL_VIT
 from transformers import AutoModelForImageClassification
 
-from hf_tome.embedded import embedded_images, embedded_processor
+from hf_tome.data.embedded import embedded_images, embedded_processor
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "finetune_image.py"
 

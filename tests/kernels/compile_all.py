@@ -12,7 +12,7 @@ from typing import Any
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from hf_tome.core.kernels import merge, propose, select
+from hf_tome.core.ops.kernels import merge, propose, select
 
 PLAN = {"leaders": "*i64", "joiners": "*i64", "targets": "*i64"}
 FLOATS = ("fp32", "bf16", "fp16")

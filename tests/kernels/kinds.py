@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hf_tome.core import MergePlan, fused, small
+from hf_tome.core import MergePlan
+from hf_tome.core.ops import fused, small
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HALVES = [torch.float16, torch.bfloat16]

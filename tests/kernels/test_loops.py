@@ -17,7 +17,8 @@ from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from hf_tome import apply_tome, trace_tome
-from hf_tome.core import MergePlan, match_bipartite, small
+from hf_tome.core import MergePlan, match_bipartite
+from hf_tome.core.ops import small
 
 pytest.importorskip("numba")
 

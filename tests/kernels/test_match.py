@@ -9,7 +9,8 @@ from kinds import DEVICE, HALVES, TRITON, Kernels, each_kernels, needs_triton, r
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
-from hf_tome.core import fused, match_bipartite, small
+from hf_tome.core import match_bipartite
+from hf_tome.core.ops import fused, small
 
 # tokens, channels, protected, r: odd and even counts, more than one block of sources (64) and of joiners (128)
 SHAPES = [(9, 3, 0, 2), (12, 16, 1, 4), (21, 6, 2, 9), (150, 20, 1, 3), (290, 8, 0, 140), (11, 5, 3, 1)]

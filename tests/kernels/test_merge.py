@@ -8,7 +8,8 @@ from comparison import assert_same
 from kinds import HALVES, LOOPS, TRITON, Kernels, each_kernels, needs_numba, needs_triton, parts, randn
 from torch import Tensor
 
-from hf_tome.core import MergePlan, small
+from hf_tome.core import MergePlan
+from hf_tome.core.ops import small
 
 
 def case_of(

@@ -14,7 +14,7 @@ from kinds import DEVICE
 from torch import Tensor, nn
 
 from hf_tome import apply_tome, trace_tome
-from hf_tome.core import fused
+from hf_tome.core.ops import fused
 
 each_kind = pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
 

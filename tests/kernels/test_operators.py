@@ -7,7 +7,7 @@ import torch
 from kinds import TRITON, parts, randn
 from test_merge import case_of
 
-from hf_tome.core import fused
+from hf_tome.core.ops import fused
 
 
 @pytest.mark.parametrize(("tokens", "r"), [(9, 1), (40, 19), (290, 140)])

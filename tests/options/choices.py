@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hf_tome.core.matchings import MATCHINGS
+from hf_tome.core.options.matchings import MATCHINGS
 
 OPTIONS: list[dict[str, Any]] = [
     *({"metric": metric} for metric in ("q", "v", "x", "x_pre")),

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hf_tome.core import Given, MergePlan, Recipe, compose
-from hf_tome.core.combine import COMBINES
-from hf_tome.core.draw import draw
-from hf_tome.core.matchings import MATCHINGS
-from hf_tome.core.partition import PARTITIONS
+from hf_tome.core.options.combine import COMBINES
+from hf_tome.core.options.draw import draw
+from hf_tome.core.options.matchings import MATCHINGS
+from hf_tome.core.options.partition import PARTITIONS
 
 quick = settings(deadline=None, derandomize=True, max_examples=25)
 CHOICES = [
@@ -246,7 +246,7 @@ def test_long_inputs_hold_part_of_the_scores(
 ) -> None:
     tokens, recipe = layer(matching, distance, partition, tokens=33, r=9, padding=True)
     whole = joins(recipe.matching(tokens), 0)
-    monkeypatch.setattr("hf_tome.core.matching.MOST_SCORES", 20)
+    monkeypatch.setattr("hf_tome.core.ops.matching.MOST_SCORES", 20)
     assert joins(recipe.matching(tokens), 0) == whole
 
 

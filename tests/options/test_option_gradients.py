@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hf_tome import apply_tome, register_matching
 from hf_tome.core import Given, MergePlan, match_bipartite
-from hf_tome.state import LayerRecord
+from hf_tome.engine.state import LayerRecord
 
 
 @each_checkpointing

@@ -11,7 +11,7 @@ from comparison import assert_same
 from torch import nn
 
 from hf_tome import apply_tome, trace_tome
-from hf_tome.state import LOCAL
+from hf_tome.engine.state import LOCAL
 
 
 class Broken(Exception):

@@ -9,7 +9,7 @@ import torch
 from cases import SMALL_VIDEO, SMALL_VIT, Case
 
 from hf_tome import apply_tome
-from hf_tome.state import LOCAL
+from hf_tome.engine.state import LOCAL
 
 
 @pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)

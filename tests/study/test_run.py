@@ -17,11 +17,11 @@ from scipy.stats import kendalltau
 from transformers import ViTImageProcessorPil
 
 from hf_tome import ToMeConfig, ToMeValueError, UnsupportedAttentionError, apply_tome
-from hf_tome.classifier import Classifier
-from hf_tome.report.samples import Samples
+from hf_tome.data.classifier import Classifier
+from hf_tome.data.samples import Samples
+from hf_tome.data.subject import Subject
 from hf_tome.study import NAMES, study
 from hf_tome.study.page import markdown, plain, write
-from hf_tome.subject import Subject
 
 COUNT, BATCH, R = 11, 4, 5
 

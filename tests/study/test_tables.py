@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from hf_tome import ToMeConfig, ToMeValueError
-from hf_tome.core.matchings import MATCHINGS
+from hf_tome.core.options.matchings import MATCHINGS
 from hf_tome.study.tables import NAMES, READ_ATTENTION, tables
 from hf_tome.tune.space import Space
 

@@ -11,7 +11,7 @@ import torch
 from transformers import VideoMAEImageProcessorPil
 
 from hf_tome import ToMeValueError
-from hf_tome.media.clip import read_clip
+from hf_tome.data.clip import read_clip
 from hf_tome.train.clips import Clips, average, random_square, square
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))

@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil
 
 from hf_tome import ToMeValueError
-from hf_tome.embedded import CLIPS
+from hf_tome.data.embedded import CLIPS
 from hf_tome.train.clips import Clips
 from hf_tome.train.files import LabelledFiles, load_files, readable
 from hf_tome.train.images import load_images

@@ -11,7 +11,7 @@ from PIL import Image
 from transformers import ViTImageProcessorPil
 
 from hf_tome import ToMeValueError
-from hf_tome.embedded import VIT, embedded_images
+from hf_tome.data.embedded import VIT, embedded_images
 from hf_tome.train.images import LabelledImages, load_images
 
 PROCESSOR = ViTImageProcessorPil.from_pretrained(VIT)

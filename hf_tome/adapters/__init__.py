@@ -1,7 +1,0 @@
-"""What hf_tome knows of each model family, as data."""
-
-from hf_tome.adapters.block import Block
-from hf_tome.adapters.family import Family
-from hf_tome.adapters.table import FAMILIES, REFUSED, family_of
-
-__all__ = ["FAMILIES", "REFUSED", "Block", "Family", "family_of"]

@@ -1,0 +1,70 @@
+"""A matching, and what it reads of the other options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from hf_tome.core.options.candidates import Given
+from hf_tome.core.options.importance import Importance
+from hf_tome.core.plan import MergePlan
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+
+Plan = Callable[[Given], MergePlan | None]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """One way to decide which tokens merge.
+
+    Attributes:
+        plan: from the tokens of a layer to the merge, or None to merge nothing.
+        combine: how groups are combined unless the user says otherwise.
+        prop_attn: default of proportional attention; None leaves it to the family.
+        attention: what it needs of the attention weights, and with it eager attention; None: nothing.
+        distances: the distances that it can use; None: all.
+        partitioned: whether it reads the partition.
+        draws: whether it draws random numbers whatever the partition.
+    """
+
+    plan: Plan
+    combine: str = "weighted_mean"
+    prop_attn: bool | None = None
+    attention: Importance | None = None
+    distances: tuple[str, ...] | None = None
+    partitioned: bool = False
+    draws: bool = False
+
+    def __call__(self, given: Given) -> MergePlan | None:
+        """The plan for these tokens."""
+        return self.plan(given)
+
+
+def checked(plan: Plan) -> Plan:
+    """A user's matching, with a look at what it returns. Those of the package need none."""
+
+    def checks(given: Given) -> MergePlan | None:
+        with torch.no_grad():
+            found = plan(given)
+        if found is not None:
+            _check(found, given)
+        return found
+
+    return checks
+
+
+def _check(plan: MergePlan, given: Given) -> None:
+    """Refuse what is no plan for these tokens.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if it is none.
+    """
+    rule = "A matching returns a MergePlan in which each token is a leader or a joiner, or None."
+    cure = "MergePlan.joining(joiners, onto, given.tokens) makes one."
+    if not isinstance(plan, MergePlan):
+        raise ToMeTypeError(complaint(rule, shown(plan), cure))
+    leaders, joiners, targets = (tuple(index.shape) for index in (plan.leaders, plan.joiners, plan.targets))
+    if (leaders[0], leaders[1] + joiners[1]) != tuple(given.metric.shape[:2]) or joiners != targets:
+        raise ToMeValueError(complaint(rule, f"leaders {leaders}, joiners {joiners}, targets {targets}", cure))

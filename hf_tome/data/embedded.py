@@ -1,0 +1,39 @@
+"""The really trained models and the real test data inside the package: all of hf_tome works with no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import ViTForImageClassification, ViTImageProcessorPil
+
+from hf_tome.data.fashion import read_idx
+
+ASSETS = Path(__file__).parents[1] / "assets"
+VIT = str(ASSETS / "vit-fashion-mnist")
+AST = str(ASSETS / "ast-drums")  # which drum is struck; 173 tokens
+VIDEOMAE = str(ASSETS / "videomae-sprites")  # which way a picture moves; 512 tokens
+SOUNDS = ASSETS / "drums"  # CLASS/NAME.flac, of kits that the AST was not trained on
+CLIPS = ASSETS / "sprites"  # CLASS/NUMBER.mp4, of pictures that the VideoMAE was not trained on
+
+
+def embedded_vit() -> ViTForImageClassification:
+    """A ViT trained on Fashion-MNIST: 28x28 pixels, patch 2, 197 tokens, 8 layers. In float32, in eval mode.
+
+    `VIT` is its folder, for `from_pretrained` and `pipeline`.
+    """
+    return ViTForImageClassification.from_pretrained(VIT, dtype=torch.float32).eval()  # pyright: ignore
+
+
+def embedded_processor() -> ViTImageProcessorPil:
+    """The image processor of `embedded_vit`."""
+    return ViTImageProcessorPil.from_pretrained(VIT)
+
+
+def embedded_images() -> tuple[list[Image.Image], np.ndarray]:
+    """The first 1,000 images of Fashion-MNIST's test split, as RGB pictures of 28x28, and their labels (1000,)."""
+    images = read_idx(ASSETS / "fashion-mnist-test-1000-images-idx3-ubyte.gz")
+    labels = read_idx(ASSETS / "fashion-mnist-test-1000-labels-idx1-ubyte.gz")
+    return [Image.fromarray(image).convert("RGB") for image in images], labels.astype(np.int64)

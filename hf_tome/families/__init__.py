@@ -1,0 +1,7 @@
+"""What hf_tome knows of each model family, as data."""
+
+from hf_tome.families.block import Block
+from hf_tome.families.family import Family
+from hf_tome.families.table import FAMILIES, REFUSED, family_of
+
+__all__ = ["FAMILIES", "REFUSED", "Block", "Family", "family_of"]

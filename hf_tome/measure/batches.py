@@ -1,0 +1,62 @@
+"""Samples as batches of a model's inputs, read when they are asked for."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from hf_tome.data.classifier import Classifier
+from hf_tome.data.samples import Samples
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
+
+
+@dataclass
+class Batches(Dataset):
+    """The model's inputs and the numbers of the samples, by the number of the batch.
+
+    Attributes:
+        classifier: makes the inputs.
+        samples: what it is evaluated on.
+        size: of a batch.
+        skip_bad: leave out samples that cannot be read, with a warning.
+    """
+
+    classifier: Classifier
+    samples: Samples
+    size: int
+    skip_bad: bool
+
+    def __len__(self) -> int:
+        return -(-self.samples.count // self.size)
+
+    def first(self) -> dict[str, Tensor]:
+        """The inputs of the first batch that holds any.
+
+        Raises:
+            ToMeError: if a sample cannot be read and is not to be skipped, or none can be read.
+        """
+        inputs = next((found for batch in range(len(self)) if (found := self[batch][0]) is not None), None)
+        if inputs is None:
+            raise ToMeValueError(complaint("Some sample must be readable.", "none", "Check the files."))
+        return inputs
+
+    def numbers(self, batch: int) -> range:
+        """Of the samples in a batch."""
+        return range(batch * self.size, min((batch + 1) * self.size, self.samples.count))
+
+    def __getitem__(self, batch: int | None) -> tuple[dict[str, Tensor] | None, list[int]]:
+        if batch is None:
+            return None, []
+        media, index = [], []
+        for number in self.numbers(batch):
+            try:
+                media.append(self.samples.read(number))
+                index.append(number)
+            except ToMeError as error:
+                if not self.skip_bad:
+                    raise
+                warnings.warn(f"Left out: {error}", stacklevel=1)
+        return (self.classifier.inputs(media) if media else None), index

@@ -1,0 +1,109 @@
+"""A report in a model card: the results as the hub reads them, and the table as a section."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData, get_token
+from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError  # pyright: ignore
+from yaml import YAMLError  # the hub's library reads cards with it
+
+from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.card_section import with_section
+from hf_tome.measure.outcome import Report
+from hf_tome.measure.table import LEGEND, markdown, summary, table
+
+TITLE = "## What token merging costs and gains"
+SECTION = """Measured by [hf_tome](https://pypi.org/project/hf-tome/) on {data}, with the weights as they are.
+
+{table}
+
+{summary} {legend}
+"""
+
+
+def card_data(report: Report) -> ModelCardData:
+    """The results of all variants as the `model-index` of a model card."""
+    name = Path(report.data).name
+    results = [
+        EvalResult(
+            task_type=report.task,
+            dataset_type=report.source,
+            dataset_name=name,
+            dataset_config=None if report.data == report.source else name,  # the hub tells folders apart by it
+            dataset_split=report.split,
+            metric_type=report.metric or "agreement",
+            metric_name=f"{report.metric or 'same prediction as unmerged'}, {row.name}",
+            metric_value=round(row.agreement if row.metric is None else row.metric, 5),
+            metric_args=row.settings and {key: value for key, value in row.settings.items() if value is not None},
+        )
+        for row in report.rows
+    ]
+    return ModelCardData(model_name=Path(report.model).name, eval_results=results)
+
+
+def with_report(card: ModelCard, report: Report) -> ModelCard:
+    """The card with the results; those of an earlier run on the same data are replaced, others stay."""
+    new = card_data(report)
+    old = card.data.eval_results or []  # pyright: ignore
+    kept = [each for each in old if not any(each.is_equal_except_value(result) for result in new.eval_results or [])]
+    data = {key: value for key, value in card.data.to_dict().items() if key != "model-index"}
+    name = card.data.get("model_name") or new.model_name
+    data = ModelCardData(**data, model_name=name, eval_results=[*kept, *(new.eval_results or [])])
+    text = SECTION.format(
+        data=Path(report.data).name, table=markdown(*table(report)), summary=summary(report), legend=LEGEND
+    )
+    return with_section(card, TITLE, text, data)
+
+
+def write_card(path: Path, report: Report) -> None:
+    """Put the results into the model card in a file, made where there is none.
+
+    Raises:
+        ToMeValueError: if the file cannot be read or written, or its metadata are broken.
+    """
+    try:
+        card = ModelCard.load(path) if path.exists() else _empty(report)
+        with_report(card, report).save(path)
+    except (OSError, ValueError, YAMLError) as error:
+        rule = "The model card is a Markdown file that can be written."
+        raise ToMeValueError(complaint(rule, f"{path} ({error})", "Check --card.")) from error
+
+
+def check_push(model: str) -> None:
+    """Refuse to push before any work is done, where it cannot work.
+
+    Raises:
+        ToMeValueError: if the model is a folder, or nobody is logged in.
+    """
+    rule = "--push writes into the card of a model on the hub, as its owner."
+    if Path(model).exists():
+        cure = "Name the model as it is called there, or write into a file with --card."
+        raise ToMeValueError(complaint(rule, f"{model}, a folder", cure))
+    if not get_token():
+        cure = "Run `hf auth login` first, or set HF_TOKEN to a token that may write."
+        raise ToMeValueError(complaint(rule, "no token of the hub", cure))
+
+
+def push_card(report: Report) -> str:
+    """Put the results into the model's card on the hub. Gives the address of the commit.
+
+    Raises:
+        ToMeValueError: if the hub does not take it.
+    """
+    try:
+        try:
+            card = ModelCard.load(report.model)
+        except RemoteEntryNotFoundError:  # a repository without a card; not one that is out of reach
+            card = _empty(report)
+        message = "What token merging costs and gains"
+        return str(with_report(card, report).push_to_hub(report.model, commit_message=message))
+    except (HTTPError, OSError, ValueError, YAMLError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        rule = "The hub must take the model card."
+        cure = "Check the token and the connection; the report's folder holds the results."
+        raise ToMeValueError(complaint(rule, f"{report.model} ({reason})", cure)) from error
+
+
+def _empty(report: Report) -> ModelCard:
+    return ModelCard(f"---\npipeline_tag: {report.task}\n---\n\n# {Path(report.model).name}\n")

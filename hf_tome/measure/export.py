@@ -1,0 +1,81 @@
+"""A report as files: Markdown, JSON, CSV, a plot, and what a model card takes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.card import card_data
+from hf_tome.measure.outcome import Outcome, Report
+from hf_tome.measure.plot import plot_tradeoff
+from hf_tome.measure.table import LEGEND, markdown, summary, table
+
+
+def open_folder(folder: Path, page: str = "report.md") -> Path:
+    """Make the folder for the files, and the page among them, before any work is done.
+
+    Raises:
+        ToMeValueError: if nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / page).touch()
+    except OSError as error:
+        rule = "The folder for the report must be writable."
+        raise ToMeValueError(complaint(rule, f"{folder} ({error.strerror})", "Choose another with --out.")) from error
+    return folder
+
+
+def export(report: Report, folder: Path) -> None:
+    """Write `report.md`, `.json`, `.csv`, `.png` and `model-index.yaml` into a folder; older ones are replaced."""
+    files = {
+        "report.md": _page(report),
+        "report.json": json.dumps(asdict(report), indent=1) + "\n",
+        "model-index.yaml": card_data(report).to_yaml() + "\n",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with (folder / "report.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(_numbers(report.rows[0])))
+        writer.writeheader()
+        writer.writerows(_numbers(row) for row in report.rows)
+    plot_tradeoff(report, folder / "report.png")
+
+
+def _page(report: Report) -> str:
+    return (
+        f"# {report.model} on {report.data}\n\n{markdown(*table(report))}\n\n{summary(report)} {LEGEND}\n\n"
+        "![The table as a plot](report.png)\n"
+    )
+
+
+def _numbers(row: Outcome) -> dict[str, Any]:
+    """A variant's figures, one value a column; shares in [0, 1], times in seconds."""
+    (low, high), (change_low, change_high) = row.interval or ("", ""), row.change_interval or ("", "")
+    return {
+        "variant": row.name,
+        "settings": json.dumps(row.settings),
+        "metric": row.metric,
+        "metric_low": low,
+        "metric_high": high,
+        "change": row.change,
+        "change_low": change_low,
+        "change_high": change_high,
+        "agreement": row.agreement,
+        "kl": row.kl,
+        "inputs": row.inputs,
+        "per_second": row.per_second,
+        "speedup": row.speedup,
+        "speedup_low": row.spread[0],
+        "speedup_high": row.spread[1],
+        "mac_ratio": row.mac_ratio,
+        "macs": row.macs,
+        "latency": row.latency,
+        "peak_bytes": row.peak_bytes,
+        "tokens": row.token_counts[0],
+        "tokens_left": row.token_counts[-1],
+    }

@@ -1,0 +1,55 @@
+"""The processes that evaluate together."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from hf_tome.data.extra import extra
+
+
+class Processes:
+    """The processes that share the work, by accelerate; without a launcher, this one.
+
+    Attributes:
+        count: how many they are.
+        main: whether this is the one that keeps and reports.
+        device: this process's GPU, or the CPU.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.main, self._state = 1, True, None
+        self.device: torch.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            with extra("train", "evaluate in several processes"):
+                from accelerate import PartialState
+            self._state = PartialState(cpu=not torch.cuda.is_available())
+            self.count, self.main = self._state.num_processes, self._state.is_main_process
+            self.device = self._state.device  # pyright: ignore
+
+    def shared(self, value: Any) -> Any:
+        """The main process's value."""
+        if self._state is None:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        return broadcast_object_list([value])[0]
+
+    def gathered(self, values: list[Any]) -> list[Any]:
+        """The values of all processes, of which some may have none."""
+        if self._state is None:
+            return values
+        from accelerate.utils import gather_object
+
+        return gather_object(values)
+
+    def part(self, values: list[int]) -> list[int | None]:
+        """This process's share, filled up with None to the length of the longest."""
+        if self._state is None:
+            return list(values)
+        with self._state.split_between_processes(values) as mine:
+            longest = -(-len(values) // self.count)
+            own: Any = mine
+            return [*own, *[None] * (longest - len(own))]

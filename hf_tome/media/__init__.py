@@ -1,1 +1,0 @@
-"""Files of images, sounds and videos: a path in, plain data out."""

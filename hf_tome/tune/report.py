@@ -1,0 +1,108 @@
+"""A schedule chosen on some samples of a data set, and judged on others beside the usual ones at equal costs."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from hf_tome.config import ToMeConfig
+from hf_tome.data.classifier import Classifier
+from hf_tome.data.samples import Samples
+from hf_tome.measure.store import Store, run_of
+from hf_tome.tune import Trial, Trials, Tuned, tune, usual_schedules
+from hf_tome.tune.space import PerLayer
+
+Batches = list[dict[str, Any]]
+SEED = 0  # draws the samples, so that each call draws the same
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One schedule on inputs.
+
+    Attributes:
+        name: "unmerged", "tuned", "constant" or "decreasing".
+        r: tokens merged in each layer.
+        mac_ratio: times fewer multiply-adds than without merging.
+        trial: what it does to the outputs.
+    """
+
+    name: str
+    r: PerLayer
+    mac_ratio: float
+    trial: Trial
+
+
+def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int) -> tuple[Batches, Batches]:
+    """Calibration inputs and held-out inputs, in batches, with `labels` where each sample has one.
+
+    Args:
+        classifier: reads the samples.
+        samples: of which at most `limit` are drawn for each; of fewer than twice as many, one half.
+        limit: inputs.
+        batch_size: of a batch; all batches stay in memory.
+    """
+    order = random.Random(SEED).sample(range(samples.count), samples.count)
+    calibrating = min(limit, -(-samples.count // 2))
+    parts = order[:calibrating], order[calibrating : calibrating + limit]
+    batches = [[part[start : start + batch_size] for start in range(0, len(part), batch_size)] for part in parts]
+    chosen, held_out = [[_batch(classifier, samples, numbers) for numbers in part] for part in batches]
+    return chosen, held_out
+
+
+def _batch(classifier: Classifier, samples: Samples, numbers: list[int]) -> dict[str, Any]:
+    inputs: dict[str, Any] = classifier.inputs([samples.read(number) for number in numbers])
+    if samples.labels is None or samples.several:
+        return inputs
+    return {**inputs, "labels": torch.from_numpy(samples.labels[numbers])}
+
+
+def tune_kept(
+    classifier: Classifier,
+    calibration: Batches,
+    store: Path | None,
+    done: Callable[[Tuned], None] = lambda best: None,
+    **wish: Any,
+) -> Tuned:
+    """`tune`, of which each finished trial is kept in a file: a call with the same model and inputs goes on from there.
+
+    Args:
+        classifier: with the model.
+        calibration: as `drawn` gives them.
+        store: the file, made where there is none; None keeps nothing.
+        done: as in `tune`.
+        wish: what else `tune` takes.
+    """
+    model = classifier.model
+    tensors = [*model.state_dict().values(), *(each for batch in calibration for each in batch.values())]
+    config = {key: value for key, value in model.config.to_dict().items() if key != "tome"}  # pyright: ignore
+    settings = {field.name: wish.get(field.name) for field in fields(ToMeConfig)}
+    kept = Store(store, run_of([settings, config, transformers.__version__], tensors))
+    known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
+
+    def keep(best: Tuned) -> None:
+        fresh = {schedule: trial for schedule, trial in best.known.items() if schedule not in known}
+        kept.add_costs({json.dumps(schedule): asdict(trial) for schedule, trial in fresh.items()})
+        known.update(fresh)
+        done(best)
+
+    try:
+        return tune(model, calibration, known=dict(known), done=keep, **wish)
+    finally:
+        kept.close()
+
+
+def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Judged]:
+    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer."""
+    trials = Trials(classifier.model, batches, tuned.config.replace(r=0))
+    space = trials.space
+    rows: dict[str, Sequence[int]] = {"unmerged": space.nothing, "tuned": tuned.r}
+    rows |= usual_schedules(space, space.macs(tuned.r))
+    return [Judged(name, tuple(r), space.ratio(r), trials(tuple(r))) for name, r in rows.items()]

@@ -1,0 +1,64 @@
+"""Which files of a folder are read, their order and their labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hf_tome import ToMeValueError
+from hf_tome.data.folder import classes_of, files_below
+
+CLASSES = {"T-shirt/top": 0, "Ankle boot": 1}
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_the_modality_decides_by_the_suffix(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "b.WAV", "c/d.mp4", "c/e.gif", "c/notes.txt", "c/.hidden.png", "f.mp3")
+    (tmp_path / "folder.png").mkdir()
+    names = {kind: sorted(path.name for path in files_below(tmp_path, kind)) for kind in ("image", "audio", "video")}
+    assert names == {"image": ["a.png", "e.gif"], "audio": ["b.WAV", "f.mp3"], "video": ["d.mp4", "e.gif"]}
+
+
+def test_the_order_mixes_and_stays(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{kind}/{number}.png" for kind in "ab" for number in range(20)))
+    files = files_below(tmp_path, "image")
+    assert files == files_below(tmp_path, "image")
+    assert files != sorted(files)
+    assert {path.parent.name for path in files[:10]} == {"a", "b"}
+
+
+def test_labels_are_the_names_of_the_subfolders(tmp_path: Path) -> None:
+    fill(tmp_path, "t-shirt_top/a.png", "Ankle Boot/b.png", "Ankle Boot/c.png")
+    files = sorted(files_below(tmp_path, "image"))
+    assert classes_of(files, tmp_path, CLASSES) == [(1,), (1,), (0,)]
+    assert classes_of(files, tmp_path, {"cat": 0, "dog": 1}) is None
+    fill(tmp_path, "Ankle boot+T-shirt_top/d.png")
+    assert classes_of(sorted(files_below(tmp_path, "image")), tmp_path, CLASSES)[2] == (0, 1)
+
+
+def test_a_folder_that_is_no_class_beside_some_that_are_is_named(tmp_path: Path) -> None:
+    for name, said in (("Ankle boot/a.png", None), ("bot+cat/b.png", r"files in bot\+cat\."), ("c.png", "itself")):
+        fill(tmp_path, name)
+        files = files_below(tmp_path, "image")
+        if said:
+            with pytest.raises(ToMeValueError, match=said):
+                classes_of(files, tmp_path, CLASSES)
+            (tmp_path / name).unlink()
+
+
+def test_a_folder_without_such_files_is_refused_and_described(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "b.wav", "c.wav", "d.txt")
+    with pytest.raises(ToMeValueError, match=r"a folder with clips .*1 images, 2 sounds"):
+        files_below(tmp_path, "video")
+    with pytest.raises(ToMeValueError, match="0 files of other kinds"):
+        files_below(fill(tmp_path, "empty/.hidden.png") / "empty", "image")
+    for name in ("nowhere", "a.png"):
+        with pytest.raises(ToMeValueError, match="which is no folder"):
+            files_below(tmp_path / name, "image")

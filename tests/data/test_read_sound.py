@@ -1,0 +1,71 @@
+"""Sound files of any rate, length and kind, and what is said of those that hold no sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import tone, write_sound
+
+from hf_tome import ToMeValueError
+from hf_tome.data.sound import read_sound
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".aiff", ".mp3"])
+def test_formats(tmp_path: Path, suffix: str) -> None:
+    samples = tone(0.5, 16000)
+    wave, rate = read_sound(write_sound(tmp_path / f"a{suffix}", samples, 16000))
+    assert rate == 16000
+    assert wave.dtype == np.float32
+    assert abs(np.sqrt((wave**2).mean()) - np.sqrt((samples**2).mean())) < 0.02
+    assert abs(len(wave) - len(samples)) <= (0 if suffix in (".wav", ".flac", ".aiff") else 2500)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000])
+def test_any_rate_is_resampled_to_the_same_tone(tmp_path: Path, rate: int) -> None:
+    wave, found = read_sound(write_sound(tmp_path / "a.wav", tone(1, rate), rate), 16000)
+    assert found == 16000
+    assert wave.dtype == np.float32
+    assert wave.shape == (16000,)
+    middle = slice(1000, -1000)
+    assert np.abs(wave - tone(1, 16000))[middle].max() < 1e-3
+
+
+def test_channels_are_mixed(tmp_path: Path) -> None:
+    left, right = tone(0.1, 8000), tone(0.1, 8000, 1000)
+    wave, _ = read_sound(write_sound(tmp_path / "a.wav", np.stack([left, right], axis=1), 8000))
+    assert wave.ndim == 1
+    assert np.abs(wave - (left + right) / 2).max() < 1e-4
+
+
+def test_silence_and_a_single_sample_are_sound(tmp_path: Path) -> None:
+    silent, _ = read_sound(write_sound(tmp_path / "silent.wav", np.zeros(800, np.float32), 8000), 16000)
+    assert silent.shape == (1600,)
+    assert not silent.any()
+    short, _ = read_sound(write_sound(tmp_path / "short.wav", np.ones(1, np.float32) / 2, 16000))
+    assert short.tolist() == pytest.approx([0.5], abs=1e-4)
+
+
+def test_what_is_no_sound_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "text.wav").write_text("no sound at all\n" * 50)
+    whole = write_sound(tmp_path / "whole.flac", tone(1, 8000), 8000).read_bytes()
+    (tmp_path / "broken.flac").write_bytes(whole[:20])
+    (tmp_path / "folder.wav").mkdir()
+    write_sound(tmp_path / "nothing.wav", np.zeros(0, np.float32), 8000)
+    import soundfile
+
+    soundfile.write(tmp_path / "nan.wav", np.full(10, np.nan, np.float32), 8000, subtype="FLOAT")
+    for name in (
+        "empty.wav",
+        "text.wav",
+        "broken.flac",
+        "folder.wav",
+        "nothing.wav",
+        "nan.wav",
+        "missing.wav",
+        "a.txt",
+    ):
+        with pytest.raises(ToMeValueError, match=r"Got: .*" + name):
+            read_sound(tmp_path / name, 16000)

@@ -1,0 +1,154 @@
+"""A sweep against scikit-learn and a plain loop, with one label and several; interrupted, and gone on with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cases import CLASSES, SMALL_VIT
+from PIL import Image
+from sklearn.metrics import average_precision_score
+from transformers import ViTImageProcessorPil
+
+from hf_tome import ToMeConfig, ToMeValueError, apply_tome
+from hf_tome.data.classifier import Classifier
+from hf_tome.measure.sweep import sweep
+from hf_tome.measure.variants import variant_name
+from hf_tome.metrics.ranking import Ranking
+
+COUNT, BATCH = 11, 4
+VARIANTS = [6, ToMeConfig(r=6, prop_attn=False)]
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    model = SMALL_VIT.build(id2label={number: f"class {number}" for number in range(CLASSES)}).eval()
+    side = SMALL_VIT.family.settings["image_size"]
+    return Classifier(model, ViTImageProcessorPil(size={"height": side, "width": side}), "image")
+
+
+def folder(root: Path, name: Callable[[int], str]) -> Path:
+    for number in range(COUNT):
+        place = root / "data" / name(number)
+        place.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).integers(0, 256, (30, 40, 3), np.uint8)
+        Image.fromarray(noise).save(place / f"{number}.png")
+    return root / "data"
+
+
+def logits_of(classifier: Classifier, data: Path) -> tuple[list[Path], list[np.ndarray]]:
+    """Of the unmerged model and each variant, in a plain loop over the same batches."""
+    from hf_tome.data.folder import files_below
+
+    files, found = files_below(data, "image"), []
+    for setting in (ToMeConfig(r=0), ToMeConfig(r=6), VARIANTS[1]):
+        model = apply_tome(SMALL_VIT.build().eval(), config=setting)
+        model.load_state_dict(classifier.model.state_dict())
+        parts = [files[start : start + BATCH] for start in range(0, COUNT, BATCH)]
+        with torch.no_grad():
+            each = [model(**classifier.inputs([classifier.read(path) for path in part])).logits for part in parts]
+        found.append(torch.cat(each).numpy())
+    return files, found
+
+
+def test_one_label(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    report = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
+    files, found = logits_of(classifier, data)
+    labels = np.array([int(path.parent.name[-1]) for path in files])
+    assert [row.name for row in report.rows] == ["unmerged", "r=6", "r=6, prop_attn=off"]
+    assert (report.metric, report.samples, report.total) == ("accuracy", COUNT, COUNT)
+    for row, logits in zip(report.rows, found, strict=True):
+        assert row.metric == (logits.argmax(-1) == labels).mean()
+        assert row.agreement == (logits.argmax(-1) == found[0].argmax(-1)).mean()
+        assert row.interval is not None
+        assert row.interval[0] <= row.metric <= row.interval[1]
+        assert len(row.seconds) == len(row.speedups) == 3
+        assert row.latency > 0
+        assert row.peak_bytes > 0
+    assert report.rows[0].kl == report.rows[0].change == 0 < report.rows[1].kl
+    assert report.rows[0].macs > report.rows[1].macs
+    assert report.rows[1].token_counts[-1] < report.rows[0].token_counts[-1]
+    assert not hasattr(classifier.model.vit, "_tome")
+
+
+def test_several_labels(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % 3}+class {3 + number % 2}")
+    report = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
+    files, found = logits_of(classifier, data)
+    labels = np.array([[f"class {kind}" in path.parent.name for kind in range(CLASSES)] for path in files])
+    assert report.metric == "mAP"
+    for row, logits in zip(report.rows, found, strict=True):
+        assert row.metric == pytest.approx(average_precision_score(labels, logits, average="macro"), abs=1e-12)
+
+
+def test_interrupted_it_keeps_what_is_done_and_goes_on(classifier: Classifier, tmp_path: Path) -> None:
+    from hf_tome.data.samples import samples_of
+
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    samples, store, read = samples_of(data, classifier), tmp_path / "store", []
+
+    def stopping(number: int) -> Image.Image:
+        read.append(number)
+        if len(read) > 2 * BATCH + BATCH:  # the first batch is read twice, for the costs too
+            raise KeyboardInterrupt
+        return samples.read(number)
+
+    stopped = dataclasses.replace(samples, read=stopping)
+    part = sweep(classifier, stopped, VARIANTS, batch_size=BATCH, store=store, progress=False)
+    assert part.samples == 2 * BATCH
+    assert not part.finished
+    rest: list[int] = []
+    counted = dataclasses.replace(samples, read=lambda number: (rest.append(number), samples.read(number))[1])
+    whole = sweep(classifier, counted, VARIANTS, batch_size=BATCH, store=store, progress=False)
+    assert rest == [8, 9, 10]
+    at_once = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
+    assert [(row.metric, row.kl, row.interval) for row in whole.rows] == [
+        (row.metric, row.kl, row.interval) for row in at_once.rows
+    ]
+    assert whole.rows[0].seconds[:2] == part.rows[0].seconds
+
+
+def test_a_bad_file_is_named_or_left_out(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    (data / "class 0" / "broken.png").write_bytes(b"\x89PNG broken")
+    with pytest.raises(ToMeValueError, match=r"broken\.png"):
+        sweep(classifier, data, [6], batch_size=BATCH, progress=False)
+    with pytest.warns(UserWarning, match=r"Left out: .*broken\.png"):
+        report = sweep(classifier, data, [6], batch_size=BATCH, progress=False, skip_bad_files=True)
+    assert (report.samples, report.left_out, report.total, report.finished) == (COUNT, 1, COUNT + 1, True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_precision_of_a_draw_is_that_of_scikit_learn(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    scores, labels = chance.integers(0, 8, 40) / 8, chance.integers(0, 2, 40)
+    counts = np.bincount(chance.integers(40, size=40), minlength=40)
+    expected = average_precision_score(labels, scores, sample_weight=counts)
+    assert Ranking(scores, labels).precision(counts) == pytest.approx(expected, abs=1e-12)
+
+
+def test_changes_against_a_variant(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    report = sweep(classifier, data, VARIANTS, against=6, batch_size=BATCH, progress=False)
+    plain = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
+    for row, other in zip(report.rows, plain.rows, strict=True):
+        assert (row.metric, row.kl) == (other.metric, other.kl)
+        assert row.change == pytest.approx((row.metric or 0) - (report.rows[1].metric or 0))
+        assert row.kl_change == pytest.approx(row.kl - report.rows[1].kl)
+        assert row.kl_change_interval[0] <= row.kl_change <= row.kl_change_interval[1]
+        assert (other.change, other.kl_change) == pytest.approx((other.metric - plain.rows[0].metric, other.kl))  # pyright: ignore
+    assert report.rows[1].change_interval == report.rows[1].kl_change_interval == (0, 0)
+    with pytest.raises(ToMeValueError, match="one of the variants"):
+        sweep(classifier, data, VARIANTS, against=7, batch_size=BATCH, progress=False)
+
+
+def test_names_say_what_differs_from_the_defaults() -> None:
+    assert variant_name(ToMeConfig(8)) == "r=8"
+    assert variant_name(ToMeConfig(8, False, matching="pitome")) == "r=8, prop_attn=off, matching=pitome"
+    assert variant_name(ToMeConfig(8, partition="random", seed=1)) == "r=8, partition=random, seed=1"
+    assert variant_name(ToMeConfig(8, combine=["mean", "max"])) == "r=8, combine=['mean', 'max']"
