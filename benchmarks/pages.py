@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from hf_tome.core.ops import small
+from hf_tome.core import ops
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,7 +30,7 @@ def machine(device: str = "cpu") -> str:
 
 def numba() -> str:
     """The version of numba, which compiles the loops for small inputs on a CPU."""
-    return f"numba {version('numba')}" if small.HAS_NUMBA else "no numba"
+    return f"numba {version('numba')}" if ops.HAS_NUMBA else "no numba"
 
 
 def cpuinfo() -> str:

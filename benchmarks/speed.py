@@ -23,7 +23,7 @@ from plain import plain_tome
 from speed_cases import SETS, Case
 from speed_page import write_pages
 
-from hf_tome.core.ops import small
+from hf_tome.core import ops
 from hf_tome.measure.measure import measure
 from hf_tome.measure.presets import build, random_inputs
 
@@ -35,7 +35,7 @@ def run_case(case: Case, device: str) -> list[dict[str, Any]]:
     model = build(case.config, **case.settings).to(device, getattr(torch, case.dtype))  # pyright: ignore
     if case.checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-    with patch.object(small, "HAS_NUMBA", small.HAS_NUMBA and case.loops):
+    with patch.object(ops, "HAS_NUMBA", ops.HAS_NUMBA and case.loops):
         rows = measure(
             model,
             random_inputs(model, case.batch),

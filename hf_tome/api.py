@@ -1,7 +1,9 @@
-"""The two calls that most users need: `apply_tome` and `remove_tome`."""
+"""The calls that most users need: `apply_tome`, `remove_tome`, `merged` and `is_merged`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from torch import nn
@@ -9,12 +11,19 @@ from torch import nn
 from hf_tome.config import ToMeConfig
 from hf_tome.engine import patch
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
-from hf_tome.tune import tune
+from hf_tome.families import Block
 
-Model = TypeVar("Model", bound=nn.Module)
+Model = TypeVar("Model")
 
 
-def apply_tome(model: Model, r: Any = None, *, config: ToMeConfig | None = None, **settings: Any) -> Model:
+def apply_tome(
+    model: Model,
+    r: Any = None,
+    *,
+    config: ToMeConfig | None = None,
+    block: Block | None = None,
+    **settings: Any,
+) -> Model:
     """Merge tokens in every layer of `model`, in place, until `remove_tome`.
 
     Between attention and MLP, each layer merges its most similar tokens (ToMe, arXiv 2210.09461). Called again, it
@@ -22,7 +31,7 @@ def apply_tome(model: Model, r: Any = None, *, config: ToMeConfig | None = None,
     is a `ToMeError`.
 
     Args:
-        model: a transformers model of a supported family, or any module that holds one.
+        model: a transformers model of a supported family, any module that holds one, or a pipeline around one.
         r: tokens to merge in each layer.
             int: the same number everywhere (the paper's r). Capped at half of the mergeable tokens.
             float in (0, 1): that share of the layer's mergeable tokens, for inputs of varying size.
@@ -32,23 +41,23 @@ def apply_tome(model: Model, r: Any = None, *, config: ToMeConfig | None = None,
             `max_kl=0.01`, `max_drop=0.5`. What it chose is a list, and that is saved.
             Left out: what `model.config.tome` holds, as `save_pretrained` wrote it.
         config: all settings at once, in place of `r` and `settings`.
+        block: for layers with a forward of your own: that forward as a function `block(layer, x, *args, merge,
+            **kwargs)`, with `x = merge(x)` between attention and MLP. It is not saved.
         **settings: any field of `ToMeConfig`: `prop_attn`, `restore`, and the options of the merge. With r="auto", any
             argument of `tune` too.
 
     Returns:
-        The same model. Its settings also stand in `model.config.tome`, as plain JSON.
+        The same model or pipeline. Its settings also stand in `model.config.tome`, as plain JSON.
 
     Raises:
         ToMeTypeError, ToMeValueError: if a setting is wrong.
         UnsupportedModelError: if `model` holds no tower of a supported family.
         UnsupportedAttentionError: if the attention implementation cannot carry token sizes.
     """
-    if not isinstance(model, nn.Module):
-        rule = "apply_tome takes a torch module."
-        raise ToMeTypeError(complaint(rule, type(model).__name__, "For a pipeline, pass pipe.model."))
-    wanted = _settings(model, r, config, settings)
-    patch.check(model, wanted)
-    patch.write(model, wanted)
+    module = module_of(model)
+    wanted = _settings(module, r, config, settings)
+    patch.check(module, wanted, block)
+    patch.write(module, wanted, block)
     return model
 
 
@@ -58,15 +67,57 @@ def remove_tome(model: Model) -> Model:
     A model that is not patched is left as it is.
 
     Returns:
-        The same model.
+        The same model or pipeline.
 
     Raises:
-        ToMeTypeError: if `model` is no torch module.
+        ToMeTypeError: if `model` is neither a torch module nor a pipeline.
+        UnsupportedModelError: if accelerate's hooks came onto its layers since.
     """
-    if not isinstance(model, nn.Module):
-        raise ToMeTypeError(complaint("remove_tome takes a torch module.", type(model).__name__, "Pass the model."))
-    patch.erase(model)
+    patch.erase(module_of(model))
     return model
+
+
+def is_merged(model: Any) -> bool:
+    """Whether `apply_tome` was called on `model`, or on a part of it.
+
+    Raises:
+        ToMeTypeError: if `model` is neither a torch module nor a pipeline.
+    """
+    return any(True for _ in patch.patched_towers(module_of(model)))
+
+
+@contextmanager
+def merged(model: Model, r: Any = None, **settings: Any) -> Iterator[Model]:
+    """Merge tokens inside a `with` block; after it the model is as it was before, whatever happens.
+
+        with merged(model, r=16):
+            model(**inputs)
+
+    The arguments and errors are those of `apply_tome`. A model that merged before merges by its earlier settings again.
+    """
+    module = module_of(model)
+    earlier = [tower._tome.settings.config for tower in patch.patched_towers(module)]  # pyright: ignore
+    apply_tome(model, r, **settings)
+    try:
+        yield model
+    finally:
+        if earlier:
+            apply_tome(model, config=earlier[0])
+        else:
+            remove_tome(model)
+
+
+def module_of(model: Any) -> nn.Module:
+    """The torch module that `model` is, or that stands in it as `model.model`, as in a pipeline.
+
+    Raises:
+        ToMeTypeError: if there is none.
+    """
+    module = model if isinstance(model, nn.Module) else getattr(model, "model", None)
+    if not isinstance(module, nn.Module):
+        rule = "A model is a torch module, or a pipeline that holds one."
+        raise ToMeTypeError(complaint(rule, type(model).__name__, "Pass a model that from_pretrained gave."))
+    return module
 
 
 def _settings(model: nn.Module, r: Any, config: ToMeConfig | None, settings: dict[str, Any]) -> ToMeConfig:
@@ -85,6 +136,8 @@ def _settings(model: nn.Module, r: Any, config: ToMeConfig | None, settings: dic
             cure = "For example apply_tome(model, r='auto', target_speedup=2.0, calibration=inputs)."
             rule = "r='auto' needs calibration inputs, on which it tries schedules."
             raise ToMeValueError(complaint(rule, ", ".join(settings) or "none", cure))
+        from hf_tome.tune import tune  # it stands above this module, and tries schedules through it
+
         return tune(model, **settings).config
     if r is not None:
         return ToMeConfig.from_dict({**settings, "r": r})

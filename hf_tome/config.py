@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 from hf_tome.core.options.recipe import Recipe
@@ -49,7 +50,7 @@ class ToMeConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        Schedule.parse(self.r)
+        _ = self.schedule
         if self.prop_attn is not None and not isinstance(self.prop_attn, bool):
             rule = "prop_attn is True, False or None (the family's default)."
             raise ToMeTypeError(complaint(rule, shown(self.prop_attn), "Leave it out to take the default."))
@@ -57,16 +58,20 @@ class ToMeConfig:
             raise ToMeTypeError(complaint("restore is True or False.", shown(self.restore), "Leave it out for True."))
         _ = self.recipe
 
-    @property
+    @cached_property
     def schedule(self) -> Schedule:
         """The checked form of `r`."""
         return Schedule.parse(self.r)
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
         """What stands behind the names of the other options."""
         options = (self.metric, self.heads, self.distance, self.partition, self.matching, self.combine, self.seed)
         return Recipe.of(*options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # no pickle can find a user's own matching
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def replace(self, /, **changes: Any) -> ToMeConfig:
         """A copy with some fields changed, checked again."""

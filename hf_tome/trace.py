@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from hf_tome.api import module_of
 from hf_tome.core import Grid, MergePlan, PatchGrid, compose, spread
 from hf_tome.engine import patch
-from hf_tome.engine.state import Forward, TowerSite
+from hf_tome.engine.state import Forward
+from hf_tome.engine.tower import TowerSite
 from hf_tome.errors import NotPatchedError, ToMeTypeError, ToMeValueError, complaint
 
 if TYPE_CHECKING:
@@ -135,11 +137,11 @@ class Trace:
         counts, plans = [*forward.counts, count], list(forward.plans)
         site = forward.site
         grid = site.grid.shape(forward.shape) if forward.shape else ()
-        self.forwards.append(ForwardTrace(counts, sizes, grid, site.grid, site.protected, plans))
+        self.forwards.append(ForwardTrace(counts, sizes, grid, site.grid, site.settings.family.protected, plans))
 
 
 @contextmanager
-def trace_tome(model: nn.Module) -> Iterator[Trace]:
+def trace_tome(model: Any) -> Iterator[Trace]:
     """Record what happens to the tokens of each forward of `model` inside the block.
 
         with trace_tome(model) as trace:
@@ -147,12 +149,11 @@ def trace_tome(model: nn.Module) -> Iterator[Trace]:
         trace.token_counts
 
     Raises:
-        ToMeTypeError: if `model` is no torch module.
+        ToMeTypeError: if `model` is neither a torch module nor a pipeline.
         NotPatchedError: if `apply_tome` was not called on it.
     """
-    if not isinstance(model, nn.Module):
-        raise ToMeTypeError(complaint("trace_tome takes a torch module.", type(model).__name__, "Pass the model."))
-    sites: list[TowerSite] = [tower._tome for tower in patch.patched_towers(model)]  # pyright: ignore
+    module = module_of(model)
+    sites: list[TowerSite] = [tower._tome for tower in patch.patched_towers(module)]  # pyright: ignore
     if not sites:
         rule = "trace_tome needs a patched model."
         raise NotPatchedError(complaint(rule, type(model).__name__, "Call apply_tome(model, r=16) first."))

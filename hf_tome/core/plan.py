@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from hf_tome.core.ops import fused, small
+from hf_tome.core import ops
+from hf_tome.core.ops import reference
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
-
-HALVES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,9 @@ class MergePlan:
             onto: the token that each of them goes into; none of these may be a joiner itself.
             tokens: how many tokens there are.
         """
-        joins = torch.zeros(len(joiners), tokens, dtype=torch.bool, device=joiners.device).scatter_(1, joiners, True)
+        joins = torch.zeros(joiners.shape[0], tokens, dtype=torch.bool, device=joiners.device).scatter_(
+            1, joiners, True
+        )
         leaders = joins.to(torch.int8).argsort(dim=1, stable=True)[:, : tokens - joiners.shape[1]]
         place = (~joins).cumsum(dim=1) - 1
         return cls(leaders, joiners, place.gather(1, onto))
@@ -55,51 +55,24 @@ class MergePlan:
         return self.leaders.shape[1]
 
     @property
+    def indices(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Leaders, joiners and targets, as `core.ops` takes them."""
+        return self.leaders, self.joiners, self.targets
+
+    @property
     def groups(self) -> Int[Tensor, "batch tokens"]:
         """The group of each token."""
-        batch, count = self.leaders.shape
-        groups = self.leaders.new_empty(batch, count + self.joiners.shape[1])
-        numbers = torch.arange(count, device=groups.device).expand(batch, -1)
-        return groups.scatter_(1, self.leaders, numbers).scatter_(1, self.joiners, self.targets)
+        return reference.group_of_each(*self.indices)
 
     def share(self, sizes: Float[Tensor, "batch tokens"]) -> tuple[Float[Tensor, "batch groups"], Tensor]:
-        """The sizes after the merge, and the share that each joiner has in its group.
-
-        A share is at most 1, so that a weighted sum cannot overflow in half precision. In a group of padding alone
-        (size 0) the leader has the whole share.
-
-        Returns:
-            The size of each group, (batch, groups), and size / size of its group for each joiner, (batch, r).
-        """
-        kernels = _kernels(sizes)
-        if kernels is not None:
-            return kernels.share(sizes, self.leaders, self.joiners, self.targets)
-        joining = sizes.gather(1, self.joiners)
-        totals = sizes.gather(1, self.leaders).scatter_add_(1, self.targets, joining)
-        return totals, joining / totals.gather(1, self.targets).clamp_min_(torch.finfo(totals.dtype).tiny)
+        """The size of each group, and the share (batch, r) that each joiner has in its group. See `ops.share`."""
+        return ops.share(sizes, *self.indices)
 
     def merge(
         self, x: Float[Tensor, "batch tokens features"], shares: Float[Tensor, "batch r"]
     ) -> Float[Tensor, "batch groups features"]:
-        """The weighted mean of each group (ToMe, section 3, "tracking token size").
-
-        The shares of a group sum to 1, so its mean is leader + sum of share * (joiner - leader) over its joiners.
-
-        Args:
-            x: features of the tokens before the merge.
-            shares: the share of each joiner in its group, from `share`.
-        """
-        kernels = _kernels(x)
-        if kernels is not None:
-            return kernels.merge(x, self.leaders, self.joiners, self.targets, shares)
-        batch, tokens, features = x.shape
-        flat, targets = x.reshape(-1, features), _rows(self.targets, self.count)
-        out = flat.index_select(0, _rows(self.leaders, tokens))
-        joining, leading = flat.index_select(0, _rows(self.joiners, tokens)), out.index_select(0, targets)
-        if x.dtype in HALVES:  # the difference of two such values can overflow
-            joining, leading = joining.float(), leading.float()
-        step = (joining - leading) * shares.to(joining.dtype).reshape(-1, 1)
-        return out.index_add_(0, targets, step.to(x.dtype)).view(batch, self.count, features)
+        """The weighted mean of each group, with the shares from `share`. See `ops.merge`."""
+        return ops.merge(x, *self.indices, shares)
 
     def unmerge(self, x: Float[Tensor, "batch groups *features"]) -> Float[Tensor, "batch tokens *features"]:
         """A copy of its group's value for each token: the opposite direction of `merge`."""
@@ -109,8 +82,11 @@ class MergePlan:
 def spread(
     x: Float[Tensor, "batch groups *features"], groups: Int[Tensor, "batch tokens"]
 ) -> Float[Tensor, "batch tokens *features"]:
-    """A copy of its group's value for each token."""
-    return _take(x, groups)
+    """A copy of its group's value for each token. Whole rows are copied, which is faster than an expanded gather."""
+    if x.ndim == 2:
+        return x.gather(1, groups)
+    batch, count, *features = x.shape
+    return x.reshape(-1, *features).index_select(0, reference.rows(groups, count)).view(*groups.shape, *features)
 
 
 def compose(plans: Iterable[MergePlan | None]) -> Int[Tensor, "batch tokens"] | None:
@@ -124,34 +100,6 @@ def compose(plans: Iterable[MergePlan | None]) -> Int[Tensor, "batch tokens"] | 
     """
     whole: Tensor | None = None
     for plan in plans:
-        if plan is None:
-            continue
-        if whole is None:
-            whole = plan.groups
-        elif small.plain(whole):
-            small.follow(whole, plan.leaders, plan.joiners, plan.targets)
-        else:
-            whole = plan.groups.gather(1, whole)
+        if plan is not None:
+            whole = plan.groups if whole is None else ops.follow(whole, *plan.indices)
     return whole
-
-
-def _kernels(x: Tensor) -> ModuleType | None:
-    """The compiled kernels that take this tensor, or None for torch's operations."""
-    if fused.fits(x):
-        return fused
-    return small if small.fits(x) else None
-
-
-def _rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:
-    """Where the tokens of `index` stand in a tensor flattened to (batch * tokens, ...)."""
-    if len(index) == 1:
-        return index[0]
-    return (index + torch.arange(0, len(index) * tokens, tokens, device=index.device)[:, None]).reshape(-1)
-
-
-def _take(x: Float[Tensor, "batch tokens *features"], index: Int[Tensor, "batch n"]) -> Tensor:
-    """The tokens of `index`, (batch, n, ...). Copies whole rows, which is many times faster than an expanded gather."""
-    if x.ndim == 2:
-        return x.gather(1, index)
-    batch, tokens, *features = x.shape
-    return x.reshape(-1, *features).index_select(0, _rows(index, tokens)).view(*index.shape, *features)

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from hf_tome.core.ops.matching import max_merge
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
 RULE = "r is an int >= 0, a float in (0, 1), a tuple (r, inflection), or a list with one int per layer."
 Inflected = tuple[int, float]
 R = int | float | Inflected | list[int]
+
+
+def max_merge(tokens: int, protected: int) -> int:
+    """The most tokens that one matching can remove: half of the mergeable ones, rounded down."""
+    return max(0, (tokens - protected) // 2)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,9 @@ class Schedule:
         if isinstance(r, tuple):
             return cls("inflected", _pair(r))
         if isinstance(r, list):
+            if not r:
+                cure = "For example r=[8, 8]; r=0 merges nothing."
+                raise ToMeValueError(complaint(RULE, "an empty list", cure))
             return cls("list", tuple(_count(entry, r) for entry in r))
         if (count := _as_int(r)) is not None:
             return cls("constant", _count(count, r))

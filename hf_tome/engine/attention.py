@@ -14,56 +14,108 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import PretrainedConfig
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
-from hf_tome.core.ops import small
-from hf_tome.core.options.importance import Importance
-from hf_tome.engine.state import LOCAL, Frame, LayerRecord
+from hf_tome.engine.state import LOCAL, LayerRecord
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+    from hf_tome.engine.layer import LayerSite
+
 NAME = "hf_tome"
 TAKE_MASK = ("sdpa", "eager")
+Attention = Callable[..., tuple[Tensor, Tensor | None]]  # the signature of transformers' attention interface
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionSite:
-    """What a patched attention module remembers: the real config, and its family's own eager attention."""
+    """What a patched attention module remembers.
 
+    Attributes:
+        layer: its layer.
+        config: the real one; the module's own is a copy that names `hf_tome`.
+        eager: its family's own eager attention.
+    """
+
+    layer: LayerSite
     config: PretrainedConfig
-    eager: Callable[..., tuple[Tensor, Tensor | None]]
-
-    @property
-    def implementation(self) -> str:
-        """The implementation that the model's config names now: `set_attn_implementation` is followed live."""
-        return implementation_of(self.config)
+    eager: Attention
 
     def run(self, name: str, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
         """The implementation `name`: the same arguments and results as in transformers' attention interface."""
         if name == "eager":
             return self.eager(module, *args, **kwargs)
-        function = ALL_ATTENTION_FUNCTIONS[name]
-        causal = kwargs.get("is_causal") or getattr(module, "is_causal", True)
-        if function is sdpa_attention_forward and not causal and not kwargs.get("output_attentions"):
-            return _sdpa(*args, **kwargs)
         if "flash" in name:  # transformers finds the kernel by the name in module.config, where `hf_tome` stands
             module = _Configured(module, self.config)  # pyright: ignore
-        return function(module, *args, **kwargs)
+        return ALL_ATTENTION_FUNCTIONS[name](module, *args, **kwargs)
 
 
-def _sdpa(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float = 0.0, scaling: float | None = None,
-    **unused: Any,
-) -> tuple[Tensor, None]:  # fmt: skip
-    """transformers' SDPA attention for towers that have no cache, no groups of heads and no causal order."""
-    output = functional.scaled_dot_product_attention(query, key, value, mask, dropout, scale=scaling)
-    return output.transpose(1, 2).contiguous(), None
+def tome_attention(
+    module: nn.Module,
+    query: Float[Tensor, "batch heads tokens channels"],
+    key: Float[Tensor, "batch heads tokens channels"],
+    value: Float[Tensor, "batch heads tokens channels"],
+    attention_mask: Tensor | None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Attention with token sizes; leaves in the layer's record what its tokens are compared by."""
+    site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
+    record = LOCAL.now.record
+    if record is None or record.site is not site.layer:  # called by itself, or by another layer's hook
+        return site.run(implementation_of(site.config), module, query, key, value, attention_mask, **kwargs)
+    # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
+    # since `engine.tower` turned the user's into sizes. Its shape is that of the tokens before any merge.
+    recipe = record.settings.config.recipe
+    undecided = record.plan is None and (record.r > 0 or record.sizes is not None)
+    if undecided:
+        record.metric = {"q": query, "v": value}.get(recipe.metric, key).detach()
+    name = record.implementation if site.config is record.config else implementation_of(site.config)
+    output = biased(site, name, module, query, key, value, log_sizes(record), **kwargs)
+    if undecided and record.r > 0 and recipe.matching.attention is not None:
+        weights = output[1]
+        if weights is None:
+            rule = "A matching that reads the attention needs its weights."
+            raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
+        record.importance = recipe.matching.attention(weights.detach(), record.settings.family.protected)
+    return output
+
+
+def biased(
+    site: AttentionSite,
+    name: str,
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Float[Tensor, "batch tokens"] | None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
+    if bias is None or not takes_channels(name):
+        mask = None if bias is None else bias.to(query.dtype).view(bias.shape[0], 1, 1, -1)
+        return site.run(name, module, query, key, value, mask, **kwargs)
+    width = value.shape[-1]
+    scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5
+    wide, weights = site.run(name, module, *with_bias(query, key, value, bias, scale), None, **kwargs)
+    return wide[..., :width], weights
+
+
+def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
+    """The bias on the attention scores in float32, or None while there is nothing to add.
+
+    log(size) with proportional attention; without it, minus infinity on padding alone.
+    """
+    if record.sizes is None:
+        return None
+    if record.settings.prop_attn:
+        return record.sizes.log()
+    if record.padding:
+        return torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
+    return None
 
 
 class _Configured:
@@ -81,7 +133,7 @@ def implementation_of(config: PretrainedConfig) -> str:
     return config._attn_implementation or "eager"
 
 
-def eager_of(attention: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]]:
+def eager_of(attention: nn.Module) -> Attention:
     """The eager attention function beside the class of `attention`, or beside the nearest class that it comes from.
 
     Raises:
@@ -115,100 +167,6 @@ def check_implementation(implementation: str, weights: bool = False) -> None:
     if implementation not in TAKE_MASK and not takes_channels(implementation):
         rule = f"Token sizes go through attn_implementation in {(*TAKE_MASK, 'flex_attention')}, or flash attention."
         raise UnsupportedAttentionError(complaint(rule, implementation, 'Call model.set_attn_implementation("sdpa").'))
-
-
-def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
-    """The bias on the attention scores in float32, or None while there is nothing to add.
-
-    log(size) with proportional attention; without it, minus infinity on padding alone.
-    """
-    if record.sizes is None:
-        return None
-    if record.prop_attn:
-        return record.sizes.log()
-    if record.padding:
-        return torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
-    return None
-
-
-def metric_of(
-    part: Float[Tensor, "batch heads tokens channels"], heads: str = "mean"
-) -> Float[Tensor, "batch tokens metric"]:
-    """What tokens are compared by: the keys, averaged over the heads (ToMe, section 3, "token similarity")."""
-    if heads == "concat":
-        return part.detach().transpose(1, 2).flatten(2)
-    part = part.detach()
-    return small.mean(part) if small.fits(part) else part.mean(dim=1)
-
-
-def importance_of(
-    weights: Float[Tensor, "batch heads queries tokens"] | None, importance: Importance, protected: int
-) -> Float[Tensor, "batch tokens"]:
-    """What the weights say of each token, as a matching wants it.
-
-    Raises:
-        UnsupportedAttentionError: if the attention gave no weights.
-    """
-    if weights is None:
-        rule = "A matching that reads the attention needs its weights."
-        raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
-    return importance(weights.detach(), protected)
-
-
-def tome_attention(
-    module: nn.Module,
-    query: Float[Tensor, "batch heads tokens channels"],
-    key: Float[Tensor, "batch heads tokens channels"],
-    value: Float[Tensor, "batch heads tokens channels"],
-    attention_mask: Tensor | None,
-    **kwargs: Any,
-) -> tuple[Tensor, Tensor | None]:
-    """Attention with token sizes; the signature is that of every function in transformers' attention interface."""
-    site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
-    frame = LOCAL.now.frame
-    if frame is None:
-        return site.run(site.implementation, module, query, key, value, attention_mask, **kwargs)
-    # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
-    # since `begin_forward` turned the user's into sizes. Its shape is that of the tokens before any merge.
-    return attend(frame, site, module, query, key, value, **kwargs)
-
-
-def attend(
-    frame: Frame, site: AttentionSite, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
-) -> tuple[Tensor, Tensor | None]:
-    """Attention with the token sizes of the layer that runs now.
-
-    Leaves in its frame what tokens are compared by, or decides the merge at once where a compiled loop can.
-    """
-    record, undecided = frame.record, frame.record.r > 0 and frame.record.plan is None
-    if undecided and not record.decide_at_once(key):
-        frame.metric = metric_of({"q": query, "v": value}.get(record.recipe.metric, key), record.recipe.heads)
-    name = record.implementation if site.config is record.config else site.implementation
-    output = biased(site, name, module, query, key, value, log_sizes(record), **kwargs)
-    importance = record.recipe.matching.attention
-    if undecided and importance is not None:
-        frame.attention = importance_of(output[1], importance, record.protected)
-    return output
-
-
-def biased(
-    site: AttentionSite,
-    name: str,
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    bias: Float[Tensor, "batch tokens"] | None,
-    **kwargs: Any,
-) -> tuple[Tensor, Tensor | None]:
-    """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
-    if bias is None or not takes_channels(name):
-        mask = None if bias is None else bias.to(query.dtype).view(bias.shape[0], 1, 1, -1)
-        return site.run(name, module, query, key, value, mask, **kwargs)
-    width = value.shape[-1]
-    scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5
-    wide, weights = site.run(name, module, *with_bias(query, key, value, bias, scale), None, **kwargs)
-    return wide[..., :width], weights
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, tome_attention)

@@ -5,50 +5,23 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hf_tome.config import ToMeConfig
+from hf_tome.engine import guard
 from hf_tome.engine.attention import NAME, AttentionSite, check_implementation, eager_of, implementation_of
-from hf_tome.engine.direct import Direct
-from hf_tome.engine.layer import (
-    LayerShell,
-    LayerSite,
-    begin_forward,
-    end_forward,
-    merge_before_mlp,
-    shell_of,
-    unmerge_after_mlp,
-)
-from hf_tome.engine.state import TowerSite
-from hf_tome.engine.trial import direct_of
-from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
-from hf_tome.families import FAMILIES, REFUSED, Family, family_of
+from hf_tome.engine.layer import LayerSite, MergedLayer, merged_class
+from hf_tome.engine.state import Settings
+from hf_tome.engine.tower import TowerSite, begin_forward, end_forward
+from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
+from hf_tome.families import FAMILIES, REFUSED, Block, Family, family_of
 
 
 class MISSING:
     """Stands for "there was no config.tome before". A class stays the same object in copies and pickles."""
-
-
-@dataclass(eq=False)
-class Undo:
-    """What a patched tower remembers for its removal.
-
-    It stands on the tower, not on the head around it, so that apply and remove may be called on either.
-
-    Attributes:
-        handles: the hooks on the tower.
-        config: the config that carries the settings.
-        tome: what `config.tome` was before.
-    """
-
-    handles: list[RemovableHandle]
-    config: PretrainedConfig
-    tome: Any
 
 
 def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
@@ -68,21 +41,34 @@ def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
     raise UnsupportedModelError(complaint(f"A model needs a tower of a supported family: {supported}.", got, cure))
 
 
-def check(model: nn.Module, config: ToMeConfig) -> None:
+def patched_towers(model: nn.Module) -> Iterator[nn.Module]:
+    """The towers of `model` that are patched now."""
+    return (module for module in model.modules() if _site_of(module) is not None)
+
+
+def config_holder(model: nn.Module, tower: nn.Module) -> PreTrainedModel:
+    """The outermost transformers model around `tower`, whose config carries the settings: containers have none."""
+    holders = (module for module in model.modules() if isinstance(module, PreTrainedModel))
+    return next(holder for holder in holders if any(part is tower for part in holder.modules()))
+
+
+def check(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> None:
     """Everything that could be wrong with `config` on `model`, before anything is written.
 
     Raises:
-        ToMeValueError: if a list r is longer than the model is deep or a list combine does not fit it, or
-            `restore=False` meets a head that needs every token.
-        UnsupportedModelError: if a layer is not of the expected make.
+        ToMeTypeError, ToMeValueError: if the block is no function, a list r is longer than the model is deep, a list
+            combine does not fit it, or `restore=False` meets a head that needs every token.
+        UnsupportedModelError: if a layer cannot be merged exactly.
         UnsupportedAttentionError: if the attention implementation takes no token sizes, or gives no weights where they
             are needed.
     """
+    if block is not None and not callable(block):
+        rule = "block is a function of (layer, x, *args, merge, **kwargs)."
+        raise ToMeTypeError(complaint(rule, shown(block), "Leave it out for layers of transformers' own."))
     for tower, family in towers_of(model):
         layers = family.layers_of(tower)
         for layer in layers:
-            eager_of(layer.get_submodule(family.block.attention))
-            _check_forward(layer)
+            _check_layer(layer, family, _site_of(tower), block)
         config.schedule.check_layers(len(layers))
         config.recipe.check_layers(len(layers))
         check_implementation(implementation_of(tower.config), config.recipe.matching.attention is not None)  # pyright: ignore
@@ -90,16 +76,19 @@ def check(model: nn.Module, config: ToMeConfig) -> None:
             _check_heads(model, tower, family)
 
 
-def write(model: nn.Module, config: ToMeConfig) -> None:
+def write(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> None:
     """Patch every tower of `model`, or re-configure those that are patched. Call `check` first."""
     towers = towers_of(model)
     for tower, family in towers:
-        site = getattr(tower, "_tome", None)
+        site, layers = _site_of(tower), family.layers_of(tower)
+        if site is not None and (block is not None or not _as_patched(site, layers)):
+            _unpatch(tower, site)
+            site = None
+        settings = Settings(config, family, len(layers))
         if site is None:
-            _patch(tower, family, config, config_holder(model, tower).config)
+            _patch(tower, settings, layers, config_holder(model, tower).config, block)
         else:
-            site.config, site.schedule, site.recipe = config, config.schedule, config.recipe
-            site.prop_attn = _prop_attn(config, family)
+            site.settings = settings
     for tower, _ in towers:
         config_holder(model, tower).config.tome = config.to_dict()
 
@@ -110,52 +99,45 @@ def erase(model: nn.Module) -> None:
     Raises:
         UnsupportedModelError: if accelerate's hooks came onto the layers since; nothing is changed then.
     """
-    towers = list(patched_towers(model))
-    for layer in (layer for tower in towers for layer in tower.modules() if isinstance(layer, LayerShell)):
+    towers = [(tower, site) for tower in model.modules() if (site := _site_of(tower))]
+    for layer in (layer for _, site in towers for layer in site.layers):
         own = vars(layer).get("forward")
         if own is not None and getattr(own, "__func__", None) is not type(layer).forward:
             rule = "A hook that came onto a layer after apply_tome must go before remove_tome."
             cure = "Call accelerate.hooks.remove_hook_from_submodules(model) first."
             raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with a forward of its own", cure))
-    for tower in towers:
-        family = family_of(tower)
-        assert family is not None  # a patched tower has one
-        for layer in tower.get_submodule(family.layers).children():
-            _unpatch_layer(layer, family)
-        undo: Undo = tower._tome_undo  # pyright: ignore
-        for handle in undo.handles:
-            handle.remove()
-        if undo.tome is MISSING:
-            vars(undo.config).pop("tome", None)  # another tower with the same config may have been first
-        else:
-            undo.config.tome = undo.tome
-        del tower._tome, tower._tome_undo
+    for tower, site in towers:
+        _unpatch(tower, site)
 
 
-def patched_towers(model: nn.Module) -> Iterator[nn.Module]:
-    """The towers of `model` that are patched now."""
-    return (module for module in model.modules() if isinstance(getattr(module, "_tome", None), TowerSite))
+def _site_of(module: nn.Module) -> TowerSite | None:
+    """What `module` itself remembers as a patched tower. Wrappers forward attributes, and would be counted too."""
+    site = vars(module).get("_tome")
+    return site if isinstance(site, TowerSite) else None
 
 
-def config_holder(model: nn.Module, tower: nn.Module) -> PreTrainedModel:
-    """The outermost transformers model around `tower`, whose config carries the settings: containers have none."""
-    holders = (module for module in model.modules() if isinstance(module, PreTrainedModel))
-    return next(holder for holder in holders if any(part is tower for part in holder.modules()))
-
-
-def _prop_attn(config: ToMeConfig, family: Family) -> bool:
-    for choice in (config.prop_attn, config.recipe.matching.prop_attn):
-        if choice is not None:
-            return choice
-    return family.prop_attn
-
-
-def _check_forward(layer: nn.Module) -> None:
-    """A forward set on the instance (accelerate's hooks do that) would run in place of the patched one."""
-    if "forward" in vars(layer) and not isinstance(layer, LayerShell):
+def _check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, block: Block | None) -> None:
+    if isinstance(layer, MergedLayer):
+        if tower is None or layer._tome.tower is not tower:
+            rule = "A layer belongs to one tower: merging remembers its place on it."
+            cure = "Copy the layer, or call remove_tome on the other model first."
+            raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} that another tower patched", cure))
+        kind = layer._tome_original
+    elif "forward" in vars(layer):
         rule = "A layer's forward must be that of its class: one set on the instance would skip the merge."
         cure = "Call apply_tome before dispatch_model or cpu_offload; or remove their hooks first."
         raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with a forward of its own", cure))
+    else:
+        kind = type(layer)
+    try:
+        eager_of(layer.get_submodule(family.attention))
+    except AttributeError:
+        rule = f"A {family.layer} has a module {family.attention!r}."
+        cure = "Layers of another kind cannot be merged: use the plain model."
+        raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with none", cure)) from None
+    kept = layer._tome.block if isinstance(layer, MergedLayer) and layer._tome.users else None
+    users = block or kept
+    guard.check(layer, kind, users or family.block, family.attention.partition(".")[0], users is not None)
 
 
 def _check_heads(model: nn.Module, tower: nn.Module, family: Family) -> None:
@@ -168,54 +150,62 @@ def _check_heads(model: nn.Module, tower: nn.Module, family: Family) -> None:
             raise ToMeValueError(complaint(rule, type(parent).__name__, cure))
 
 
-def _patch(tower: nn.Module, family: Family, config: ToMeConfig, holder: PretrainedConfig) -> None:
-    layers = family.layers_of(tower)
+def _as_patched(site: TowerSite, layers: list[nn.Module]) -> bool:
+    """Whether layers and attentions are the very ones that were patched."""
+    attention = site.settings.family.attention
+    return len(layers) == len(site.layers) and all(
+        layer is own and any(part is layer._tome.attention for part in layer.get_submodule(attention).modules())  # pyright: ignore
+        for layer, own in zip(layers, site.layers, strict=True)
+    )
+
+
+def _patch(
+    tower: nn.Module, settings: Settings, layers: list[nn.Module], holder: PretrainedConfig, block: Block | None
+) -> None:
     parameters = list(inspect.signature(type(tower).forward).parameters)[1:]  # without self
     site = TowerSite(
-        config=config,
-        schedule=config.schedule,
-        recipe=config.recipe,
-        prop_attn=_prop_attn(config, family),
-        protected=family.protected,
-        layers=len(layers),
+        settings,
+        layers,
+        grid=settings.family.grid(tower.config),  # pyright: ignore
         mask_position=parameters.index("attention_mask") if "attention_mask" in parameters else None,
         input_name=tower.main_input_name,  # pyright: ignore
-        grid=family.grid(tower.config),  # pyright: ignore
+        holder=holder,
+        earlier=getattr(holder, "tome", MISSING),
     )
-    tower._tome = site  # pyright: ignore
-    handles = [
+    site.handles += [
         tower.register_forward_pre_hook(begin_forward, with_kwargs=True),
         tower.register_forward_hook(end_forward, always_call=True),
     ]
-    tower._tome_undo = Undo(handles, holder, getattr(holder, "tome", MISSING))  # pyright: ignore
-    hooks, kinds = (merge_before_mlp, unmerge_after_mlp), {type(layer) for layer in layers}
-    direct = {kind: direct_of(family.block, hooks, kind, type(tower.config)) for kind in kinds}  # pyright: ignore
+    tower._tome = site  # pyright: ignore
     for index, layer in enumerate(layers):
-        _patch_layer(layer, family, site, index, direct[type(layer)])
+        _patch_layer(layer, site, index, block)
 
 
-def _patch_layer(layer: nn.Module, family: Family, tower: TowerSite, index: int, direct: Direct | None) -> None:
-    handles = [
-        layer.get_submodule(family.block.norm2).register_forward_pre_hook(merge_before_mlp),
-        layer.get_submodule(family.block.mlp_out).register_forward_hook(unmerge_after_mlp),
-    ]
-    layer._tome = LayerSite(tower, index, handles, direct)  # pyright: ignore
-    layer.__class__ = shell_of(type(layer))
-    attention = layer.get_submodule(family.block.attention)
-    attention._tome = AttentionSite(attention.config, eager_of(attention))  # pyright: ignore
+def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | None) -> None:
+    family, kind = tower.settings.family, type(layer)
+    attention: Any = layer.get_submodule(family.attention)
+    users, attends = block is not None, family.attention.partition(".")[0]
+    own = LayerSite(tower, index, block or family.block, users, attends, attention, attention.config)
+    own.check(layer, kind)
+    layer._tome = own  # pyright: ignore
+    layer.__class__ = merged_class(kind)
+    attention._tome = AttentionSite(own, attention.config, eager_of(attention))
     # a copy, so that the tower's config, which is saved and which other parts read, keeps the real implementation
     attention.config = copy.copy(attention.config)
-    attention.config._attn_implementation_internal = NAME  # pyright: ignore
+    attention.config._attn_implementation_internal = NAME
 
 
-def _unpatch_layer(layer: nn.Module, family: Family) -> None:
-    if not isinstance(layer, LayerShell):
-        return
-    attention = layer.get_submodule(family.block.attention)
-    attention.config = attention._tome.config  # pyright: ignore
-    del attention._tome
-    for handle in layer._tome.handles:
+def _unpatch(tower: nn.Module, site: TowerSite) -> None:
+    for layer in site.layers:
+        own: LayerSite = layer._tome  # pyright: ignore
+        own.attention.config = own.config  # pyright: ignore
+        del own.attention._tome, layer._tome
+        vars(layer).pop("forward", None)  # accelerate leaves the patched forward there when its hooks go
+        layer.__class__ = layer._tome_original  # pyright: ignore
+    for handle in site.handles:
         handle.remove()
-    del layer._tome
-    vars(layer).pop("forward", None)  # accelerate leaves the patched forward there when its hooks go
-    layer.__class__ = layer._tome_original  # pyright: ignore
+    if site.earlier is MISSING:
+        vars(site.holder).pop("tome", None)  # another tower with the same config may have been first
+    else:
+        site.holder.tome = site.earlier
+    del tower._tome

@@ -1,4 +1,4 @@
-"""The form of a family: the names of its parts, and the facts that merging needs."""
+"""The form of a family: where its layers are, and the facts that merging needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import PretrainedConfig
 
 from hf_tome.core import PatchGrid
 from hf_tome.errors import UnsupportedModelError, complaint
-from hf_tome.families.block import Block
+from hf_tome.families.blocks import Block
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Family:
         tower: class name of the encoder that holds the layers.
         layers: path of the layer list in the tower.
         layer: class name of a layer. It must be pre-norm.
-        block: what its forward runs, in order.
-        children: the exact child modules of a layer. Another set means another forward, which may not merge exactly.
+        attention: path in a layer of the module that calls transformers' attention interface.
+        block: the layer's forward with the merge in it.
         protected: tokens at the front that never merge: class, distillation and register tokens.
         prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).
         grid: how patches lie on the main input, from the tower's config.
@@ -36,8 +36,8 @@ class Family:
     tower: str
     layers: str
     layer: str
+    attention: str
     block: Block
-    children: frozenset[str]
     protected: int
     prop_attn: bool
     grid: Callable[[PretrainedConfig], PatchGrid]
@@ -45,39 +45,29 @@ class Family:
 
     def owns(self, module: nn.Module) -> bool:
         """Whether `module` is a tower of this family: transformers' class or a subclass of it."""
-        return is_a(module, self.tower)
+        return _is_a(module, self.tower)
 
     def layers_of(self, tower: nn.Module) -> list[nn.Module]:
-        """The tower's layers, checked to be of the expected make.
+        """The tower's layers in order. Wrappers around them, such as those for checkpointing, are looked through.
 
         Raises:
-            UnsupportedModelError: if a layer is of another class or has other child modules.
+            UnsupportedModelError: if one is no layer of the family, or two are the same module.
         """
-        layers: list[nn.Module] = list(tower.get_submodule(self.layers))  # pyright: ignore
-        if len({id(layer) for layer in layers}) < len(layers):
+        layers = [self._layer_in(item, index) for index, item in enumerate(tower.get_submodule(self.layers).children())]
+        if len({id(layer) for layer in layers}) < len(tower.get_submodule(self.layers)):  # pyright: ignore
             rule = "Each layer of a tower is a module of its own: merging remembers its place on it."
-            got = f"{len(layers)} layers that share modules"
-            raise UnsupportedModelError(complaint(rule, got, "Use the plain model."))
-        for index, layer in enumerate(layers):
-            children = {name for name, _ in layer.named_children()}
-            if not is_a(layer, self.layer) or children != self.children:
-                rule = f"A layer of {self.tower} is a {self.layer} with the modules {sorted(self.children)}."
-                got = f"layer {index} is a {type(layer).__name__} with {sorted(children)}"
-                cure = "Layers with another forward cannot be merged exactly: use the plain model."
-                raise UnsupportedModelError(complaint(rule, got, cure))
-            self._check_parts(layer, index)
+            raise UnsupportedModelError(complaint(rule, "layers that share modules", "Use the plain model."))
         return layers
 
-    def _check_parts(self, layer: nn.Module, index: int) -> None:
-        for path in (self.block.attention, self.block.norm2, self.block.mlp_out):  # the general way needs no more
-            try:
-                layer.get_submodule(path)
-            except AttributeError:
-                rule = f"A {self.layer} has a module {path!r}."
-                cure = "Layers of another make cannot be merged: use the plain model."
-                raise UnsupportedModelError(complaint(rule, f"layer {index} has none", cure)) from None
+    def _layer_in(self, item: nn.Module, index: int) -> nn.Module:
+        layer = next((module for module in item.modules() if _is_a(module, self.layer)), None)
+        if layer is None:
+            rule = f"A layer of {self.tower} is a {self.layer}."
+            got = f"layer {index} is a {type(item).__name__}"
+            raise UnsupportedModelError(complaint(rule, got, "Layers of another kind cannot be merged exactly."))
+        return layer
 
 
-def is_a(module: nn.Module, name: str) -> bool:
+def _is_a(module: nn.Module, name: str) -> bool:
     """Whether transformers' class `name` is among the classes of `module`."""
     return any(c.__name__ == name and c.__module__.startswith("transformers.") for c in type(module).__mro__)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from hf_tome.families.block import Block
+from hf_tome.families.blocks import nested_block, vit_block
 from hf_tome.families.family import Family
 from hf_tome.families.grids import image_grid, spectrogram_grid, video_grid
 
@@ -16,20 +16,8 @@ VIT = Family(
     tower="ViTModel",
     layers="layers",
     layer="ViTLayer",
-    block=Block(
-        norm1="layernorm_before",
-        attention="attention",
-        projections=("q_proj", "k_proj", "v_proj"),
-        head_width="head_dim",
-        attention_dropout="attention_dropout",
-        out="attention.o_proj",
-        dropout1="dropout",
-        norm2="layernorm_after",
-        mlp=("mlp",),
-        dropout2="dropout",
-        mlp_out="mlp",
-    ),
-    children=frozenset({"attention", "layernorm_before", "layernorm_after", "mlp", "dropout"}),
+    attention="attention",
+    block=vit_block,
     protected=1,
     prop_attn=True,
     grid=image_grid,
@@ -62,21 +50,8 @@ VIDEOMAE = Family(
     tower="VideoMAEModel",
     layers="encoder.layer",
     layer="VideoMAELayer",
-    block=Block(
-        norm1="layernorm_before",
-        attention="attention.attention",
-        projections=("query", "key", "value"),
-        head_width="attention_head_size",
-        attention_dropout="dropout_prob",
-        out="attention.output.dense",
-        dropout1="attention.output.dropout",
-        norm2="layernorm_after",
-        mlp=("intermediate", "output.dense"),
-        dropout2="output.dropout",
-        # after the dropout, not on `output.dense`: LoRA replaces linear layers, and a hook on one would be lost
-        mlp_out="output.dropout",
-    ),
-    children=frozenset({"attention", "intermediate", "output", "layernorm_before", "layernorm_after"}),
+    attention="attention.attention",
+    block=nested_block,
     protected=0,
     prop_attn=False,
     grid=video_grid,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hf_tome.core.macs import encoder_macs
-from hf_tome.core.ops.matching import max_merge
-from hf_tome.core.schedule import Schedule
+from hf_tome.core.schedule import Schedule, max_merge
 
 PerLayer = tuple[int, ...]
 

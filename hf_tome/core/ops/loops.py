@@ -1,25 +1,60 @@
-"""Loops that numba compiles: the matching and the merging of a small input on a CPU, one call each.
+"""Loops that numba compiles: the operations of a merge for small inputs on a CPU, one call each.
 
-They run in the calling thread alone, and outside Python's lock.
+Between the matrix products of a model every operation of torch finds cold caches. For one small image that costs more
+than the work in it. The loops run in the calling thread alone, and outside Python's lock. Each gives the bits of
+`reference`, but for the order of sums.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numba import njit
-
-Loop = Callable[..., None]
+from torch import Tensor, int64
 
 ANY_ORDER = {"contract", "reassoc", "nsz"}  # sums by vectors; what would make NaN or infinity undefined is left out
 LEAST_LENGTH, LEAST_SIZE = np.float32(1e-12), np.float32(1.1754944e-38)
-FIRST, LAST, NO_NUMBER = np.float32(2), np.float32(-2), np.float32(3)  # as in `core.matching`; NaN counts as largest
+# Cosines lie in [-1, 1]. A padded source comes before every real one, a padded destination after; NaN comes first.
+FIRST, LAST, NO_NUMBER = np.float32(2), np.float32(-2), np.float32(3)
 
 
-def compiled(loop: Loop, **options: Any) -> Loop:
+def decide(metric: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int) -> tuple[Tensor, ...]:
+    """See `ops.decide`."""
+    batch, _, tokens, _ = metric.shape
+    plan = [metric.new_empty(batch, count, dtype=int64) for count in (tokens - r, r, r)]
+    plan += [metric.new_empty(batch, count) for count in (tokens - r, r)]
+    sizes = metric.new_empty(batch, 0) if sizes is None else sizes
+    _decide(metric.transpose(1, 2).numpy(), sizes.numpy(), padding, r, protected, *_arrays(*plan))
+    return tuple(plan)
+
+
+def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """See `ops.share`."""
+    totals, shares = sizes.new_empty(leaders.shape), sizes.new_empty(joiners.shape)
+    _share(*_arrays(sizes, leaders, joiners, targets, totals, shares))
+    return totals, shares
+
+
+def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    """See `ops.merge`."""
+    out = x.new_empty(*leaders.shape, x.shape[2])
+    _merge(*_arrays(x, leaders, joiners, targets, shares, out))
+    return out
+
+
+def follow(groups: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> Tensor:
+    """See `ops.follow`; in place."""
+    _follow(*_arrays(groups, leaders, joiners, targets))
+    return groups
+
+
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [tensor.numpy() for tensor in tensors]
+
+
+def _compiled(loop: Callable[..., None], **options: Any) -> Callable[..., None]:
     """Compile at the first call, and keep the machine code on disk where there is a place to write."""
     options.update(nogil=True, error_model="numpy")
     try:
@@ -28,28 +63,28 @@ def compiled(loop: Loop, **options: Any) -> Loop:
         return njit(**options)(loop)
 
 
-compiled_in_any_order = partial(compiled, fastmath=ANY_ORDER)
-
-
-@compiled
-def mean(part, out):
-    """The mean over the heads: part (batch, tokens, heads, channels), out (batch, tokens, channels)."""
-    batch, tokens, heads, channels = part.shape
-    share = np.float32(1) / np.float32(heads)
-    for sample in range(batch):
-        for token in range(tokens):
+@_compiled
+def _mean_of_heads(parts, out):
+    """parts (tokens, heads, channels), out (tokens, channels)."""
+    tokens, heads, channels = parts.shape
+    part = np.float32(1) / np.float32(heads)
+    for token in range(tokens):
+        for channel in range(channels):
+            out[token, channel] = parts[token, 0, channel]
+        for head in range(1, heads):
             for channel in range(channels):
-                out[sample, token, channel] = part[sample, token, 0, channel]
-            for head in range(1, heads):
-                for channel in range(channels):
-                    out[sample, token, channel] += part[sample, token, head, channel]
-            for channel in range(channels):
-                out[sample, token, channel] *= share
+                out[token, channel] += parts[token, head, channel]
+        for channel in range(channels):
+            out[token, channel] *= part
 
 
-@compiled_in_any_order
-def _unit(metric, out):
-    """The rows of one sample at length 1; a zero row stays."""
+def _any_order(loop: Callable[..., None]) -> Callable[..., None]:
+    return _compiled(loop, fastmath=ANY_ORDER)
+
+
+@_any_order
+def _to_unit(metric):
+    """The rows at length 1, in place; a zero row stays."""
     tokens, channels = metric.shape
     for token in range(tokens):
         square = np.float32(0)
@@ -57,14 +92,14 @@ def _unit(metric, out):
             square += metric[token, channel] * metric[token, channel]
         length = max(np.sqrt(square), LEAST_LENGTH)
         for channel in range(channels):
-            out[token, channel] = metric[token, channel] / length
+            metric[token, channel] /= length
 
 
-@compiled_in_any_order
-def _propose(unit, padded, first_source, first_destination, similarity, best):
-    """The best destination of each source of one sample, the first of equals, and minus its similarity."""
+@_any_order
+def _propose(unit, sizes, padding, first_source, first_destination, falling, best):
+    """The best destination of each source, the first of equals, and minus its similarity. NaN counts as the largest."""
     channels = unit.shape[1]
-    for place in range(similarity.shape[0]):
+    for place in range(falling.shape[0]):
         source = unit[first_source + 2 * place]
         top, chosen = np.float32(-np.inf), 0
         for rival in range((unit.shape[0] - first_destination + 1) // 2):
@@ -74,16 +109,16 @@ def _propose(unit, padded, first_source, first_destination, similarity, best):
                 score += source[channel] * destination[channel]
             if score != score:
                 score = NO_NUMBER
-            if padded.shape[0] > 0 and padded[first_destination + 2 * rival]:
+            if padding and sizes[first_destination + 2 * rival] == 0:
                 score = LAST
             if score > top:
                 top, chosen = score, rival
-        if padded.shape[0] > 0 and padded[first_source + 2 * place]:
+        if padding and sizes[first_source + 2 * place] == 0:
             top, chosen = FIRST, 0
-        similarity[place], best[place] = -top, chosen
+        falling[place], best[place] = -top, chosen
 
 
-@compiled
+@_compiled
 def _select(order, best, r, protected, first_source, first_destination, leaders, joiners, targets):
     """Write the plan of one sample: the first r sources of `order` join, all else stays."""
     sources = order.shape[0]
@@ -105,27 +140,7 @@ def _select(order, best, r, protected, first_source, first_destination, leaders,
         targets[rank] = group + best[order[rank]]
 
 
-@compiled
-def match(metric, padded, r, protected, leaders, joiners, targets):
-    """The plan of `match_bipartite`; padded is (batch, tokens), or (batch, 0) where nothing is padding."""
-    batch, tokens, channels = metric.shape
-    first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
-    sources = (tokens - first_source + 1) // 2
-    if not 0 < r <= min(sources, (tokens - first_destination + 1) // 2):
-        raise IndexError("a matching joins at least one token, and at most half of those that are not protected")
-    unit = np.empty((tokens, channels), np.float32)
-    similarity, best = np.empty(sources, np.float32), np.empty(sources, np.int64)
-    for sample in range(batch):
-        _unit(metric[sample], unit)
-        _propose(unit, padded[sample], first_source, first_destination, similarity, best)
-        order = np.argsort(similarity, kind="mergesort")  # stable: equals in index order
-        _select(
-            order, best, r, protected, first_source, first_destination,
-            leaders[sample], joiners[sample], targets[sample],
-        )  # fmt: skip
-
-
-@compiled
+@_compiled
 def _check(batch, tokens, leaders, joiners, targets):
     """Refuse a plan that is not one of (batch, tokens): a loop would read beyond them."""
     if leaders.shape[0] != batch or joiners.shape[0] != batch or targets.shape != joiners.shape:
@@ -139,9 +154,8 @@ def _check(batch, tokens, leaders, joiners, targets):
                 raise IndexError("a joiner of a plan is none of the tokens, or its target none of the groups")
 
 
-@compiled
-def share(sizes, leaders, joiners, targets, totals, shares):
-    """See `MergePlan.share`."""
+@_compiled
+def _share(sizes, leaders, joiners, targets, totals, shares):
     _check(sizes.shape[0], sizes.shape[1], leaders, joiners, targets)
     for sample in range(sizes.shape[0]):
         for group in range(leaders.shape[1]):
@@ -153,25 +167,33 @@ def share(sizes, leaders, joiners, targets, totals, shares):
             shares[sample, joiner] = sizes[sample, joiners[sample, joiner]] / total
 
 
-@compiled
-def decide(keys, sizes, padding, r, protected, leaders, joiners, targets, totals, shares):
-    """The merge by the mean of the keys (batch, tokens, heads, channels), and the shares; sizes (batch, 0) are 1."""
-    batch, tokens, _, channels = keys.shape
-    metric = np.empty((batch, tokens, channels), np.float32)
-    mean(keys, metric)
+@_compiled
+def _decide(parts, sizes, padding, r, protected, leaders, joiners, targets, totals, shares):
+    """parts is (batch, tokens, heads, channels); sizes is (batch, 0) where each is 1."""
+    batch, tokens, _, channels = parts.shape
+    first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
+    sources = (tokens - first_source + 1) // 2
+    if not 0 < r <= min(sources, (tokens - first_destination + 1) // 2):
+        raise IndexError("a matching joins at least one token, and at most half of those that are not protected")
     if sizes.shape[1] == 0:
         sizes = np.ones((batch, tokens), np.float32)
-    padded = np.empty((batch, tokens if padding else 0), np.bool_)
+    metric = np.empty((tokens, channels), np.float32)
+    falling, best = np.empty(sources, np.float32), np.empty(sources, np.int64)
     for sample in range(batch):
-        for token in range(padded.shape[1]):
-            padded[sample, token] = sizes[sample, token] == 0
-    match(metric, padded, r, protected, leaders, joiners, targets)
-    share(sizes, leaders, joiners, targets, totals, shares)
+        _mean_of_heads(parts[sample], metric)
+        _to_unit(metric)
+        _propose(metric, sizes[sample], padding, first_source, first_destination, falling, best)
+        order = np.argsort(falling, kind="mergesort")  # stable: equals in index order
+        _select(
+            order, best, r, protected, first_source, first_destination,
+            leaders[sample], joiners[sample], targets[sample],
+        )  # fmt: skip
+    _share(sizes, leaders, joiners, targets, totals, shares)
 
 
-@compiled
-def merge(x, leaders, joiners, targets, shares, out):
-    """See `MergePlan.merge`: the same operations in the same order, so the same bits."""
+@_compiled
+def _merge(x, leaders, joiners, targets, shares, out):
+    """The same operations in the same order as the reference, so the same bits."""
     _check(x.shape[0], x.shape[1], leaders, joiners, targets)
     for sample in range(x.shape[0]):
         for group in range(leaders.shape[1]):
@@ -185,9 +207,8 @@ def merge(x, leaders, joiners, targets, shares, out):
                 out[sample, group, feature] += (x[sample, joining, feature] - x[sample, leading, feature]) * part
 
 
-@compiled
-def follow(groups, leaders, joiners, targets):
-    """Each group of `groups` (batch, first tokens) becomes the one that it goes into, as `compose` does it."""
+@_compiled
+def _follow(groups, leaders, joiners, targets):
     into = np.empty(leaders.shape[1] + joiners.shape[1], np.int64)
     _check(groups.shape[0], into.shape[0], leaders, joiners, targets)
     for sample in range(groups.shape[0]):

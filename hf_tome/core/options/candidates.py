@@ -1,4 +1,4 @@
-"""What a matching is given: the tokens of one layer, what they are compared by, and how many must go."""
+"""What a matching is candidates: the tokens of one layer, what they are compared by, and how many must go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hf_tome.core.ops import matching
+from hf_tome.core.ops import reference
 from hf_tome.core.options.distance import Distance
 from hf_tome.core.options.draw import draw
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class Given:
+class Candidates:
     """The tokens of one layer, as a matching sees them.
 
     Attributes:
@@ -45,7 +45,7 @@ class Given:
     layer: int
     layers: int
     distance: Distance
-    partition: Callable[[Given], tuple[Tensor, Tensor]]
+    partition: Callable[[Candidates], tuple[Tensor, Tensor]]
     seed: int
 
     @property
@@ -76,13 +76,10 @@ class Given:
         return scores.masked_fill(from_padding[:, :, None], torch.inf)
 
     def nearest(self, a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> tuple[Tensor, Tensor]:
-        """The score of each token at `a` with its most similar one at `b`, and which of `b` that is: both (batch, m).
-
-        The scores are made for some tokens at a time, so that long inputs never hold all of them.
-        """
-        step = max(1, matching.MOST_SCORES // max(1, b.shape[1]))
-        best = [self.scores(part, b).max(dim=-1) for part in a.split(step, dim=1)]
-        return torch.cat([part.values for part in best], dim=1), torch.cat([part.indices for part in best], dim=1)
+        """The best score of each token at `a` with one at `b`, and which of `b` that is: both (batch, m)."""
+        padded = None if self.padded is None else (self.padded.gather(1, a), self.padded.gather(1, b))
+        hidden = None if padded is None else padded[1]
+        return reference.nearest(lambda x, y: self.distance(x, y, hidden), self._at(a), self._at(b), padded)
 
     def _at(self, places: Int[Tensor, "batch n"]) -> Float[Tensor, "batch n channels"]:
         return self.metric.gather(1, places[..., None].expand(-1, -1, self.metric.shape[2]))

@@ -26,12 +26,10 @@ class Combine:
     Attributes:
         share: the sizes of the groups, and the share of each joiner.
         merge: the merged features, of plan, features, sizes and shares.
-        shifts: whether the result moves by y when all members move by y, as a mean does.
     """
 
     share: Callable[[MergePlan, Sizes], tuple[Tensor, Shares]]
     merge: Callable[[MergePlan, Tensor, Sizes | None, Shares], Tensor]
-    shifts: bool = True
 
 
 def by_size(plan: MergePlan, sizes: Sizes) -> tuple[Tensor, Shares]:
@@ -93,6 +91,6 @@ COMBINES: Registry[Combine] = Registry(
         "mean": Combine(alike, mean),
         "max": Combine(by_size, largest),
         "keep": Combine(leader_alone, mean),
-        "mlerp": Combine(by_size, mlerp, shifts=False),
+        "mlerp": Combine(by_size, mlerp),
     },
 )

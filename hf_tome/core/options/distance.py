@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops import reference
 from hf_tome.core.options.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,29 +19,21 @@ if TYPE_CHECKING:
 Distance = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
-def unit(metric: Tensor) -> Tensor:
-    """The metric at length 1, in at least float32 whatever the model's dtype: bf16 similarities tie by the dozen."""
-    exact = metric if metric.dtype == torch.float64 else metric.float()
-    return exact / torch.linalg.vector_norm(exact, dim=-1, keepdim=True).clamp_min_(1e-12)  # a zero key: no NaN, but 0
-
-
 def cosine(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden: Tensor | None = None) -> Tensor:
     """The cosine of the angle between them. The paper's choice."""
-    return dot(unit(a), unit(b))
+    return reference.dot(reference.unit(a), reference.unit(b))
 
 
 def euclidean(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden: Tensor | None = None) -> Tensor:
     """Minus their distance."""
     a, b = _exact(a), _exact(b)
-    with outside_autocast(a.device.type):
+    with reference.outside_autocast(a.device.type):
         return -torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def dot(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden: Tensor | None = None) -> Tensor:
     """Their dot product."""
-    a, b = _exact(a), _exact(b)
-    with outside_autocast(a.device.type):
-        return a @ b.transpose(-1, -2)
+    return reference.dot(_exact(a), _exact(b))
 
 
 def softmax(
@@ -55,12 +47,6 @@ def softmax(
     if hidden is not None:
         scores = scores.masked_fill(hidden[:, None], -torch.inf)
     return scores.log_softmax(dim=-1)
-
-
-def outside_autocast(device: str) -> AbstractContextManager:
-    """Autocast would round the similarities to half precision, whatever the dtype of the keys."""
-    active = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return torch.autocast(device, enabled=False) if active else nullcontext()
 
 
 def _exact(metric: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hf_tome.core.options.candidates import Given
+from hf_tome.core.options.candidates import Candidates
 from hf_tome.core.options.combine import COMBINES, Combine, by_size
 from hf_tome.core.options.distance import DISTANCES, Distance
 from hf_tome.core.options.matchings import MATCHINGS, Matching
@@ -19,7 +19,7 @@ from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 METRICS = Registry("metric", {name: name in ("k", "q", "v") for name in ("k", "q", "v", "x", "x_pre")})  # has heads?
 HEADS = Registry("heads", {"mean": None, "concat": None})
 SEEDS = 2**32
-PAPER = "k", "mean", "cosine", "alternating", "bipartite"
+PAPER = "cosine", "alternating", "bipartite"
 
 
 @dataclass(eq=False)
@@ -34,13 +34,13 @@ class Recipe:
         matching: which merge.
         combines: what a group becomes, for every layer or for each.
         seed: of what is drawn at random.
-        paper: whether tokens are matched, and sizes counted, as in the paper (ToMe, section 3).
+        paper: whether `core.ops.decide` computes what is chosen: all but the metric and its heads is the paper's.
     """
 
     metric: str
     heads: str
     distance: Distance
-    partition: Callable[[Given], tuple[Tensor, Tensor]]
+    partition: Callable[[Candidates], tuple[Tensor, Tensor]]
     matching: Matching
     combines: list[Combine]
     seed: int
@@ -68,7 +68,7 @@ class Recipe:
             matching=chosen,
             combines=(combines := _combines(chosen.combine if combine is None else combine)),
             seed=_seed(seed),
-            paper=(metric, heads, distance, partition, matching) == PAPER and all(c.share is by_size for c in combines),
+            paper=(distance, partition, matching) == PAPER and all(c.share is by_size for c in combines),
         )
         if chosen.distances is not None and distance not in chosen.distances:
             rule = f"matching={matching!r} takes distance in {', '.join(chosen.distances)}."

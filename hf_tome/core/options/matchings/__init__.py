@@ -40,16 +40,16 @@ def register_matching(name: str, plan: Plan, *, combine: str = "weighted_mean", 
 
     Args:
         name: a word that the package does not use itself.
-        plan: from a `Given`, the tokens of one layer, to a `MergePlan`, or None to merge nothing there. Runs without
-            gradients.
+        plan: from a `Candidates`, the tokens of one layer, to a `MergePlan`, or None to merge nothing there. It runs
+            without gradients.
         combine: how groups are combined unless the user says otherwise.
-        attention: whether it reads `given.attention`, which takes eager attention.
+        attention: whether it reads `candidates.attention`, which takes eager attention.
 
     Raises:
         ToMeTypeError, ToMeValueError: if the name or `plan` is not as said here, or `combine` has no such choice.
     """
     if not callable(plan):
-        raise ToMeTypeError(complaint("A matching is a function of a Given.", shown(plan), "Pass a function."))
+        raise ToMeTypeError(complaint("A matching is a function of a Candidates.", shown(plan), "Pass a function."))
     COMBINES[combine]
     MATCHINGS.register(
         name, Matching(checked(plan), combine, attention=received if attention else None, partitioned=True, draws=True)

@@ -7,46 +7,41 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hf_tome.core.ops.matching import match_bipartite
-from hf_tome.core.options.distance import cosine
-from hf_tome.core.options.partition import alternating
+from hf_tome.core.ops import reference
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-    from hf_tome.core.options.candidates import Given
+    from hf_tome.core.options.candidates import Candidates
 
 K = 4
 
 
-def bipartite(given: Given) -> MergePlan | None:
-    """Each source proposes its most similar destination; the r best proposals merge (ToMe, section 3)."""
-    if given.distance is cosine and given.partition is alternating:
-        return match_bipartite(given.metric, given.r, given.protected, given.padded)
-    return best_proposals(given, *given.partition(given))
+def bipartite(candidates: Candidates) -> MergePlan:
+    """Each source proposes its most similar destination; the r best proposals merge (ToMe, section 3).
+
+    With the paper's partition and distance, `core.ops.decide` computes this.
+    """
+    return best_proposals(candidates, *candidates.partition(candidates))
 
 
-def kth(given: Given) -> MergePlan:
+def kth(candidates: Candidates) -> MergePlan:
     """Bipartite soft matching in which every 4th token is a destination, and all others are sources.
 
     More tokens can propose than in halves, and fewer can be proposed to.
     """
-    place = given.places[given.protected :]
+    place = candidates.places[candidates.protected :]
     destination = torch.arange(len(place), device=place.device) % K == min(K, len(place)) - 1
     order = destination.to(torch.int8).argsort(stable=True)
     count = (len(place) - min(K, len(place))) // K + 1
-    return best_proposals(given, place[order[:-count]], place[order[-count:]])
+    return best_proposals(candidates, place[order[:-count]], place[order[-count:]])
 
 
 def best_proposals(
-    given: Given, sources: Int[Tensor, "*batch sources"], destinations: Int[Tensor, "*batch destinations"]
+    candidates: Candidates, sources: Int[Tensor, "*batch sources"], destinations: Int[Tensor, "*batch destinations"]
 ) -> MergePlan:
-    """The r best proposals of the sources. The order after the merge is that of `match_bipartite`."""
-    front, sources, destinations = map(given.rows, (given.places[: given.protected], sources, destinations))
-    similarity, best = given.nearest(sources, destinations)
-    order = similarity.argsort(dim=-1, descending=True, stable=True)
-    joining, staying = order[:, : given.r], order[:, given.r :]
-    kept = sources.gather(1, staying.sort(dim=-1).values if given.protected else staying)
-    leaders = torch.cat([front, kept, destinations], dim=1)
-    return MergePlan(leaders, sources.gather(1, joining), best.gather(1, joining) + given.protected + kept.shape[1])
+    """The r best proposals of the sources. The order after the merge is that of `core.ops.decide`."""
+    sources, destinations = candidates.rows(sources), candidates.rows(destinations)
+    similarity, best = candidates.nearest(sources, destinations)
+    return MergePlan(*reference.select(similarity, best, sources, destinations, candidates.r, candidates.protected))

@@ -9,22 +9,22 @@ import torch
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
-    from hf_tome.core.options.candidates import Given
+    from hf_tome.core.options.candidates import Candidates
 
 
-def greedy(given: Given) -> MergePlan:
+def greedy(candidates: Candidates) -> MergePlan:
     """r times, merge the most similar pair of tokens that no earlier pair has. Holds all scores, and takes r steps."""
-    batch, tokens = given.metric.shape[:2]
-    places = given.rows(given.places)
-    scores = given.scores(places, places)  # (batch, tokens, tokens)
+    batch, tokens = candidates.metric.shape[:2]
+    places = candidates.rows(candidates.places)
+    scores = candidates.scores(places, places)  # (batch, tokens, tokens)
     closed = torch.ones(tokens, tokens, dtype=torch.bool, device=scores.device).tril()  # itself, and each pair once
-    closed[: given.protected] = True
-    padded = given.padded
+    closed[: candidates.protected] = True
+    padded = candidates.padded
     if padded is not None:
         scores = scores.masked_fill(padded[:, None] | padded[:, :, None], torch.inf)  # padding goes first
     scores = scores.masked_fill(closed, -torch.inf)
     joiners, onto = [], []
-    for _ in range(given.r):
+    for _ in range(candidates.r):
         pair = scores.flatten(1).argmax(dim=1, keepdim=True)  # (batch, 1)
         first, second = pair // tokens, pair % tokens
         if padded is not None:  # a real token never joins padding

@@ -7,31 +7,34 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hf_tome.core.options.distance import cosine, unit
+from hf_tome.core.ops.reference import unit
+from hf_tome.core.options.distance import cosine
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-    from hf_tome.core.options.candidates import Given
+    from hf_tome.core.options.candidates import Candidates
 
 
-def kmeans(given: Given, iterations: int = 5) -> MergePlan:
+def kmeans(candidates: Candidates, iterations: int = 5) -> MergePlan:
     """Each cluster of the mergeable tokens becomes a token.
 
     The centres begin on tokens that lie evenly in the sequence. The token nearest to its centre leads its cluster. For
     every cluster that came out empty, the token farthest from its centre stays by itself, so that exactly r go.
     """
-    clusters = given.tokens - given.protected - given.r
-    points = given.metric[:, given.protected :]
-    points = unit(points) if given.distance is cosine else points.to(torch.promote_types(points.dtype, torch.float32))
-    real = given.sizes[:, given.protected :] > 0
+    clusters = candidates.tokens - candidates.protected - candidates.r
+    points = candidates.metric[:, candidates.protected :]
+    points = (
+        unit(points) if candidates.distance is cosine else points.to(torch.promote_types(points.dtype, torch.float32))
+    )
+    real = candidates.sizes[:, candidates.protected :] > 0
     centres = _take(points, _starts(real, clusters))
     for _ in range(iterations):
-        _, nearest = given.distance(points, centres, None).max(dim=-1)
+        _, nearest = candidates.distance(points, centres, None).max(dim=-1)
         centres = _centres(points, real, nearest, centres)
-    similarity, nearest = given.distance(points, centres, None).max(dim=-1)
-    return _plan(given, similarity.masked_fill(~real, -torch.inf), nearest, clusters)
+    similarity, nearest = candidates.distance(points, centres, None).max(dim=-1)
+    return _plan(candidates, similarity.masked_fill(~real, -torch.inf), nearest, clusters)
 
 
 def _starts(real: Tensor, clusters: int) -> Int[Tensor, "batch clusters"]:
@@ -53,7 +56,7 @@ def _centres(
 
 
 def _plan(
-    given: Given, similarity: Float[Tensor, "batch n"], nearest: Int[Tensor, "batch n"], clusters: int
+    candidates: Candidates, similarity: Float[Tensor, "batch n"], nearest: Int[Tensor, "batch n"], clusters: int
 ) -> MergePlan:
     batch, count = similarity.shape
     order = similarity.argsort(dim=1, descending=True, stable=True)
@@ -65,7 +68,7 @@ def _plan(
     staying = ranks.masked_fill(padding, -1).masked_fill(leads, count)  # else the farthest: those of the last ranks
     joiners = order.gather(1, staying.argsort(dim=1, descending=True, stable=True)[:, clusters:])
     onto = order.gather(1, first.gather(1, nearest.gather(1, joiners)))
-    return MergePlan.joining(joiners + given.protected, onto + given.protected, given.tokens)
+    return MergePlan.joining(joiners + candidates.protected, onto + candidates.protected, candidates.tokens)
 
 
 def _take(x: Tensor, places: Int[Tensor, "batch n"]) -> Tensor:

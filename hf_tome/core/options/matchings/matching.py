@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from hf_tome.core.options.candidates import Given
+from hf_tome.core.options.candidates import Candidates
 from hf_tome.core.options.importance import Importance
 from hf_tome.core.plan import MergePlan
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
-Plan = Callable[[Given], MergePlan | None]
+Plan = Callable[[Candidates], MergePlan | None]
 
 
 @dataclass(frozen=True)
@@ -37,34 +37,30 @@ class Matching:
     partitioned: bool = False
     draws: bool = False
 
-    def __call__(self, given: Given) -> MergePlan | None:
-        """The plan for these tokens."""
-        return self.plan(given)
-
 
 def checked(plan: Plan) -> Plan:
     """A user's matching, with a look at what it returns. Those of the package need none."""
 
-    def checks(given: Given) -> MergePlan | None:
+    def checks(candidates: Candidates) -> MergePlan | None:
         with torch.no_grad():
-            found = plan(given)
+            found = plan(candidates)
         if found is not None:
-            _check(found, given)
+            _check(found, candidates)
         return found
 
     return checks
 
 
-def _check(plan: MergePlan, given: Given) -> None:
+def _check(plan: MergePlan, candidates: Candidates) -> None:
     """Refuse what is no plan for these tokens.
 
     Raises:
         ToMeTypeError, ToMeValueError: if it is none.
     """
     rule = "A matching returns a MergePlan in which each token is a leader or a joiner, or None."
-    cure = "MergePlan.joining(joiners, onto, given.tokens) makes one."
+    cure = "MergePlan.joining(joiners, onto, candidates.tokens) makes one."
     if not isinstance(plan, MergePlan):
         raise ToMeTypeError(complaint(rule, shown(plan), cure))
     leaders, joiners, targets = (tuple(index.shape) for index in (plan.leaders, plan.joiners, plan.targets))
-    if (leaders[0], leaders[1] + joiners[1]) != tuple(given.metric.shape[:2]) or joiners != targets:
+    if (leaders[0], leaders[1] + joiners[1]) != tuple(candidates.metric.shape[:2]) or joiners != targets:
         raise ToMeValueError(complaint(rule, f"leaders {leaders}, joiners {joiners}, targets {targets}", cure))

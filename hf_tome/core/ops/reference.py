@@ -1,0 +1,162 @@
+"""The operations of a merge in plain torch: the reference, and what runs wherever no kernel is made for a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+HALVES = (torch.float16, torch.bfloat16)
+
+# How many scores of a sample are held at a time: 16 MiB in float32. Up to 4,096 tokens are matched in one go; beyond,
+# the scores take no more room than a few channels of the tokens themselves.
+MOST_SCORES = 2**22
+
+
+def decide(
+    metric: Float[Tensor, "batch heads tokens channels"],
+    sizes: Float[Tensor, "batch tokens"] | None,
+    padding: bool,
+    r: int,
+    protected: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """See `ops.decide`."""
+    batch, _, tokens, _ = metric.shape
+    if sizes is None:
+        sizes = metric.new_ones(batch, tokens, dtype=torch.float32)
+    sources, destinations = slice(protected + protected % 2, None, 2), slice(protected + 1 - protected % 2, None, 2)
+    compared = unit(metric.mean(dim=1))
+    padded = None if not padding else (sizes[:, sources] == 0, sizes[:, destinations] == 0)
+    similarity, best = nearest(dot, compared[:, sources], compared[:, destinations], padded)
+    place = torch.arange(tokens, device=metric.device).expand(batch, -1)
+    plan = select(similarity, best, place[:, sources], place[:, destinations], r, protected)
+    return (*plan, *share(sizes, *plan))
+
+
+def select(
+    similarity: Float[Tensor, "batch sources"],
+    best: Int[Tensor, "batch sources"],
+    sources: Int[Tensor, "batch sources"],
+    destinations: Int[Tensor, "batch destinations"],
+    r: int,
+    protected: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The plan that merges the r best proposals.
+
+    Args:
+        similarity: of each source to its best destination.
+        best: which of the destinations that is.
+        sources: their tokens.
+        destinations: their tokens.
+        r: how many proposals merge.
+        protected: tokens at the front.
+
+    Returns:
+        leaders, joiners and targets, in the order of `ops.decide`.
+    """
+    # stable: equal similarities are taken in index order, on every device
+    order = similarity.sort(dim=-1, descending=True, stable=True).indices
+    joining, kept = order[:, :r], order[:, r:]
+    targets = best.gather(1, joining) + (protected + kept.shape[1])
+    if protected:
+        kept = kept.sort(dim=-1).values
+    front = torch.arange(protected, device=order.device).expand(order.shape[0], -1)
+    return torch.cat([front, sources.gather(1, kept), destinations], dim=1), sources.gather(1, joining), targets
+
+
+def nearest(
+    score: Callable[[Tensor, Tensor], Tensor],
+    a: Float[Tensor, "batch m channels"],
+    b: Float[Tensor, "batch n channels"],
+    padded: tuple[Bool[Tensor, "batch m"], Bool[Tensor, "batch n"]] | None = None,
+) -> tuple[Float[Tensor, "batch m"], Int[Tensor, "batch m"]]:
+    """The score of each row of `a` with its best row of `b`, and which that is, the first of equals.
+
+    Padding scores infinity with all, and minus infinity for others. The scores are made for some rows at a time, so
+    that long inputs never hold all of them.
+    """
+    parts = pieces(a, b.shape[1])
+    if len(parts) == 1:
+        return _nearest(score, a, b, padded)
+    masks = [None] * len(parts) if padded is None else [(mask, padded[1]) for mask in pieces(padded[0], b.shape[1])]
+    found = [_nearest(score, part, b, mask) for part, mask in zip(parts, masks, strict=True)]
+    similarities, places = zip(*found, strict=True)
+    return torch.cat(similarities, dim=1), torch.cat(places, dim=1)
+
+
+def pieces(a: Tensor, width: int) -> tuple[Tensor, ...]:
+    """The rows of `a` (batch, m, ...) in pieces that have at most `MOST_SCORES` scores with `width` others."""
+    return a.split(max(1, MOST_SCORES // max(1, width)), dim=1)
+
+
+def _nearest(
+    score: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, padded: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor]:
+    scores = score(a, b)  # (batch, m, n)
+    if padded is not None:
+        scores = scores.masked_fill(padded[1][:, None], -torch.inf).masked_fill(padded[0][:, :, None], torch.inf)
+    similarity, best = scores.max(dim=-1)
+    return similarity, best
+
+
+def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """See `ops.share`."""
+    joining = sizes.gather(1, joiners)
+    totals = sizes.gather(1, leaders).scatter_add_(1, targets, joining)
+    return totals, joining / totals.gather(1, targets).clamp_min_(torch.finfo(totals.dtype).tiny)
+
+
+def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    """See `ops.merge`. It copies the leaders, and touches only the rows that join one."""
+    (batch, tokens, features), count = x.shape, leaders.shape[1]
+    flat, target = x.reshape(-1, features), rows(targets, count)
+    out = flat.index_select(0, rows(leaders, tokens))
+    joining, leading = flat.index_select(0, rows(joiners, tokens)), out.index_select(0, target)
+    if x.dtype in HALVES:  # the difference of two such values can overflow
+        joining, leading = joining.float(), leading.float()
+    step = (joining - leading) * shares.to(joining.dtype).reshape(-1, 1)
+    return out.index_add_(0, target, step.to(x.dtype)).view(batch, count, features)
+
+
+def follow(groups: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> Tensor:
+    """See `ops.follow`."""
+    return group_of_each(leaders, joiners, targets).gather(1, groups)
+
+
+def group_of_each(leaders: Tensor, joiners: Tensor, targets: Tensor) -> Int[Tensor, "batch tokens"]:
+    """The group that a plan puts each token into."""
+    batch, count = leaders.shape
+    groups = leaders.new_empty(batch, count + joiners.shape[1])
+    numbers = torch.arange(count, device=groups.device).expand(batch, -1)
+    return groups.scatter_(1, leaders, numbers).scatter_(1, joiners, targets)
+
+
+def rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:
+    """Where the tokens of `index` stand in a tensor flattened to (batch * tokens, ...)."""
+    batch = index.shape[0]
+    if batch == 1:
+        return index[0]
+    return (index + torch.arange(0, batch * tokens, tokens, device=index.device)[:, None]).reshape(-1)
+
+
+def unit(metric: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
+    """The metric at length 1, in at least float32 whatever the model's dtype: bf16 similarities tie by the dozen."""
+    exact = metric if metric.dtype == torch.float64 else metric.float()
+    return exact / torch.linalg.vector_norm(exact, dim=-1, keepdim=True).clamp_min_(1e-12)  # a zero key: no NaN, but 0
+
+
+def dot(a: Float[Tensor, "batch m channels"], b: Float[Tensor, "batch n channels"]) -> Float[Tensor, "batch m n"]:
+    """Dot products, in at least float32."""
+    with outside_autocast(a.device.type):
+        return torch.bmm(a, b.mT)
+
+
+def outside_autocast(device: str) -> AbstractContextManager:
+    """Autocast would round the similarities to half precision, whatever the dtype of the keys."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

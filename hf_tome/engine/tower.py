@@ -1,0 +1,185 @@
+"""A patched tower: hooks that open and close the state of each of its forwards, and restore its outputs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers import PretrainedConfig
+from transformers.utils.generic import ModelOutput
+
+from hf_tome.core import PatchGrid
+from hf_tome.engine.attention import check_implementation, implementation_of
+from hf_tome.engine.state import LOCAL, Forward, Settings
+from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
+
+
+@dataclass(eq=False)
+class TowerSite:
+    """What a patched tower remembers: how it merges, and what its removal takes back.
+
+    It stands on the tower, not on the head around it, so that apply and remove may be called on either.
+
+    Attributes:
+        settings: how it merges; replaced as a whole, so that a forward keeps those that it began with.
+        layers: the very layers that were patched.
+        grid: how patches lie on the main input.
+        mask_position: place of `attention_mask` among the positional arguments of the tower's forward, or None.
+        input_name: name of the tower's main input.
+        holder: the config that carries the user's settings.
+        earlier: what `holder.tome` was before.
+        handles: the hooks on the tower.
+        listeners: called with each `Forward` that ends; `trace_tome` adds itself here.
+    """
+
+    settings: Settings
+    layers: list[nn.Module]
+    grid: PatchGrid
+    mask_position: int | None
+    input_name: str
+    holder: PretrainedConfig
+    earlier: Any
+    handles: list[RemovableHandle] = field(default_factory=list)
+    listeners: list[Callable[[Forward], None]] = field(default_factory=list)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a deepcopy or pickle made inside a `trace_tome` block is not traced, and keeps no trace alive
+        return {**vars(self), "listeners": []}
+
+
+def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple, dict]:
+    """Pre-hook of the tower: make the forward's state. A padding mask leaves the arguments and becomes sizes."""
+    site: TowerSite = tower._tome  # pyright: ignore
+    compiling = torch.compiler.is_compiling()
+    wrapped = not compiling and _are_wrapped(tower, site)
+    pixels = args[0] if args else kwargs.get(site.input_name)
+    args, kwargs, mask = _without_mask(tower, site.mask_position, args, kwargs)
+    # the implementation may have changed since `apply_tome`
+    config: Any = tower.config
+    implementation, settings = implementation_of(config), site.settings
+    check_implementation(implementation, settings.config.recipe.matching.attention is not None)
+    LOCAL.now.forward = Forward(
+        site,
+        settings,
+        config,
+        implementation,
+        shape=tuple(pixels.shape) if isinstance(pixels, Tensor) else (),
+        sizes=None if mask is None else _sizes_of(mask),
+        padding=mask is not None,
+        wrapped=wrapped,
+        grad=torch.is_grad_enabled(),
+        previous=under_way(),
+        caller=None if compiling else sys._getframe(1),
+    )
+    return args, kwargs
+
+
+def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+    """Hook of the tower, called after an exception too: drop the state, tell the listeners, restore hidden states."""
+    state, site = under_way(), tower._tome
+    if state is None or state.site is not site:  # the forward failed before it began
+        return None
+    LOCAL.now.forward, state.caller = state.previous, None
+    if output is None or len(state.plans) != state.settings.layers:
+        return None
+    for listener in state.site.listeners:
+        listener(state)
+    return _restored_output(output, state) if state.settings.config.restore else None
+
+
+def under_way() -> Forward | None:
+    """The innermost forward of a tower that runs in this thread.
+
+    Torch calls no hook when a forward ends by Ctrl-C. Such a state is dropped here: its caller is gone from the stack.
+    """
+    now = LOCAL.now
+    while now.forward is not None and now.forward.caller is not None and not torch.compiler.is_compiling():
+        frame, caller = sys._getframe(), now.forward.caller
+        while frame is not None and frame is not caller:
+            frame = frame.f_back
+        if frame is caller:
+            break
+        now.forward = now.forward.previous
+    return now.forward
+
+
+def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
+    """Whether wrappers stand around the layers that were patched, such as those for checkpointing.
+
+    Raises:
+        UnsupportedModelError: if these are not the tower's layers any more.
+    """
+    items = list(tower.get_submodule(site.settings.family.layers).children())
+    if len(items) == len(site.layers) and all(map(lambda item, layer: item is layer, items, site.layers)):
+        return False
+    if len(items) != len(site.layers) or not all(
+        any(module is layer for module in item.modules()) for item, layer in zip(items, site.layers, strict=True)
+    ):
+        rule = "The layers of a tower stay those that apply_tome has patched."
+        got = f"{type(tower).__name__} with {len(items)} layers, some of them others"
+        raise UnsupportedModelError(complaint(rule, got, "Call apply_tome again after layers are cut off or replaced."))
+    return True
+
+
+def _without_mask(
+    tower: nn.Module, place: int | None, args: tuple, kwargs: dict[str, Any]
+) -> tuple[tuple, dict[str, Any], Any]:
+    """The arguments without their attention mask, and the mask.
+
+    Raises:
+        ToMeValueError: if the tower takes no mask.
+    """
+    mask = kwargs.get("attention_mask")
+    if mask is not None:
+        kwargs = {**kwargs, "attention_mask": None}
+    elif place is not None and len(args) > place:
+        mask, args = args[place], (*args[:place], None, *args[place + 1 :])
+    if mask is not None and place is None:
+        rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
+        raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
+    return args, kwargs, mask
+
+
+def _sizes_of(mask: Any) -> Tensor:
+    """Token sizes from a padding mask: 1 for a token, 0 for padding.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if the mask is no (batch, tokens) tensor.
+    """
+    rule = "attention_mask is a tensor (batch, tokens), 1 for tokens and 0 for padding, special tokens included."
+    cure = "Masks per pair of tokens do not survive merging: reduce it to padding, or call remove_tome(model)."
+    if not isinstance(mask, Tensor):
+        raise ToMeTypeError(complaint(rule, shown(mask), cure))
+    if mask.ndim != 2:
+        raise ToMeValueError(complaint(rule, f"shape {tuple(mask.shape)}", cure))
+    return (mask != 0).to(torch.float32)
+
+
+def _restored_output(output: Any, state: Forward) -> Any:
+    """A tower's output with `hidden_states` of full length."""
+    if all(plan is None for plan in state.plans):
+        return None
+    if isinstance(output, ModelOutput):
+        if output.get("hidden_states"):
+            output["hidden_states"] = _restored(output["hidden_states"], state)
+        return output
+    if isinstance(output, tuple):  # return_dict=False: the hidden states are the tuple with one more than layers
+        return tuple(_restored(part, state) if _is_hidden(part, state) else part for part in output)
+    return None
+
+
+def _is_hidden(part: Any, state: Forward) -> bool:
+    return isinstance(part, tuple) and len(part) == state.settings.layers + 1
+
+
+def _restored(hidden_states: tuple, state: Forward) -> tuple:
+    """Each at full length; one that is the tower's last hidden state has it already."""
+    full = state.counts[0]
+    return tuple(
+        h if h is None or h.shape[1] == full else state.restore(h, layer) for layer, h in enumerate(hidden_states)
+    )
