@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hf_tome.api import apply_tome, remove_tome
+    from hf_tome.api import apply_tome, is_merged, merged, remove_tome
     from hf_tome.config import ToMeConfig
     from hf_tome.core.options.matchings import register_matching
     from hf_tome.errors import (
@@ -35,6 +35,8 @@ __all__ = [
     "UnsupportedAttentionError",
     "UnsupportedModelError",
     "apply_tome",
+    "is_merged",
+    "merged",
     "register_matching",
     "remove_tome",
     "trace_tome",
@@ -42,6 +44,8 @@ __all__ = [
 
 _ROOMS = {
     "apply_tome": "api",
+    "is_merged": "api",
+    "merged": "api",
     "remove_tome": "api",
     "ToMeConfig": "config",
     "register_matching": "core",

@@ -29,8 +29,8 @@ def deterministic() -> None:
 def no_state_left() -> Iterator[None]:
     """Whatever a test does, a forward leaves nothing behind in its thread."""
     yield
-    left = LOCAL.now.forward, LOCAL.now.frame
-    LOCAL.now.forward = LOCAL.now.frame = None  # one failure is enough
+    left = LOCAL.now.forward, LOCAL.now.record
+    LOCAL.now.forward = LOCAL.now.record = None  # one failure is enough
     assert left == (None, None)
 
 

@@ -58,17 +58,6 @@ def test_what_is_no_module_is_refused(call: Callable[..., Any], model: Any) -> N
 
 
 @each_bare
-def test_a_layer_of_another_make_is_refused(case: Case) -> None:
-    """More modules in a layer mean another forward, which conjugation may not follow."""
-    model, twin = case.build(), case.build()
-    for each in (model, twin):
-        layers_of(each, case)[-1].gate = nn.Linear(2, 2)
-    with pytest.raises(UnsupportedModelError, match="gate"):
-        apply_tome(model, r=3)
-    assert photograph(model) == photograph(twin)
-
-
-@each_bare
 def test_an_attention_from_elsewhere_is_refused_before_anything_is_written(case: Case) -> None:
     model, twin = case.build(), case.build()
     for each in (model, twin):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hf_tome.core import MergePlan, match_bipartite, max_merge
-from hf_tome.core.ops import matching
+from hf_tome.core.ops import reference
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 quick = settings(deadline=None, derandomize=True, max_examples=80)
@@ -114,7 +114,7 @@ def test_what_holds_for_any_metric(
 @pytest.mark.parametrize("most", [1, 7, 40])
 def test_scores_in_pieces_equal_the_oracle(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Long inputs are matched some sources at a time."""
-    monkeypatch.setattr(matching, "MOST_SCORES", most)
+    monkeypatch.setattr(reference, "MOST_SCORES", most)
     metric, padded = random_metric(31, 2, 21), random_padding(31, 2, 21)
     padded[:, :1] = False
     expect(match_bipartite(metric, 6, 1), metric, 6, 1)

@@ -94,7 +94,7 @@ anything = st.recursive(
     max_leaves=4,
 )
 good_r = st.integers(0, 40) | st.floats(0.01, 0.9) | st.tuples(st.integers(0, 20), st.floats(-1, 1))
-any_r = anything | good_r | st.lists(st.integers(-1, 9), max_size=6)
+any_r = anything | good_r | st.lists(st.integers(-1, 9), min_size=1, max_size=6)
 names = st.sampled_from(["prop_attn", "restore", "r", "self", "cls", "values", "changes", "tome"]) | st.text(max_size=4)
 json_like = st.dictionaries(names | st.integers() | nasty.filter(lambda key: is_hashable(key)), anything, max_size=3)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hf_tome.core import MergePlan
-from hf_tome.core.ops import fused, small
+from hf_tome.core import MergePlan, ops
+from hf_tome.core.ops import fused, gpu
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HALVES = [torch.float16, torch.bfloat16]
@@ -18,20 +18,21 @@ HALVES = [torch.float16, torch.bfloat16]
 
 @dataclass(frozen=True)
 class Kernels:
-    """Kernels of one kind: `match`, `share` and `merge` of a module, and the device that their tensors are on."""
+    """Kernels of one kind: `decide`, `share` and `merge` of a module, and the device that their tensors are on."""
 
     module: ModuleType
     device: str
 
     def plan(self, metric: Tensor, r: int, protected: int, padded: Tensor | None = None) -> MergePlan:
         """The plan that they make of a metric on any device."""
-        padded = None if padded is None else padded.to(self.device)
-        return MergePlan(*self.module.match(metric.to(self.device), r, protected, padded))
+        sizes = None if padded is None else (~padded).float().to(self.device)
+        metric = metric.to(self.device)[:, None]
+        return MergePlan(*self.module.decide(metric, sizes, padded is not None, r, protected)[:3])
 
 
-TRITON, LOOPS = Kernels(fused, DEVICE), Kernels(small, "cpu")
+TRITON, LOOPS = Kernels(gpu, DEVICE), Kernels(ops._loops(), "cpu")
 needs_triton = pytest.mark.skipif(not fused.HAS_TRITON, reason="needs triton")
-needs_numba = pytest.mark.skipif(not small.HAS_NUMBA, reason="needs numba")
+needs_numba = pytest.mark.skipif(not ops.HAS_NUMBA, reason="needs numba")
 each_kernels = pytest.mark.parametrize(
     "kernels",
     [

@@ -9,8 +9,8 @@ from kinds import DEVICE, HALVES, TRITON, Kernels, each_kernels, needs_triton, r
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
-from hf_tome.core import match_bipartite
-from hf_tome.core.ops import fused, small
+from hf_tome.core import match_bipartite, ops
+from hf_tome.core.ops import fused
 
 # tokens, channels, protected, r: odd and even counts, more than one block of sources (64) and of joiners (128)
 SHAPES = [(9, 3, 0, 2), (12, 16, 1, 4), (21, 6, 2, 9), (150, 20, 1, 3), (290, 8, 0, 140), (11, 5, 3, 1)]
@@ -83,7 +83,7 @@ def test_numbers_that_are_none_give_the_same_plan_as_torch(
     metric[2] = float("nan")
     padded = randn(3, 20, seed=9) < 0 if with_padding else None
     plan = kernels.plan(metric, 6, 0, padded)
-    monkeypatch.setattr(small, "HAS_NUMBA", False)
+    monkeypatch.setattr(ops, "HAS_NUMBA", False)
     expected = match_bipartite(metric.cpu(), 6, 0, None if padded is None else padded.cpu())
     assert expected is not None
     for name in ("leaders", "joiners", "targets"):

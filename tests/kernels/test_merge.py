@@ -8,8 +8,7 @@ from comparison import assert_same
 from kinds import HALVES, LOOPS, TRITON, Kernels, each_kernels, needs_numba, needs_triton, parts, randn
 from torch import Tensor
 
-from hf_tome.core import MergePlan
-from hf_tome.core.ops import small
+from hf_tome.core import MergePlan, ops
 
 
 def case_of(
@@ -83,5 +82,5 @@ def test_the_loops_give_the_bits_that_torch_gives(padding: bool, monkeypatch: py
     """So a model's output is the same with gradients and without."""
     plan, x, sizes = case_of(LOOPS, 90, 40, 33, padding=padding)
     found = plan.share(sizes), plan.merge(x, plan.share(sizes)[1])
-    monkeypatch.setattr(small, "HAS_NUMBA", False)
+    monkeypatch.setattr(ops, "HAS_NUMBA", False)
     assert_same(found, (plan.share(sizes), plan.merge(x, plan.share(sizes)[1])))

@@ -17,7 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hf_tome.core import Given, MergePlan, Recipe, compose
+from hf_tome.core import Candidates, MergePlan, Recipe, compose
 from hf_tome.core.options.combine import COMBINES
 from hf_tome.core.options.draw import draw
 from hf_tome.core.options.matchings import MATCHINGS
@@ -40,7 +40,7 @@ each_choice = pytest.mark.parametrize(("matching", "distance", "partition"), CHO
 def layer(
     matching: str, distance: str, partition: str, *, seed: int = 0, batch: int = 2, tokens: int = 13, r: int = 3,
     protected: int = 1, padding: bool = False, dtype: torch.dtype = torch.float64,
-) -> tuple[Given, Recipe]:  # fmt: skip
+) -> tuple[Candidates, Recipe]:  # fmt: skip
     """A random layer; with padding, some mergeable tokens of each sample are padding, anywhere."""
     generator = torch.Generator().manual_seed(seed)
     sizes = torch.randint(1, 5, (batch, tokens), generator=generator).double()
@@ -54,10 +54,10 @@ def layer(
     attention = torch.rand(batch, tokens, generator=generator, dtype=torch.float64)
     padded = sizes == 0 if padding else None
     own = recipe.distance, recipe.partition, recipe.seed
-    return Given(metric, r, protected, sizes, padded, attention, seed % 4, 4, *own), recipe
+    return Candidates(metric, r, protected, sizes, padded, attention, seed % 4, 4, *own), recipe
 
 
-def samples(given: Given, distance: str, partition: str) -> list[slow.Sample]:
+def samples(given: Candidates, distance: str, partition: str) -> list[slow.Sample]:
     padded = given.sizes == 0 if given.padded is not None else torch.zeros_like(given.sizes, dtype=torch.bool)
     assert given.attention is not None
     return [
@@ -97,7 +97,7 @@ def test_matchings_equal_the_oracle(
     r = data.draw(st.integers(1, mergeable // 2))
     shape: dict[str, Any] = {"tokens": mergeable + protected, "protected": protected, "r": r, "padding": padding}
     tokens, recipe = layer(matching, distance, partition, seed=seed, **shape)
-    plan = recipe.matching(tokens)
+    plan = recipe.matching.plan(tokens)
     for sample, expected in enumerate(samples(tokens, distance, partition)):
         if partition == "energy" or matching.startswith("pitome"):
             assume(distinct(slow.energies(expected).values()))
@@ -118,7 +118,7 @@ def test_kmeans_iterates_five_times() -> None:
     tokens = replace(tokens, metric=tokens.metric[..., :1])
     (expected,) = samples(tokens, "euclidean", "alternating")
     found = [members(slow.kmeans(expected, iterations)) for iterations in (4, 5, 6)]
-    assert members(joins(recipe.matching(tokens), 0)) == found[1]
+    assert members(joins(recipe.matching.plan(tokens), 0)) == found[1]
     assert found[0] != found[1] != found[2]
 
 
@@ -128,7 +128,7 @@ def test_real_tokens_take_the_place_of_empty_clusters() -> None:
     sizes = torch.ones(1, 13, dtype=torch.float64)
     sizes[0, [2, 5, 7, 9]] = 0
     alike = replace(tokens, metric=torch.ones_like(tokens.metric), sizes=sizes, padded=sizes == 0)
-    assert set(joins(recipe.matching(alike), 0)) == {2, 5, 7, 9}
+    assert set(joins(recipe.matching.plan(alike), 0)) == {2, 5, 7, 9}
 
 
 @pytest.mark.parametrize("how", list(COMBINES))
@@ -196,7 +196,7 @@ def test_the_seed_decides_and_nothing_else(matching: str, partition: str) -> Non
     found = []
     for seed in (0, 0, 1):
         tokens, recipe = layer(matching, "cosine", partition, tokens=40, r=10)
-        found.append(recipe.matching(replace(tokens, seed=seed)).joiners.sort(dim=1).values.tolist())  # pyright: ignore
+        found.append(recipe.matching.plan(replace(tokens, seed=seed)).joiners.sort(dim=1).values.tolist())  # pyright: ignore
         torch.manual_seed(99)
         torch.rand(3)
         torch.set_rng_state(states[2])
@@ -212,7 +212,7 @@ def test_a_sample_does_not_depend_on_its_batch(matching: str, distance: str, par
     alone = replace(
         tokens, metric=tokens.metric[1:2], sizes=tokens.sizes[1:2], attention=tokens.attention[1:2]  # pyright: ignore
     )  # fmt: skip
-    assert joins(recipe.matching(tokens), 1) == joins(recipe.matching(alone), 0)
+    assert joins(recipe.matching.plan(tokens), 1) == joins(recipe.matching(alone), 0)
 
 
 @each_choice
@@ -220,7 +220,7 @@ def test_metrics_of_half_precision_are_compared_in_float32(matching: str, distan
     tokens, recipe = layer(matching, distance, partition, tokens=61, r=20, dtype=torch.bfloat16)
     wide = replace(tokens, metric=tokens.metric.float())
     with torch.autocast("cpu", torch.bfloat16):
-        assert joins(recipe.matching(tokens), 0) == joins(recipe.matching(wide), 0)
+        assert joins(recipe.matching.plan(tokens), 0) == joins(recipe.matching(wide), 0)
 
 
 @each_choice
@@ -229,7 +229,7 @@ def test_padding_goes_first_and_counts_for_nothing(matching: str, distance: str,
     tokens, recipe = layer(matching, distance, partition, batch=1, tokens=17, r=4, padding=True)
     sizes = torch.ones(1, 17, dtype=torch.float64)
     sizes[:, -4:] = 0
-    plan = recipe.matching(replace(tokens, sizes=sizes, padded=sizes == 0))
+    plan = recipe.matching.plan(replace(tokens, sizes=sizes, padded=sizes == 0))
     lost = [joiner for joiner in joins(plan, 0) if sizes[0, joiner]]
     if matching in ("random_prune", "attention_prune", "pagerank_prune", "evit", "kmeans"):
         assert not lost
@@ -245,9 +245,9 @@ def test_long_inputs_hold_part_of_the_scores(
     matching: str, distance: str, partition: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens, recipe = layer(matching, distance, partition, tokens=33, r=9, padding=True)
-    whole = joins(recipe.matching(tokens), 0)
-    monkeypatch.setattr("hf_tome.core.ops.matching.MOST_SCORES", 20)
-    assert joins(recipe.matching(tokens), 0) == whole
+    whole = joins(recipe.matching.plan(tokens), 0)
+    monkeypatch.setattr("hf_tome.core.ops.reference.MOST_SCORES", 20)
+    assert joins(recipe.matching.plan(tokens), 0) == whole
 
 
 def test_the_order_after_a_merge_is_that_of_the_paper() -> None:
@@ -255,7 +255,7 @@ def test_the_order_after_a_merge_is_that_of_the_paper() -> None:
     for matching, partition in (("bipartite", "sequential"), ("bipartite", "random"), ("kth", "alternating")):
         for protected in (0, 2):
             tokens, recipe = layer(matching, "cosine", partition, tokens=14, r=3, protected=protected)
-            plan = recipe.matching(tokens)
+            plan = recipe.matching.plan(tokens)
             assert plan is not None
             into = set(plan.targets.flatten().tolist())
             assert min(into) >= plan.count - 7

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from untouched import photograph
 
 from hf_tome import ToMeConfig, apply_tome, register_matching, remove_tome, trace_tome
-from hf_tome.core import Given, MergePlan, match_bipartite
+from hf_tome.core import Candidates, MergePlan, match_bipartite
 
 VIDEO = next(case for case in BARE if case.family.model_type == "videomae")
 
@@ -168,9 +168,9 @@ def test_pruning_has_no_proportional_attention_by_default() -> None:
 @torch.no_grad()
 def test_a_matching_of_ones_own() -> None:
     """Without touching the package; it may merge less than r, or nothing."""
-    seen: list[Given] = []
+    seen: list[Candidates] = []
 
-    def first_patch_takes_all(given: Given) -> MergePlan | None:
+    def first_patch_takes_all(given: Candidates) -> MergePlan | None:
         seen.append(given)
         if given.layer == 1:
             return None

@@ -42,7 +42,7 @@ def test_an_exception_in_the_middle_leaves_nothing_behind(case: Case, place: int
         with pytest.raises(Broken):
             model(**case.inputs(3))
         assert LOCAL.now.forward is None
-        assert LOCAL.now.frame is None
+        assert LOCAL.now.record is None
     hook.remove()
     assert_same(model(**case.inputs()), expected)
 

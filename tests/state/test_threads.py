@@ -25,7 +25,7 @@ def test_threads_of_different_batch_sizes_equal_serial_runs(case: Case) -> None:
         start.wait()
         for _ in range(rounds):
             logits = model(**batches[index]).logits
-            if not torch.allclose(logits, serial[index], rtol=0, atol=1e-6) or LOCAL.now.forward or LOCAL.now.frame:
+            if not torch.allclose(logits, serial[index], rtol=0, atol=1e-6) or LOCAL.now.forward or LOCAL.now.record:
                 wrong.append(index)
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(len(batches))]

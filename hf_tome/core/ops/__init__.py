@@ -60,9 +60,8 @@ def decide(
         leaders, joiners, targets, and what `share` returns. The order of the groups is: the protected tokens; the
         sources that stay, in index order where a token is protected, else by falling similarity; the destinations.
     """
-    batch, heads, tokens, _ = metric.shape
-    products = tokens * metric.numel() // (4 * batch * heads) * batch
-    return backend(metric, products).decide(metric, sizes, padding, r, protected)
+    batch, _, tokens, channels = metric.shape
+    return backend(metric, batch * tokens**2 * channels // 4).decide(metric, sizes, padding, r, protected)
 
 
 def share(
@@ -105,10 +104,10 @@ def backend(x: Tensor, products: int = 0) -> Any:
 
     Args:
         x: what the operation reads.
-        products: multiply-adds for each channel that it takes.
+        products: multiply-adds that it takes.
     """
-    if x.is_cuda:
-        return gpu if gpu.takes(x) else reference
+    if gpu.takes(x):
+        return gpu
     if (
         HAS_NUMBA
         and not torch.compiler.is_compiling()
