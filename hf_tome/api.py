@@ -96,7 +96,7 @@ def merged(model: Model, r: Any = None, **settings: Any) -> Iterator[Model]:
     The arguments and errors are those of `apply_tome`. A model that merged before merges by its earlier settings again.
     """
     module = module_of(model)
-    earlier = [tower._tome.settings.config for tower in patch.patched_towers(module)]  # pyright: ignore
+    earlier: list[ToMeConfig] = [tower._tome.settings.config for tower in patch.patched_towers(module)]  # pyright: ignore
     apply_tome(model, r, **settings)
     try:
         yield model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import Any
 
 from hf_tome.core.options.recipe import Recipe
@@ -58,20 +57,16 @@ class ToMeConfig:
             raise ToMeTypeError(complaint("restore is True or False.", shown(self.restore), "Leave it out for True."))
         _ = self.recipe
 
-    @cached_property
+    @property
     def schedule(self) -> Schedule:
         """The checked form of `r`."""
         return Schedule.parse(self.r)
 
-    @cached_property
+    @property
     def recipe(self) -> Recipe:
         """What stands behind the names of the other options."""
         options = (self.metric, self.heads, self.distance, self.partition, self.matching, self.combine, self.seed)
         return Recipe.of(*options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # no pickle can find a user's own matching
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def replace(self, /, **changes: Any) -> ToMeConfig:
         """A copy with some fields changed, checked again."""

@@ -69,7 +69,7 @@ def tome_attention(
         return site.run(implementation_of(site.config), module, query, key, value, attention_mask, **kwargs)
     # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
     # since `engine.tower` turned the user's into sizes. Its shape is that of the tokens before any merge.
-    recipe = record.settings.config.recipe
+    recipe = record.settings.recipe
     undecided = record.plan is None and (record.r > 0 or record.sizes is not None)
     if undecided:
         record.metric = {"q": query, "v": value}.get(recipe.metric, key).detach()

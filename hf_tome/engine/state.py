@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import Candidates, MergePlan, compose, max_merge, ops, spread
+from hf_tome.core import Candidates, MergePlan, Recipe, Schedule, compose, max_merge, ops, spread
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.families import Family
 
@@ -37,26 +36,31 @@ class Settings:
         config: the user's settings.
         family: the tower's.
         layers: how many it has.
+        schedule, recipe: what stands behind the config.
+        prop_attn: whether log-size is added to the attention: what user, matching or family says, in this order.
     """
 
     config: ToMeConfig
     family: Family
     layers: int
+    schedule: Schedule = field(init=False)
+    recipe: Recipe = field(init=False)
+    prop_attn: bool = field(init=False)
 
-    @cached_property
-    def prop_attn(self) -> bool:
-        """Whether log-size is added to the attention: what the user, the matching or the family says, in this order."""
-        choices = self.config.prop_attn, self.config.recipe.matching.prop_attn, self.family.prop_attn
-        return next(choice for choice in choices if choice is not None)
+    def __post_init__(self) -> None:
+        recipe = self.config.recipe
+        choices = self.config.prop_attn, recipe.matching.prop_attn, self.family.prop_attn
+        prop_attn = next(choice for choice in choices if choice is not None)
+        vars(self).update(schedule=self.config.schedule, recipe=recipe, prop_attn=prop_attn)
 
     def r(self, layer: int, tokens: int) -> int:
         """How many of its tokens a layer merges."""
         protected = self.family.protected
-        wanted = self.config.schedule.wanted(layer, self.layers, tokens - protected)
+        wanted = self.schedule.wanted(layer, self.layers, tokens - protected)
         return min(wanted, max_merge(tokens, protected))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "family": self.family, "layers": self.layers}
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Settings, (self.config, self.family, self.layers)  # no pickle can find a user's own matching
 
 
 @dataclass(eq=False)
@@ -107,7 +111,7 @@ class LayerRecord:
             self._decide(x, entering)
         if self.plan is None or self.shares is None:
             return x
-        combine = self.settings.config.recipe.combine(self.site.index)
+        combine = self.settings.recipe.combine(self.site.index)
         return combine.merge(self.plan, x, self.sizes, self.shares)
 
     def _decide(self, x: Tensor, entering: Tensor) -> None:
@@ -118,7 +122,7 @@ class LayerRecord:
             )
             cure = "Call apply_tome again where the attention was replaced, else use the plain model."
             raise UnsupportedModelError(complaint(rule, "another attention", cure))
-        recipe, protected = self.settings.config.recipe, self.settings.family.protected
+        recipe, protected = self.settings.recipe, self.settings.family.protected
         if recipe.metric in ("x", "x_pre"):
             metric = (x if recipe.metric == "x" else entering).detach()[:, None]
         r = min(self.r, max_merge(metric.shape[2], protected))  # a user's hook may have dropped tokens

@@ -62,7 +62,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     # the implementation may have changed since `apply_tome`
     config: Any = tower.config
     implementation, settings = implementation_of(config), site.settings
-    check_implementation(implementation, settings.config.recipe.matching.attention is not None)
+    check_implementation(implementation, settings.recipe.matching.attention is not None)
     LOCAL.now.forward = Forward(
         site,
         settings,

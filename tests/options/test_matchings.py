@@ -212,7 +212,7 @@ def test_a_sample_does_not_depend_on_its_batch(matching: str, distance: str, par
     alone = replace(
         tokens, metric=tokens.metric[1:2], sizes=tokens.sizes[1:2], attention=tokens.attention[1:2]  # pyright: ignore
     )  # fmt: skip
-    assert joins(recipe.matching.plan(tokens), 1) == joins(recipe.matching(alone), 0)
+    assert joins(recipe.matching.plan(tokens), 1) == joins(recipe.matching.plan(alone), 0)
 
 
 @each_choice
@@ -220,7 +220,7 @@ def test_metrics_of_half_precision_are_compared_in_float32(matching: str, distan
     tokens, recipe = layer(matching, distance, partition, tokens=61, r=20, dtype=torch.bfloat16)
     wide = replace(tokens, metric=tokens.metric.float())
     with torch.autocast("cpu", torch.bfloat16):
-        assert joins(recipe.matching.plan(tokens), 0) == joins(recipe.matching(wide), 0)
+        assert joins(recipe.matching.plan(tokens), 0) == joins(recipe.matching.plan(wide), 0)
 
 
 @each_choice
