@@ -9,7 +9,6 @@ from torch import nn
 from hf_tome.config import ToMeConfig
 from hf_tome.engine import patch
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
-from hf_tome.tune import tune
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -85,6 +84,8 @@ def _settings(model: nn.Module, r: Any, config: ToMeConfig | None, settings: dic
             cure = "For example apply_tome(model, r='auto', target_speedup=2.0, calibration=inputs)."
             rule = "r='auto' needs calibration inputs, on which it tries schedules."
             raise ToMeValueError(complaint(rule, ", ".join(settings) or "none", cure))
+        from hf_tome.tune import tune
+
         return tune(model, **settings).config
     if r is not None:
         return ToMeConfig.from_dict({**settings, "r": r})

@@ -1,4 +1,4 @@
-"""`hf-tome tune`: the r of each layer for a wish, on a user's own model and data."""
+"""`hf-tome tune`: the r of each layer for a goal, on a user's own model and data."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def tune(
     from hf_tome.data.classifier import load_classifier, placed
     from hf_tome.data.samples import samples_of
     from hf_tome.measure.sweep import BATCHES
-    from hf_tome.tune import Wish
+    from hf_tome.tune import Goal
     from hf_tome.tune.report import drawn, judged
 
-    wish = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
-    Wish(**wish)
+    goal = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
+    Goal(**goal)
     check_folder(save)
     logging.disable_progress_bar()
     console = Console()
@@ -72,7 +72,7 @@ def tune(
     check_labels(samples, max_drop)
     size = batch or BATCHES[classifier.modality]
     calibration, held_out = drawn(classifier, samples, limit or LIMITS[classifier.modality], size)
-    best = searched(console, classifier, calibration, store, {**wish, "trials": trials, "searcher": searcher})
+    best = searched(console, classifier, calibration, store, {**goal, "trials": trials, "searcher": searcher})
     console.print(line(best), highlight=False, soft_wrap=True)
     for name, batches in {"chosen by": calibration, "held out": held_out}.items():
         if batches:
@@ -90,8 +90,8 @@ def searched(
     Raises:
         Exit: after Ctrl-C.
     """
+    from hf_tome.tune.choose import TRIALS_PER_LAYER
     from hf_tome.tune.report import tune_kept
-    from hf_tome.tune.tuned import TRIALS_PER_LAYER
 
     last: list[Tuned] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

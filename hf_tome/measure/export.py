@@ -10,8 +10,8 @@ from typing import Any
 
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.card import card_data
-from hf_tome.measure.outcome import Outcome, Report
 from hf_tome.measure.plot import plot_tradeoff
+from hf_tome.measure.row import Report, Row
 from hf_tome.measure.table import LEGEND, markdown, summary, table
 
 
@@ -53,7 +53,7 @@ def _page(report: Report) -> str:
     )
 
 
-def _numbers(row: Outcome) -> dict[str, Any]:
+def _numbers(row: Row) -> dict[str, Any]:
     """A variant's figures, one value a column; shares in [0, 1], times in seconds."""
     (low, high), (change_low, change_high) = row.interval or ("", ""), row.change_interval or ("", "")
     return {

@@ -1,6 +1,6 @@
 """Another search for a schedule: optuna's, which learns from what was tried where it is worth to try.
 
-Like `search`, it knows no model: what a schedule does to the outputs is a function that it is given.
+Like `greedy_search`, it knows no model: what a schedule does to the outputs is a function that it is given.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from hf_tome.data.extra import extra
-from hf_tome.tune.search import Allowed, Drift, usual_shapes
+from hf_tome.tune.greedy_search import Allowed, Drift, usual_shapes
 from hf_tome.tune.space import PerLayer, Space
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ SEED = 0
 REPEATS = 20  # proposals in a row that are not new: then little is left to find
 
 
-def sample(space: Space, drift: Drift, macs: int, bound: Allowed | None = None) -> PerLayer:
-    """Look for the same as `search.explore`, by optuna's tree-structured Parzen estimator (Bergstra et al., 2011).
+def search_with_optuna(space: Space, drift: Drift, macs: int, bound: Allowed | None = None) -> PerLayer:
+    """Look for the same as `search_greedily`, by optuna's tree-structured Parzen estimator (Bergstra et al., 2011).
 
     Each layer has a weight, and a schedule is in proportion to the weights. Without a bound it has `macs` multiply-adds
     or just fewer. With a bound it has any number above, and one that is not allowed counts as worse than no merging.
 
     Args:
-        space, drift, macs, bound: as in `search.explore`.
+        space, drift, macs, bound: as in `search_greedily`.
 
     Returns:
         The best schedule that it found.

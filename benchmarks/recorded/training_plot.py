@@ -7,10 +7,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pages import ROOT
-from training_cases import Case
 
-from hf_tome.measure.measure import Measured
+from benchmarks.pages import ROOT
+from benchmarks.recorded.training_cases import Case
+from hf_tome.measure.row import Row
 
 COLUMNS = 3
 OURS, OFF_THE_SHELF = {"color": "C0", "marker": "o"}, {"color": "C1", "marker": "s", "linestyle": "--"}
@@ -39,7 +39,7 @@ def plot(cases: list[Case], found: dict[str, Any]) -> None:
 
 def panel(axes: Axes, case: Case, found: dict[str, Any]) -> None:
     """The trained and the untrained model at each r, with the standard error of r = 0 as a band."""
-    steps = [Measured(**row) for row in found[f"{case.name}/steps"]]
+    steps = [Row(**row) for row in found[f"{case.name}/steps"]]
     times = [100 / step.speedup for step in steps]  # % of a step with r = 0
     values = {r: [100 * value for value in runs(case, found, "trained", r)] for r in (0, *case.rs)}
     middle = statistics.mean(values[0])

@@ -1,4 +1,4 @@
-"""What a user wants of a schedule: a speed-up, or a bound on what it may change."""
+"""What a schedule is chosen for: a speed-up, or a bound on what it may change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.tune.space import PerLayer, Space
-from hf_tome.tune.trials import Trial
+from hf_tome.tune.trial import Trial
 
 RULES = {
     "target_speedup": "target_speedup is a MAC ratio of at least 1: times fewer multiply-adds.",
@@ -19,8 +19,8 @@ EXAMPLES = {"target_speedup": 2.0, "max_kl": 0.01, "max_drop": 0.5}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """One of three wishes.
+class Goal:
+    """One of three goals.
 
     Attributes:
         target_speedup: the schedule of least drift that reaches this MAC ratio.
@@ -36,11 +36,11 @@ class Wish:
     max_drop: float | None = None
 
     def __post_init__(self) -> None:
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        if len(given) != 1:
+        chosen = {name: value for name, value in vars(self).items() if value is not None}
+        if len(chosen) != 1:
             rule = f"What a schedule is chosen for is one of {', '.join(RULES)}."
-            raise ToMeValueError(complaint(rule, " and ".join(given) or "none", "For example target_speedup=2.0."))
-        ((name, value),) = given.items()
+            raise ToMeValueError(complaint(rule, " and ".join(chosen) or "none", "For example target_speedup=2.0."))
+        ((name, value),) = chosen.items()
         cure = f"For example {name}={EXAMPLES[name]}."
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ToMeTypeError(complaint(RULES[name], shown(value), cure))
@@ -51,7 +51,7 @@ class Wish:
         """Multiply-adds at which a search can end.
 
         Raises:
-            ToMeValueError: if the wish is for fewer than there can be.
+            ToMeValueError: if there is no schedule with so few.
         """
         most, least = space.macs(space.nothing), space.macs(space.everything)
         macs = least if self.target_speedup is None else int(most / self.target_speedup)
@@ -65,19 +65,14 @@ class Wish:
         """Whether a schedule that does this stays within the bound; always so where there is none."""
         if self.max_kl is not None:
             return trial.kl <= self.max_kl
-        return self.max_drop is None or drop(trial, unmerged) <= self.max_drop + 1e-9
+        return self.max_drop is None or trial.drop_from(unmerged) <= self.max_drop + 1e-9
 
     def best(self, space: Space, known: Mapping[PerLayer, Trial]) -> PerLayer | None:
-        """The best of the schedules that were tried; None if none fulfils the wish."""
-        macs, unmerged = self.macs(space), known[space.nothing]
-        good = {each: trial for each, trial in known.items() if self.allows(trial, unmerged)}
+        """The best of the schedules that were tried; None if none reaches the goal."""
+        unmerged = known[space.nothing]
+        allowed = {each: trial for each, trial in known.items() if self.allows(trial, unmerged)}
         if self.target_speedup is None:
-            return min(good, key=lambda each: (space.macs(each), good[each].kl), default=None)
-        reached = [each for each in good if space.macs(each) <= macs]
-        return min(reached, key=lambda each: (good[each].kl, space.macs(each)), default=None)
-
-
-def drop(trial: Trial, unmerged: Trial) -> float:
-    """Points of accuracy that a schedule loses."""
-    assert trial.accuracy is not None and unmerged.accuracy is not None  # noqa: PT018
-    return 100 * (unmerged.accuracy - trial.accuracy)
+            return min(allowed, key=lambda each: (space.macs(each), allowed[each].kl), default=None)
+        macs = self.macs(space)
+        reached = [each for each in allowed if space.macs(each) <= macs]
+        return min(reached, key=lambda each: (allowed[each].kl, space.macs(each)), default=None)

@@ -1,6 +1,6 @@
 """Merging against pruning at equal multiply-adds, off the shelf and after the same short fine-tuning (ToMe, table 4).
 
-    python benchmarks/pruning.py --fashion FASHION_MNIST
+    python -m benchmarks.recorded.pruning --fashion FASHION_MNIST
 
 The embedded ViT. What is finished is in docs/results/data/pruning.json and is not run again; the table is written into
 docs/results/study.md.
@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from pages import ROOT, machine, write_block
 from PIL import Image
-from results import Results
 from transformers import TrainingArguments, set_seed
 
+from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.results import Results
 from hf_tome import apply_tome
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import VIT
 from hf_tome.data.fashion import read_idx
-from hf_tome.measure.bootstrap import NORMAL
+from hf_tome.measure.statistics import NORMAL
 from hf_tome.measure.table import markdown
 from hf_tome.train import ToMeTrainer
 from hf_tome.train.images import LabelledImages
@@ -107,7 +107,8 @@ def main() -> None:
         for name in METHODS
     ]  # fmt: skip
     tested = f"r={R}, {len(right(found, 'ToMe', 'fine-tuned')):,} test images"
-    source = f"Measured by `python benchmarks/pruning.py --fashion FASHION_MNIST`: {tested}. {found['machine']}"
+    command = "python -m benchmarks.recorded.pruning --fashion FASHION_MNIST"
+    source = f"Measured by `{command}`: {tested}. {found['machine']}"
     write_block(ROOT / "docs/results/study.md", "pruning", f"{markdown(HEADER, rows)}\n\n{source}")
 
 

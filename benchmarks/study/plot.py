@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hf_tome.data.extra import extra
 from hf_tome.study.run import Study
+
+from hf_tome.data.extra import extra
 
 COLUMNS = 3
 DECADE = 10  # from such a ratio of drifts on, their axis is logarithmic

@@ -9,19 +9,19 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pages import ROOT, write_block
 
-from hf_tome.measure.bootstrap import NORMAL, Interval
-from hf_tome.measure.outcome import Outcome
+from benchmarks.pages import ROOT, write_block
 from hf_tome.measure.plot import MARKERS
+from hf_tome.measure.row import Interval, Row
+from hf_tome.measure.statistics import NORMAL
 from hf_tome.measure.table import markdown
 
 PAGE, IMAGES = ROOT / "docs/results/accuracy.md", ROOT / "docs/images"
 EMBEDDED = {"image": "images", "audio": "sounds", "video": "clips"}
 HEADER = ("r", "MAC ratio", "accuracy", "change", "same prediction", "KL divergence", "tokens left")
-COMMAND = "python benchmarks/accuracy.py RUNS"
+COMMAND = "python -m benchmarks.recorded.accuracy RUNS"
 UNMEASURED = "Not measured yet"
-Series = dict[str, list[Outcome]]
+Series = dict[str, list[Row]]
 
 
 def write_page(found: dict[str, Any]) -> None:
@@ -48,11 +48,11 @@ def write_page(found: dict[str, Any]) -> None:
             write_block(PAGE, block, f"{UNMEASURED}: `{command}` does it.")
 
 
-def rows_of(report: dict[str, Any]) -> list[Outcome]:
-    return [Outcome(**row) for row in report["rows"]]
+def rows_of(report: dict[str, Any]) -> list[Row]:
+    return [Row(**row) for row in report["rows"]]
 
 
-def schedules(rows: list[Outcome], found: dict[str, Any]) -> Series:
+def schedules(rows: list[Row], found: dict[str, Any]) -> Series:
     """The rows of the ViT by the kind of their schedule; each kind begins with the unmerged model."""
     settings = [row.settings or {} for row in rows]
     tuned = [each["r"] for name, each in found.items() if name.startswith("tuned/")]
@@ -68,13 +68,13 @@ def schedules(rows: list[Outcome], found: dict[str, Any]) -> Series:
     }
 
 
-def table(rows: Sequence[Outcome], names: Sequence[str], report: dict[str, Any], command: str) -> str:
+def table(rows: Sequence[Row], names: Sequence[str], report: dict[str, Any], command: str) -> str:
     """A row of the table for each row of the sweep, and where it comes from."""
     cells = [(name, *numbers(row)) for name, row in zip(names, rows, strict=True)]
     return f"{markdown(HEADER, cells)}\n\n{source(report, command)}"
 
 
-def numbers(row: Outcome) -> tuple[str, ...]:
+def numbers(row: Row) -> tuple[str, ...]:
     """What a variant gave; intervals in brackets."""
     change = (
         "" if row.r is None else f"{points(row.change or 0)} ({' to '.join(map(points, row.change_interval or ()))})"

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hf_tome.measure.table import markdown as markdown_table
 from hf_tome.study.run import Study
 from hf_tome.study.tables import Table
+
+from hf_tome.measure.table import markdown as markdown_table
 
 READING = (
     "The drift is the mean KL divergence from the unmerged model, in thousandths of a nat. "

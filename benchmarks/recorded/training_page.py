@@ -6,12 +6,11 @@ import math
 import statistics
 from typing import Any
 
-from pages import ROOT, write_block
-from training_cases import CASES, STILL, Case
-from training_plot import plot, runs
-from training_steps import BATCH
-
-from hf_tome.measure.measure import Measured
+from benchmarks.pages import ROOT, write_block
+from benchmarks.recorded.training_cases import CASES, STILL, Case
+from benchmarks.recorded.training_plot import plot, runs
+from benchmarks.recorded.training_steps import BATCH
+from hf_tome.measure.row import Row
 from hf_tome.measure.table import markdown, speed
 
 HEADER = (
@@ -20,7 +19,9 @@ HEADER = (
 SUMMARY = ("data", "metric", "r = 0", "off the shelf", "trained with r", "difference", "time of a step")
 UNMEASURED = "not measured yet"
 PAGE = ROOT / "docs/results/training.md"
-COMMAND = "python benchmarks/training.py RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14"
+COMMAND = (
+    "python -m benchmarks.recorded.training RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14"
+)
 
 
 def write_page(found: dict[str, Any]) -> None:
@@ -40,7 +41,7 @@ def write_page(found: dict[str, Any]) -> None:
 
 def summary(case: Case, found: dict[str, Any]) -> tuple[str, ...]:
     """The cells of a case at its larger r, of about twice fewer multiply-adds."""
-    r, step = case.rs[-1], Measured(**found[f"{case.name}/steps"][-1])
+    r, step = case.rs[-1], Row(**found[f"{case.name}/steps"][-1])
     base, trained = (runs(case, found, "trained", each) for each in (0, r))
     points = 100 * (statistics.mean(trained) - statistics.mean(base))
     return (
@@ -59,7 +60,7 @@ def table(case: Case, found: dict[str, Any]) -> str:
     if f"{case.name}/steps" not in found:
         rows = [(str(r), *[UNMEASURED] * (len(HEADER) - 1)) for r in (0, *case.rs)]
         return f"{markdown(HEADER, rows)}\n\n`{COMMAND} --only {case.name}` measures it."
-    steps = [Measured(**row) for row in found[f"{case.name}/steps"]]
+    steps = [Row(**row) for row in found[f"{case.name}/steps"]]
     rows = [row(case, found, r, step, steps[0]) for r, step in zip((0, *case.rs), steps, strict=True)]
     seeds = len(runs(case, found, "trained", 0))
     spread = f"mean and standard deviation of {seeds} seeds" if seeds > 1 else "seed 0"
@@ -90,7 +91,7 @@ def split(case: Case, found: dict[str, Any]) -> str:
     return markdown(("r", f"{count} steps", "start-up, decoding, evaluation"), parts)
 
 
-def row(case: Case, found: dict[str, Any], r: int, step: Measured, base: Measured) -> tuple[str, ...]:
+def row(case: Case, found: dict[str, Any], r: int, step: Row, base: Row) -> tuple[str, ...]:
     """The cells of one r."""
     trained, times = runs(case, found, "trained", r), runs(case, found, "trained", r, "seconds")
     share = statistics.mean(times) / statistics.mean(runs(case, found, "trained", 0, "seconds"))

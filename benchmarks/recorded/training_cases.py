@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pages import ROOT
-from training_models import coarse_ast, coarse_videomae, fine_ast, fine_videomae
+from benchmarks.pages import ROOT
+from benchmarks.recorded.training_models import coarse_ast, coarse_videomae, fine_ast, fine_videomae
 
 MAKERS = ROOT / "examples/data"
 FSDD, KITS, FASHION, VIT = "--fsdd", "--kits", "--fashion", "--vit"  # where users keep what a case needs

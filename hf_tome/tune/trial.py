@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hf_tome.api import apply_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.core.drift import agreement, kl
-from hf_tome.engine import patch
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.families import family_of
+from hf_tome.measure.compare import compare, twin
 from hf_tome.trace import trace_tome
 from hf_tome.tune.space import PerLayer, Space
 
 RULE = "calibration is a dict of the model's inputs, or a list of such dicts; with `labels` (batch,) or without."
 CURE = "For example calibration=dict(processor(images, return_tensors='pt'))."
-Batch = tuple[dict[str, Any], Tensor | None]
+Batch = tuple[dict[str, Any], Tensor | None]  # the model's inputs, and their labels
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,23 @@ class Trial:
     agreement: float
     accuracy: float | None = None
 
+    def drop_from(self, unmerged: Trial) -> float:
+        """Points of accuracy that the schedule loses; 0 where there are no labels."""
+        return 0.0 if self.accuracy is None or unmerged.accuracy is None else 100 * (unmerged.accuracy - self.accuracy)
+
 
 class Trials:
-    """A copy of a model that shares its weights, and what each schedule does to its outputs.
-
-    The model itself is only read, so that nothing has to be put back, whatever happens.
+    """What each schedule does to the outputs of a model. The model is only read, whatever happens.
 
     Args:
         model: of a supported family, with `logits`.
         calibration: the model's keyword inputs, or a list of such batches; `labels` are not passed on to the model.
         settings: all but r is taken from here.
         known: what was measured before on the same model and inputs.
+
+    Attributes:
+        space: the schedules of the model for such inputs.
+        known: what was measured, by schedule.
 
     Raises:
         ToMeTypeError, ToMeValueError: if the calibration inputs are not as said here, or the outputs are no logits.
@@ -61,35 +68,30 @@ class Trials:
         settings: ToMeConfig,
         known: Mapping[PerLayer, Trial] | None = None,
     ) -> None:
-        patch.check(model, settings)
-        weights = {id(each): each for each in [*model.parameters(), *model.buffers()]}
-        self.batches = _batches(calibration, next(iter(weights.values())).device)
-        self.model, self.settings = copy.deepcopy(model, weights).eval(), settings
-        self.known = dict(known or {})
-        patch.write(self.model, settings.replace(r=0))
+        self.model, self.settings = apply_tome(twin(model), config=settings.replace(r=0)), settings
+        self.batches = _batches(calibration, next(model.parameters()).device)
         self.space = _space_of(self.model, self.batches[0][0])
-        self.reference = [self._logits(inputs) for inputs, _ in self.batches]
+        self.reference = self._outputs()
         if not all(logits.isfinite().all() for logits in self.reference):
             rule = "The unmerged model must give finite logits on the calibration inputs."
             raise ToMeValueError(complaint(rule, "NaN or infinite ones", "Check the inputs and the dtype."))
-        self.known[self.space.nothing] = self._judged(self.reference)
-
-    @property
-    def inputs(self) -> int:
-        """Calibration inputs."""
-        return sum(len(logits) for logits in self.reference)
+        self.known = {**(known or {}), self.space.nothing: self._trial(self.reference)}
 
     @property
     def labelled(self) -> bool:
-        """Whether all of them have labels."""
+        """Whether all calibration inputs have labels."""
         return all(labels is not None for _, labels in self.batches)
 
     def __call__(self, schedule: PerLayer) -> Trial:
         """What `schedule` does; runs the model if it was not tried before."""
         if schedule not in self.known:
-            patch.write(self.model, self.settings.replace(r=list(schedule)))
-            self.known[schedule] = self._judged([self._logits(inputs) for inputs, _ in self.batches])
+            apply_tome(self.model, config=self.settings.replace(r=list(schedule)))
+            self.known[schedule] = self._trial(self._outputs())
         return self.known[schedule]
+
+    def _outputs(self) -> list[Tensor]:
+        """The logits (batch, classes) of each batch."""
+        return [compare([self._logits], inputs)[0].output for inputs, _ in self.batches]
 
     @torch.inference_mode()
     def _logits(self, inputs: dict[str, Any]) -> Tensor:
@@ -101,15 +103,16 @@ class Trials:
             raise ToMeValueError(complaint(rule, got, "Pass a classifier."))
         return logits
 
-    def _judged(self, logits: list[Tensor]) -> Trial:
+    def _trial(self, outputs: list[Tensor]) -> Trial:
         several = getattr(self.model.config, "problem_type", None) == "multi_label_classification"
-        divergences = [kl(*pair, several) for pair in zip(logits, self.reference, strict=True)]
-        agreeing = torch.cat([agreement(*pair) for pair in zip(logits, self.reference, strict=True)])
-        mean, accuracy = torch.cat(divergences).mean().item(), None
+        pairs = list(zip(outputs, self.reference, strict=True))
+        mean = torch.cat([kl(*pair, several) for pair in pairs]).mean().item()
+        same = torch.cat([agreement(*pair) for pair in pairs]).double().mean().item()
+        accuracy = None
         if self.labelled:
-            right = [each.argmax(-1) == labels for each, (_, labels) in zip(logits, self.batches, strict=True)]
+            right = [each.argmax(-1) == labels for each, (_, labels) in zip(outputs, self.batches, strict=True)]
             accuracy = torch.cat(right).double().mean().item()
-        return Trial(math.inf if math.isnan(mean) else max(0.0, mean), agreeing.double().mean().item(), accuracy)
+        return Trial(math.inf if math.isnan(mean) else max(0.0, mean), same, accuracy)
 
 
 def _batches(calibration: Any, device: torch.device) -> list[Batch]:
@@ -137,18 +140,17 @@ def _batch(batch: Any, device: torch.device) -> Batch:
 
 
 def _space_of(model: nn.Module, inputs: dict[str, Any]) -> Space:
-    """The schedules of a model for such inputs."""
-    towers = patch.towers_of(model)
+    """The schedules of a patched model for such inputs."""
+    towers = [(module, family) for module in model.modules() if (family := family_of(module))]
     if len(towers) > 1:
         rule = "A schedule is chosen for one tower."
         raise ToMeValueError(complaint(rule, f"{len(towers)} towers", "Tune a model around one of them."))
-    tower, family = towers[0]
     try:
         with torch.inference_mode(), trace_tome(model) as trace:
             model(**inputs)
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         got = f"inputs that the model does not take ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise ToMeValueError(complaint(RULE, got, CURE)) from error
+    (tower, family), counts = towers[0], trace.token_counts
     size: Any = tower.config
-    layers = len(family.layers_of(tower))
-    return Space(trace.token_counts[0], layers, family.protected, size.hidden_size, size.intermediate_size)
+    return Space(counts[0], len(counts) - 1, family.protected, size.hidden_size, size.intermediate_size)

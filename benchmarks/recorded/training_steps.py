@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from training_cases import Case
 
+from benchmarks.recorded.training_cases import Case
 from hf_tome.data.classifier import load_classifier
 from hf_tome.data.folder import files_below
-from hf_tome.measure.measure import measure
+from hf_tome.measure.speed import measure
 
 BATCH, ROUNDS = 32, 10
 

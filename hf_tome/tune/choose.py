@@ -1,4 +1,4 @@
-"""The call: the schedule that fits a wish best on calibration inputs."""
+"""The call: the schedule that reaches a goal best on calibration inputs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import nn
 
 from hf_tome.config import ToMeConfig
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
-from hf_tome.tune.sampled import sample
-from hf_tome.tune.search import Search, explore, usual_schedules
+from hf_tome.tune.goal import RULES, Goal
+from hf_tome.tune.greedy_search import Search, search_greedily, usual_schedules
+from hf_tome.tune.optuna_search import search_with_optuna
 from hf_tome.tune.space import PerLayer, Space
-from hf_tome.tune.trials import Trial, Trials
-from hf_tome.tune.wish import RULES, Wish, drop
+from hf_tome.tune.trial import Trial, Trials
 
 TRIALS_PER_LAYER = 12
-SEARCHERS: dict[str, Search] = {"greedy": explore, "optuna": sample}
+SEARCHERS: dict[str, Search] = {"greedy": search_greedily, "optuna": search_with_optuna}
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,19 @@ def tune(
         **settings: any field of `ToMeConfig` but r: `prop_attn`, `restore`.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if an argument is not as said here, or the wish cannot be fulfilled.
+        ToMeTypeError, ToMeValueError: if an argument is not as said here, or the goal cannot be reached.
         UnsupportedModelError, UnsupportedAttentionError: as `apply_tome`.
         MissingExtraError: if the searcher is not installed.
     """
-    wish = Wish(target_speedup, max_kl, max_drop)
+    goal = Goal(target_speedup, max_kl, max_drop)
     _check(model, trials, searcher, settings)
     tried = Trials(model, calibration, ToMeConfig.from_dict({**settings, "r": 0}), known)
     if max_drop is not None and not tried.labelled:
         cure = "Put `labels` into the calibration inputs, or give max_kl or target_speedup, which need none."
         raise ToMeValueError(complaint(RULES["max_drop"], "inputs without labels", cure))
-    hunt = Hunt(tried, wish, SEARCHERS[searcher], trials or TRIALS_PER_LAYER * tried.space.layers, done)
+    hunt = _Hunt(tried, goal, trials or TRIALS_PER_LAYER * tried.space.layers, done)
     with suppress(_SpentError):
-        hunt.run()
+        hunt.run(SEARCHERS[searcher])
     best = hunt.best()
     assert best is not None  # the unmerged schedule keeps every bound, and the constant one reaches every MAC ratio
     return best
@@ -113,29 +113,30 @@ class _SpentError(Exception):
     """As many schedules were tried as were asked for."""
 
 
-class Hunt:
+class _Hunt:
     """One search: it counts what it tries, and knows the best so far.
 
     Args:
         tried: measures a schedule.
-        wish: what the best one is.
-        search: chooses which to try.
+        goal: what the best one is.
         budget: the most schedules to try, beside the unmerged one.
         done: called after each.
     """
 
-    def __init__(self, tried: Trials, wish: Wish, search: Search, budget: int, done: Callable[[Tuned], None]) -> None:
-        self.tried, self.wish, self.search, self.budget, self.done = tried, wish, search, budget, done
+    def __init__(self, tried: Trials, goal: Goal, budget: int, done: Callable[[Tuned], None]) -> None:
+        self.tried, self.goal, self.budget, self.done = tried, goal, budget, done
         self.unmerged = tried(tried.space.nothing)
         self.asked: dict[PerLayer, Trial] = {tried.space.nothing: self.unmerged}
 
-    def run(self) -> None:
+    def run(self, search: Search) -> None:
         """The usual schedules first, so that there is a best one from the beginning; then the search."""
-        space, macs = self.tried.space, self.wish.macs(self.tried.space)
-        for usual in usual_schedules(space, macs).values() if self.wish.target_speedup else ():
-            self.ask(usual)
-        bound = None if self.wish.target_speedup else lambda each: self.wish.allows(self.ask(each), self.unmerged)
-        self.search(space, lambda each: self.ask(each).kl, macs, bound)
+        space, macs, bound = self.tried.space, self.goal.macs(self.tried.space), None
+        if self.goal.target_speedup is None:
+            bound = lambda schedule: self.goal.allows(self.ask(schedule), self.unmerged)  # noqa: E731
+        else:
+            for usual in usual_schedules(space, macs).values():
+                self.ask(usual)
+        search(space, lambda schedule: self.ask(schedule).kl, macs, bound)
 
     def ask(self, schedule: PerLayer) -> Trial:
         """What `schedule` does; counts if it was not asked for before."""
@@ -148,11 +149,11 @@ class Hunt:
         return self.asked[schedule]
 
     def best(self) -> Tuned | None:
-        """The best so far; None if none fulfils the wish."""
-        space, schedule = self.tried.space, self.wish.best(self.tried.space, self.asked)
+        """The best so far; None if none reaches the goal."""
+        space, schedule = self.tried.space, self.goal.best(self.tried.space, self.asked)
         if schedule is None:
             return None
         trial = self.asked[schedule]
-        lost = None if trial.accuracy is None else drop(trial, self.unmerged)
+        drop = None if trial.accuracy is None else trial.drop_from(self.unmerged)
         config = self.tried.settings.replace(r=list(schedule))
-        return Tuned(config, space.ratio(schedule), trial, lost, self.asked, space)
+        return Tuned(config, space.ratio(schedule), trial, drop, self.asked, space)

@@ -17,7 +17,7 @@ STEPS = (0.18, 0.09, 0.045)  # shares of all that is to be saved, which one step
 TRIES = 4  # exchanges that are tried before the prices are asked for anew
 
 
-def explore(space: Space, drift: Drift, macs: int, bound: Allowed | None = None) -> PerLayer:
+def search_greedily(space: Space, drift: Drift, macs: int, bound: Allowed | None = None) -> PerLayer:
     """Look for the schedule of least drift with at most `macs` multiply-adds, or with the fewest that are allowed.
 
     Args:

@@ -1,6 +1,6 @@
 """Train small models with and without merging on real data, and write README and docs/results/training.md.
 
-    python benchmarks/training.py RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14
+    python -m benchmarks.recorded.training RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14
 
 Each training is a run of an example script, on one thread. What is finished is in docs/results/data/training.json and
 is not run again; Ctrl-C loses one training at most. A case whose source is not given is left out. `--only digits` runs
@@ -19,13 +19,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pages import ROOT, machine
-from results import Results
 from rich.console import Console
-from training_cases import CASES, FASHION, FSDD, KITS, STILL, VIT, Case
-from training_page import write_page
-from training_steps import steps
 
+from benchmarks.pages import ROOT, machine
+from benchmarks.recorded.training_cases import CASES, FASHION, FSDD, KITS, STILL, VIT, Case
+from benchmarks.recorded.training_page import write_page
+from benchmarks.recorded.training_steps import steps
+from benchmarks.results import Results
 from hf_tome.data.folder import files_below
 
 RESULTS = ROOT / "docs/results/data/training.json"

@@ -1,9 +1,9 @@
 """What merging costs in accuracy: models of three modalities, and a pretrained ViT-S/14. Writes results/accuracy.md.
 
-    python benchmarks/accuracy.py RUNS --vit PROBED_VIT --fashion FASHION_MNIST
+    python -m benchmarks.recorded.accuracy RUNS --vit PROBED_VIT --fashion FASHION_MNIST
 
-PROBED_VIT is what `benchmarks/linear_probe.py` made, FASHION_MNIST the folder of the authors' four files; without them
-the ViT-S/14 is left out. Finished batches and finished schedules are kept in the folder RUNS, finished tables in
+PROBED_VIT is what `linear_probe` made, FASHION_MNIST the folder of the authors' four files; without them the ViT-S/14
+is left out. Finished batches and finished schedules are kept in the folder RUNS, finished tables in
 docs/results/data/accuracy.json; neither is measured again. `--page` only writes the page.
 """
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy_page import write_page
-from linear_probe import pictures
-from pages import ROOT, machine
 from PIL import Image
-from results import Results
 from rich.console import Console
 
+from benchmarks.pages import ROOT, machine
+from benchmarks.recorded.accuracy_page import write_page
+from benchmarks.recorded.linear_probe import pictures
+from benchmarks.results import Results
 from hf_tome import ToMeConfig
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import AST, CLIPS, SOUNDS, VIDEOMAE, VIT, embedded_images

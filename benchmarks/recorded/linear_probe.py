@@ -1,6 +1,6 @@
 """Make an image classifier of a pretrained ViT by a linear probe on Fashion-MNIST.
 
-    python benchmarks/linear_probe.py VIT FASHION_MNIST OUT
+    python -m benchmarks.recorded.linear_probe VIT FASHION_MNIST OUT
 
 VIT is a `ViTModel` without a head, FASHION_MNIST the folder of the authors' four files. The probe sees the class token
 after one of the blocks before the last, normalised. Block and penalty are those that are best on a fifth of the

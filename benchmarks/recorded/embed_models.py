@@ -1,8 +1,8 @@
 """Put the AST and the VideoMAE of the recorded trainings, with test sounds and clips, into the package.
 
-    python benchmarks/embed_models.py RUNS --samples /usr/share/sonic-pi/samples
+    python -m benchmarks.recorded.embed_models RUNS --samples /usr/share/sonic-pi/samples
 
-RUNS is the folder of `benchmarks/training.py`. Of the cases `drums` and `sprites`, one that is not done there leaves
+RUNS is the folder of the recorded trainings. Of the cases `drums` and `sprites`, one that is not done there leaves
 its model and its files as they are. `--samples` are the sounds of Sonic Pi (Debian package `sonic-pi-samples`, CC0):
 none of them is in a drum kit that the model was trained on.
 """

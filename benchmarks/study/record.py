@@ -1,6 +1,6 @@
 """The paper's comparisons on models at hand: writes docs/results/study.md, its data and its plots.
 
-    python benchmarks/study.py RUNS --vit PROBED_VIT
+    python -m benchmarks.study RUNS --vit PROBED_VIT
 
 RUNS is a folder that keeps what is finished, so that a second call goes on. PROBED_VIT is a pretrained ViT-S/14 with a
 linear probe for the classes of Fashion-MNIST and its processor, a folder; without it that column stays as it is.
@@ -13,17 +13,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pages import ROOT, machine, write_block
-from results import Results
-from rich.console import Console
-
-from hf_tome.data.classifier import load_classifier
-from hf_tome.data.subject import Subject, embedded_subject
-from hf_tome.measure.table import markdown
 from hf_tome.study import NAMES, Study, study
 from hf_tome.study.page import measured, thousandths
 from hf_tome.study.plot import plot
 from hf_tome.study.run import beyond
+from rich.console import Console
+
+from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.results import Results
+from hf_tome.data.classifier import load_classifier
+from hf_tome.data.subject import Subject, embedded_subject
+from hf_tome.measure.table import markdown
 from hf_tome.tune.space import Space
 
 PAGE = ROOT / "docs/results/study.md"

@@ -8,15 +8,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from hf_tome.study.tables import NAMES, Table, tables
+from hf_tome.tune.trials import Trials
+
 from hf_tome.config import ToMeConfig
 from hf_tome.data.subject import Subject
 from hf_tome.errors import ToMeValueError, complaint, shown
 from hf_tome.families import family_of
-from hf_tome.measure.outcome import Outcome, Report
+from hf_tome.measure.row import Report, Row
 from hf_tome.measure.sweep import sweep
-from hf_tome.study.tables import NAMES, Table, tables
 from hf_tome.tune.space import Space
-from hf_tome.tune.trials import Trials
 
 RATIO = 2.0  # of multiply-adds, unless r is given: enough for choices to differ
 
@@ -37,7 +38,7 @@ class Study:
     tables: list[Table]
     attention: str
 
-    def rows(self, table: Table) -> list[Outcome]:
+    def rows(self, table: Table) -> list[Row]:
         """What the choices of a table gave, in their order."""
         found = {str(row.settings): row for row in self.report.rows}
         return [found[str(choice.setting.to_dict())] for choice in table.choices]
@@ -57,7 +58,7 @@ class Study:
         return sum(better * more < 0 for better, more in sure), len(sure)
 
 
-def beyond(row: Outcome) -> bool:
+def beyond(row: Row) -> bool:
     """Whether its drift differs from the default's by more than chance: 0 lies outside the 95 % interval."""
     low, high = row.kl_change_interval
     return low > 0 or high < 0

@@ -1,6 +1,6 @@
 """Dense features of a pretrained ViT with and without merging: parts, foreground, and how alike they are.
 
-    python benchmarks/dense.py MODEL --photos SKIMAGE_DATA --stamps TUXPAINT_STAMPS
+    python -m benchmarks.recorded.dense MODEL --photos SKIMAGE_DATA --stamps TUXPAINT_STAMPS
 
 MODEL is a folder with a ViTModel. Writes docs/results/dense.md and docs/images/dense.jpg.
 """
@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from dense_scenes import animal_scenes, photo_processor, photos_to_look_at
-from pages import ROOT, machine, write_block
 from PIL import Image
 from rich.progress import track
 from sklearn.cluster import KMeans
@@ -24,6 +22,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from transformers import ViTModel
 
+from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.recorded.dense_scenes import animal_scenes, photo_processor, photos_to_look_at
 from hf_tome import apply_tome, remove_tome, trace_tome
 from hf_tome.core.macs import mac_ratio
 from hf_tome.measure.table import markdown
@@ -160,7 +160,7 @@ def main() -> None:
     text = (
         f"{markdown(HEADER, rows)}\n\nMeans over {len(truth[test])} photos of {side} x {side} pixels, "
         f"{truth.shape[1]} patches each. `trace.unmerge` of the short sequence (`restore=False`) differs from "
-        f"`restore=True` by {difference:.1e} at most. Measured by `benchmarks/dense.py`. {machine()}"
+        f"`restore=True` by {difference:.1e} at most. Measured by `benchmarks/recorded/dense.py`. {machine()}"
     )
     write_block(ROOT / "docs/results/dense.md", "dense", text)
     seen = processor(photos, return_tensors="pt")["pixel_values"]

@@ -1,6 +1,6 @@
 """Draw the pictures of docs/gallery.md.
 
-python benchmarks/gallery.py VIT_S14 --photos SKIMAGE_DATA --clip bigbuckbunny.mp4
+python -m benchmarks.recorded.gallery VIT_S14 --photos SKIMAGE_DATA --clip bigbuckbunny.mp4
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from dense_scenes import photo_processor, photos_to_look_at
-from pages import ROOT
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from transformers import ViTModel
 
+from benchmarks.pages import ROOT
+from benchmarks.recorded.dense_scenes import photo_processor, photos_to_look_at
 from hf_tome import apply_tome, remove_tome, trace_tome
 from hf_tome.data.classifier import load_classifier
 from hf_tome.data.embedded import AST, SOUNDS, VIDEOMAE
