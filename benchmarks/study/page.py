@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from hf_tome.study.run import Study
-from hf_tome.study.tables import Table
-
-from hf_tome.measure.table import markdown as markdown_table
+from benchmarks.study.plot import plot
+from benchmarks.study.run import Study
+from benchmarks.study.tables import Table
+from hf_tome.measure.row import Interval
+from hf_tome.measure.table import markdown
 
 READING = (
     "The drift is the mean KL divergence from the unmerged model, in thousandths of a nat. "
@@ -18,31 +18,55 @@ READING = (
 )
 
 
-def header(study: Study) -> tuple[str, ...]:
-    """The columns of each table."""
+def write(study: Study, folder: Path) -> None:
+    """study.md, study.json and study.png in a folder that exists."""
+    rows = {
+        table.name: {choice.name: asdict(row) for choice, row in study.rows(table)} for table in study.tables
+    }
+    numbers = {**asdict(study.report), "attention": study.attention, "default": study.default.to_dict(), "tables": rows}
+    (folder / "study.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    (folder / "study.md").write_text(f"# Study\n\n{page(study)}\n![Drift of each choice](study.png)\n")
+    plot(study, folder / "study.png")
+
+
+def page(study: Study) -> str:
+    """All tables, with what they were measured on."""
+    parts = [f"{measured(study)} {READING}"]
     judged = (study.report.metric, f"{study.report.metric}, change") if study.report.metric else ()
-    return "", "paper", *judged, "drift", "drift, change", "speed-up"
+    header = "", "paper", *judged, "drift", "drift, change", "speed-up"
+    for table in study.tables:
+        parts.append(f"## {table.title}\n\n{markdown(header, cells(study, table))}\n\n{verdict(study, table)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def measured(study: Study) -> str:
+    """What was measured, on what."""
+    report = study.report
+    ratios = [row.mac_ratio for row in report.rows[1:]]
+    whole = "" if report.finished else f" of {report.total}"
+    unmerged = "" if report.rows[0].metric is None else f" Unmerged: {report.rows[0].metric:.1%} {report.metric}."
+    return (
+        f"{report.model} on {report.data}: {report.samples}{whole} samples, r={study.default.r}, "
+        f"MAC ratio of every choice {min(ratios):.2f}x to {max(ratios):.2f}x, {study.attention} attention.{unmerged}"
+    )
 
 
 def cells(study: Study, table: Table) -> list[tuple[str, ...]]:
     """The rows of a table, best in the paper first; the drift is in thousandths of a nat."""
     found = []
-    for choice, row in zip(table.choices, study.rows(table), strict=True):
-        default = row.settings == study.default.to_dict()
+    for choice, row in study.rows(table):
+        default = choice.setting == study.default
         judged = ()
         if row.metric is not None and row.change is not None and row.change_interval is not None:
-            change = "" if default else _change(row.change, row.change_interval, 100)
-            judged = (f"{row.metric:.1%}", change)
-        found.append(
-            (
-                f"**{choice.name}**" if default else choice.name,
-                "" if choice.paper is None else str(choice.paper),
-                *judged,
-                thousandths(row.kl),
-                "" if default else _change(row.kl_change, row.kl_change_interval, 1000),
-                f"{row.speedup:.2f}x",
-            )
-        )
+            judged = f"{row.metric:.1%}", "" if default else _change(row.change, row.change_interval, 100)
+        found.append((
+            f"**{choice.name}**" if default else choice.name,
+            "" if choice.paper is None else str(choice.paper),
+            *judged,
+            thousandths(row.kl),
+            "" if default else _change(row.kl_change, row.kl_change_interval, 1000),
+            f"{row.speedup:.2f}x",
+        ))  # fmt: skip
     return found
 
 
@@ -58,76 +82,11 @@ def verdict(study: Study, table: Table) -> str:
     )
 
 
-def markdown(study: Study) -> str:
-    """All tables, with what they were measured on."""
-    parts = [intro(study)]
-    for table in study.tables:
-        rows = markdown_table(header(study), cells(study, table))
-        parts.append(f"## {table.title}\n\n{rows}\n\n{verdict(study, table)}")
-    return "\n\n".join(parts) + "\n"
-
-
-def intro(study: Study) -> str:
-    """What was measured, on what, and how the tables are read."""
-    return f"{measured(study)} {READING}"
-
-
-def measured(study: Study) -> str:
-    """What was measured, on what."""
-    report = study.report
-    ratios = [row.mac_ratio for row in report.rows[1:]]
-    whole = "" if report.samples == report.total else f" of {report.total}"
-    unmerged = "" if report.rows[0].metric is None else f" Unmerged: {report.rows[0].metric:.1%} {report.metric}."
-    return (
-        f"{report.model} on {report.data}: {report.samples}{whole} samples, r={study.default.r}, "
-        f"MAC ratio of every choice {min(ratios):.2f}x to {max(ratios):.2f}x, {study.attention} attention.{unmerged}"
-    )
-
-
-def plain(study: Study) -> dict[str, Any]:
-    """All of it for JSON."""
-    report = asdict(study.report)
-    rows = report.pop("rows")
-    return {
-        **report,
-        "attention": study.attention,
-        "default": study.default.to_dict(),
-        "unmerged": rows[0],
-        "tables": [
-            {
-                "name": table.name,
-                "title": table.title,
-                "source": table.source,
-                "order": study.order(table),
-                "certain": study.certain(table),
-                "rows": [
-                    {"choice": choice.name, "paper": choice.paper, **asdict(row)}
-                    for choice, row in zip(table.choices, study.rows(table), strict=True)
-                ],
-            }
-            for table in study.tables
-        ],
-    }
-
-
-def write(study: Study, folder: Path) -> None:
-    """study.md, study.json and study.png in a folder that exists.
-
-    Raises:
-        MissingExtraError: if matplotlib is missing, after the other two are written.
-    """
-    from hf_tome.study.plot import plot
-
-    (folder / "study.json").write_text(json.dumps(plain(study), indent=1) + "\n")
-    (folder / "study.md").write_text(f"# Study\n\n{markdown(study)}\n![Drift of each choice](study.png)\n")
-    plot(study, folder / "study.png")
-
-
 def thousandths(drift: float) -> str:
     """A drift in thousandths of a nat, in two digits, or in whole ones from 100 on."""
     return f"{1000 * drift:.2g}" if drift < 0.0995 else f"{1000 * drift:.0f}"
 
 
-def _change(value: float, interval: tuple[float, float], scale: float) -> str:
+def _change(value: float, interval: Interval, scale: float) -> str:
     low, high = interval
     return f"{scale * value:+.2g} ({scale * low:.2g} to {scale * high:.2g})"

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hf_tome.study.run import Study
+from matplotlib.figure import Figure
 
-from hf_tome.data.extra import extra
+from benchmarks.study.run import Study
 
 COLUMNS = 3
 DECADE = 10  # from such a ratio of drifts on, their axis is logarithmic
 
 
 def plot(study: Study, out: Path) -> None:
-    """Drift of each choice with the 95 % interval of its difference from the default, best in the paper on top.
-
-    Raises:
-        MissingExtraError: if matplotlib is missing.
-    """
-    with extra("viz", "draw a plot"):
-        from matplotlib.figure import Figure
+    """Drift of each choice with the 95 % interval of its difference from the default, best in the paper on top."""
     lines = -(-len(study.tables) // COLUMNS)
     figure = Figure(figsize=(4.6 * COLUMNS, 2.9 * lines), layout="constrained")
     grid = figure.subplots(lines, COLUMNS, squeeze=False)
     usual = study.report.rows[1].kl
     for axes, table in zip(grid.flat, study.tables, strict=False):
         names = [choice.name for choice in table.choices]
-        for place, (choice, row) in enumerate(zip(table.choices, study.rows(table), strict=True)):
+        rows = study.rows(table)
+        for place, (choice, row) in enumerate(rows):
             low, high = row.kl_change_interval
             own = choice.setting == study.default
             reach = [[1000 * (row.kl_change - low)], [1000 * (high - row.kl_change)]]
@@ -35,7 +30,7 @@ def plot(study: Study, out: Path) -> None:
         axes.axvline(1000 * usual, color="tab:orange", linewidth=1, linestyle=":", zorder=0)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.invert_yaxis()
-        drifts = [row.kl for row in study.rows(table)]
+        drifts = [row.kl for _, row in rows]
         if 0 < DECADE * min(drifts) < max(drifts):
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")

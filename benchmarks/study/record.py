@@ -1,6 +1,6 @@
 """The paper's comparisons on models at hand: writes docs/results/study.md, its data and its plots.
 
-    python -m benchmarks.study RUNS --vit PROBED_VIT
+    python -m benchmarks.study.record RUNS --vit PROBED_VIT
 
 RUNS is a folder that keeps what is finished, so that a second call goes on. PROBED_VIT is a pretrained ViT-S/14 with a
 linear probe for the classes of Fashion-MNIST and its processor, a folder; without it that column stays as it is.
@@ -13,14 +13,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hf_tome.study import NAMES, Study, study
-from hf_tome.study.page import measured, thousandths
-from hf_tome.study.plot import plot
-from hf_tome.study.run import beyond
 from rich.console import Console
 
 from benchmarks.pages import ROOT, machine, write_block
 from benchmarks.results import Results
+from benchmarks.study.page import measured, thousandths
+from benchmarks.study.plot import plot
+from benchmarks.study.run import Study, beyond, study
+from benchmarks.study.tables import NAMES, tables
 from hf_tome.data.classifier import load_classifier
 from hf_tome.data.subject import Subject, embedded_subject
 from hf_tome.measure.table import markdown
@@ -64,7 +64,7 @@ def kept(found: Study) -> dict[str, Any]:
                         "kl_differs": beyond(row),
                         "speedup": row.speedup,
                     }
-                    for choice, row in zip(table.choices, found.rows(table), strict=True)
+                    for choice, row in found.rows(table)
                     if row.change_interval
                 },
             }
@@ -84,8 +84,6 @@ def cell(table: dict[str, Any] | None, choice: str) -> str:
 
 def write_page(found: dict[str, Any]) -> None:
     """A table for each comparison, a column for each subject."""
-    from hf_tome.study.tables import tables
-
     for table in tables(Space(197, 8, 1, 96, 192), 23, True):  # for the names: those are alike for all models
         columns = {name: found[name]["tables"][table.name] if name in found else None for name in SUBJECTS}
         rows = [

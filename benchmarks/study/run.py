@@ -8,9 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from hf_tome.study.tables import NAMES, Table, tables
-from hf_tome.tune.trials import Trials
-
+from benchmarks.study.tables import NAMES, Choice, Table, tables
 from hf_tome.config import ToMeConfig
 from hf_tome.data.subject import Subject
 from hf_tome.errors import ToMeValueError, complaint, shown
@@ -18,6 +16,7 @@ from hf_tome.families import family_of
 from hf_tome.measure.row import Report, Row
 from hf_tome.measure.sweep import sweep
 from hf_tome.tune.space import Space
+from hf_tome.tune.trial import Trials
 
 RATIO = 2.0  # of multiply-adds, unless r is given: enough for choices to differ
 
@@ -38,23 +37,22 @@ class Study:
     tables: list[Table]
     attention: str
 
-    def rows(self, table: Table) -> list[Row]:
-        """What the choices of a table gave, in their order."""
+    def rows(self, table: Table) -> list[tuple[Choice, Row]]:
+        """The choices of a table, each with what it gave."""
         found = {str(row.settings): row for row in self.report.rows}
-        return [found[str(choice.setting.to_dict())] for choice in table.choices]
+        return [(choice, found[str(choice.setting.to_dict())]) for choice in table.choices]
 
     def order(self, table: Table) -> tuple[int, int]:
         """How many pairs of choices have less drift where the paper has more accuracy, and how many pairs there are."""
-        rows = zip(table.choices, self.rows(table), strict=True)
-        known = [(choice.paper, row.kl) for choice, row in rows if choice.paper is not None]
+        known = [(choice.paper, row.kl) for choice, row in self.rows(table) if choice.paper is not None]
         pairs = list(combinations(known, 2))
         return sum((a[0] - b[0]) * (a[1] - b[1]) < 0 for a, b in pairs), len(pairs)
 
     def certain(self, table: Table) -> tuple[int, int]:
         """How many choices drift more or less than the default beyond chance, as in the paper; and how many in all."""
-        usual = next((choice.paper for choice in table.choices if choice.setting == self.default), None)
-        pairs = [(choice.paper, row) for choice, row in zip(table.choices, self.rows(table), strict=True)]
-        sure = [(p - usual, row.kl_change) for p, row in pairs if p is not None and usual is not None and beyond(row)]
+        known = [(choice.paper, choice.setting, row) for choice, row in self.rows(table) if choice.paper is not None]
+        usual = [paper for paper, setting, _ in known if setting == self.default]
+        sure = [(paper - usual[0], row.kl_change) for paper, _, row in known if usual and beyond(row)]
         return sum(better * more < 0 for better, more in sure), len(sure)
 
 
@@ -81,7 +79,7 @@ def study(
     Args:
         subject: the model, and what it is evaluated on; without labels, by the drift alone. It comes back as it came.
         r: tokens that each layer merges; by default about half of the multiply-adds go.
-        only: the names of some tables; see `hf_tome.study.tables`.
+        only: the names of some tables; see `benchmarks/study/tables.py`.
         batch_size: as `sweep`.
         store: file that keeps what is finished; a call with the same model, data and batch size goes on from there.
         progress: show a bar.

@@ -17,7 +17,7 @@ from hf_tome.measure import counted_macs, encoder_macs, measure, merging_share
 def test_rows_of_inference() -> None:
     model, ticks = SMALL_VIT.build(), []
     rows = measure(model, SMALL_VIT.inputs(batch=3), [0, 4], rounds=4, done=lambda: ticks.append(1))
-    assert [(row.name, row.r) for row in rows] == [("unpatched", None), ("hf_tome", 0), ("hf_tome", 4)]
+    assert [(row.name, row.r) for row in rows] == [("unmerged", None), ("hf_tome", 0), ("hf_tome", 4)]
     assert len(ticks) == 8  # the latency of one input is measured too
     for row in rows:
         assert len(row.seconds) == len(row.speedups) == 4

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from hf_tome.measure import peak_memory
-from hf_tome.measure.memory import LiveBytes
+from hf_tome.measure.costs import LiveBytes
 
 CPU, MIB = torch.device("cpu"), 2**20
 

@@ -11,8 +11,8 @@ from test_search import convex
 
 from hf_tome import ToMeError
 from hf_tome.tune import Space, tune
-from hf_tome.tune.sampled import sample
-from hf_tome.tune.search import Drift, usual_schedules
+from hf_tome.tune.greedy_search import Drift, usual_schedules
+from hf_tome.tune.optuna_search import search_with_optuna
 from hf_tome.tune.space import PerLayer
 
 TOY = Space(tokens=65, layers=5, protected=1, hidden=8, intermediate=32)
@@ -39,7 +39,7 @@ def limited(drift: Drift, asked: list[PerLayer]) -> Drift:
 def test_the_usual_schedules_first_then_better_ones(weights: PerLayer) -> None:
     drift, macs, asked = convex(weights), int(TOY.macs(TOY.nothing) / 1.5), []
     with pytest.raises(Spent):
-        sample(TOY, limited(drift, asked), macs)
+        search_with_optuna(TOY, limited(drift, asked), macs)
     usual = list(usual_schedules(TOY, macs).values())
     assert asked[:2] == usual
     assert len(set(asked)) == TRIALS
@@ -51,23 +51,23 @@ def test_the_same_again() -> None:
     asked: list[list[PerLayer]] = [[], []]
     for each in asked:
         with pytest.raises(Spent):
-            sample(TOY, limited(convex((1, 2, 3, 4, 5)), each), TOY.macs((5, 5, 5, 5, 5)))
+            search_with_optuna(TOY, limited(convex((1, 2, 3, 4, 5)), each), TOY.macs((5, 5, 5, 5, 5)))
     assert asked[0] == asked[1]
 
 
 def test_within_a_bound_more_is_saved_than_by_the_usual_schedules() -> None:
     drift, asked = convex((9, 1, 1, 1, 1)), []
     with pytest.raises(Spent):
-        sample(TOY, limited(drift, asked), TOY.macs(TOY.everything), lambda each: drift(each) <= 400)
+        search_with_optuna(TOY, limited(drift, asked), TOY.macs(TOY.everything), lambda each: drift(each) <= 400)
     best = min((each for each in asked if drift(each) <= 400), key=TOY.macs)
     assert TOY.macs(best) < TOY.macs((5, 5, 5, 5, 5))  # the most that a constant one may merge: its drift is 325
 
 
 def test_it_ends_where_there_are_few_schedules() -> None:
     tiny = Space(tokens=5, layers=2, protected=1, hidden=8, intermediate=16)
-    found = sample(tiny, lambda schedule: float(sum(schedule)), tiny.macs((1, 0)))
+    found = search_with_optuna(tiny, lambda schedule: float(sum(schedule)), tiny.macs((1, 0)))
     assert tiny.macs(found) <= tiny.macs((1, 0))
-    assert sample(tiny, lambda schedule: 1.0, tiny.macs(tiny.everything), lambda schedule: False) == tiny.nothing
+    assert search_with_optuna(tiny, lambda schedule: 1.0, tiny.macs(tiny.everything), lambda schedule: False) == tiny.nothing
 
 
 def test_of_a_model() -> None:
@@ -88,8 +88,8 @@ def test_no_such_searcher(searcher: object) -> None:
 def test_where_optuna_is_missing_the_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['optuna'] = None\n"
-        "from hf_tome.tune.sampled import sample; from hf_tome.tune import Space\n"
-        "sample(Space(9, 2, 1, 8, 16), lambda schedule: 0.0, 10**9)"
+        "from hf_tome.tune.optuna_search import search_with_optuna; from hf_tome.tune import Space\n"
+        "search_with_optuna(Space(9, 2, 1, 8, 16), lambda schedule: 0.0, 10**9)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MissingExtraError" in done.stderr

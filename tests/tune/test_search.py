@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hf_tome.core.macs import encoder_macs, mac_ratio
 from hf_tome.core.schedule import Schedule
-from hf_tome.tune.search import explore, usual_shapes
+from hf_tome.tune.greedy_search import search_greedily, usual_shapes
 from hf_tome.tune.space import PerLayer, Space
 
 TOY = Space(tokens=49, layers=3, protected=1, hidden=8, intermediate=32)
@@ -47,7 +47,7 @@ def test_close_to_the_best_of_all_schedules(weights: PerLayer, target: float) ->
         asked.add(schedule)
         return drift(schedule)
 
-    found = explore(TOY, counted, macs)
+    found = search_greedily(TOY, counted, macs)
     assert TOY.macs(found) <= macs
     best = min(drift(each) for each in everything(TOY) if TOY.macs(each) <= macs)
     usual = [drift(TOY.along(shape, macs) or ()) for shape in usual_shapes(3).values()]
@@ -56,14 +56,14 @@ def test_close_to_the_best_of_all_schedules(weights: PerLayer, target: float) ->
 
 
 def test_a_layer_that_costs_nothing_merges_first() -> None:
-    found = explore(TOY, convex((5, 0, 5)), TOY.macs((0, 12, 0)))
+    found = search_greedily(TOY, convex((5, 0, 5)), TOY.macs((0, 12, 0)))
     assert found == (0, 12, 0)
 
 
 @pytest.mark.parametrize("bound", [0.0, 20.0, 200.0, 1e9])
 def test_within_a_bound_it_saves_what_can_be_saved(bound: float) -> None:
     drift = convex((1, 2, 3))
-    found = explore(TOY, drift, TOY.macs(TOY.everything), lambda each: drift(each) <= bound)
+    found = search_greedily(TOY, drift, TOY.macs(TOY.everything), lambda each: drift(each) <= bound)
     assert drift(found) <= bound
     most, least = TOY.macs(TOY.nothing), min(TOY.macs(each) for each in everything(TOY) if drift(each) <= bound)
     assert most - TOY.macs(found) >= 0.85 * (most - least)

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from benchmarks.study.tables import NAMES, READ_ATTENTION, tables
 from hf_tome import ToMeConfig, ToMeValueError
 from hf_tome.core.options.matchings import MATCHINGS
-from hf_tome.study.tables import NAMES, READ_ATTENTION, tables
 from hf_tome.tune.space import Space
 
 SPACES = [Space(197, 12, 1, 768, 3072), Space(197, 8, 1, 96, 192), Space(512, 6, 0, 96, 384), Space(9, 1, 0, 8, 16)]

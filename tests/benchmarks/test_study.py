@@ -16,12 +16,13 @@ from PIL import Image
 from scipy.stats import kendalltau
 from transformers import ViTImageProcessorPil
 
+from benchmarks.study.page import write
+from benchmarks.study.run import study
+from benchmarks.study.tables import NAMES
 from hf_tome import ToMeConfig, ToMeValueError, UnsupportedAttentionError, apply_tome
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.samples import Samples
 from hf_tome.data.subject import Subject
-from hf_tome.study import NAMES, study
-from hf_tome.study.page import markdown, plain, write
 
 COUNT, BATCH, R = 11, 4, 5
 
