@@ -37,8 +37,10 @@ def convex(weights: PerLayer) -> Callable[[PerLayer], float]:
     return lambda schedule: sum(w * r**2 for w, r in zip(weights, schedule, strict=True))
 
 
-@pytest.mark.parametrize("weights", [(1, 1, 1), (9, 1, 1), (1, 1, 9), (1, 30, 1), (0, 5, 1), (2, 1, 0)])
-@pytest.mark.parametrize("target", [1.2, 1.5, 2.0])
+@pytest.mark.parametrize(
+    ("weights", "target"),
+    [((1, 1, 1), 1.2), ((9, 1, 1), 1.5), ((1, 1, 9), 2.0), ((1, 30, 1), 1.2), ((0, 5, 1), 1.5), ((2, 1, 0), 2.0)],
+)
 def test_close_to_the_best_of_all_schedules(weights: PerLayer, target: float) -> None:
     """It sees few of them, is never worse than the usual ones, and not far from the best."""
     drift, macs, asked = convex(weights), int(TOY.macs(TOY.nothing) / target), set()
@@ -67,6 +69,11 @@ def test_within_a_bound_it_saves_what_can_be_saved(bound: float) -> None:
     assert drift(found) <= bound
     most, least = TOY.macs(TOY.nothing), min(TOY.macs(each) for each in everything(TOY) if drift(each) <= bound)
     assert most - TOY.macs(found) >= 0.85 * (most - least)
+
+
+def test_nothing_is_merged_where_nothing_is_to_be_saved() -> None:
+    assert TOY.along((1, 2, 3), TOY.macs(TOY.nothing)) == TOY.nothing
+    assert TOY.along((0, 0, 0), TOY.macs(TOY.nothing) - 1) is None
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)

@@ -17,7 +17,7 @@ from hf_tome.data.samples import Samples
 from hf_tome.tune import Trials, Tuned
 from hf_tome.tune.report import drawn, judged, tune_kept
 
-WISH: dict[str, Any] = {"target_speedup": 1.3, "trials": 12}
+GOAL: dict[str, Any] = {"target_speedup": 1.3, "trials": 12}
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def pixels(batches: list[dict[str, Any]]) -> set[bytes]:
     return {image.numpy().tobytes() for batch in batches for image in batch["pixel_values"]}
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(40, [8, 8]), (13, [7, 6]), (2, [1, 1]), (1, [1, 0])])
-def test_held_out_inputs_are_others(classifier: Classifier, count: int, sizes: list[int]) -> None:
-    parts = drawn(classifier, samples(count, np.arange(count) % CLASSES), 8, 3)
-    assert [len(pixels(part)) for part in parts] == sizes
-    assert not pixels(parts[0]) & pixels(parts[1])
-    assert [pixels(part) for part in drawn(classifier, samples(count), 8, 8)] == [pixels(part) for part in parts]
-    for part in parts:
-        assert all(len(batch["labels"]) == len(batch["pixel_values"]) <= 3 for batch in part)
+def test_held_out_inputs_are_others(classifier: Classifier) -> None:
+    for count, sizes in ((40, [8, 8]), (13, [7, 6]), (2, [1, 1]), (1, [1, 0])):
+        parts = drawn(classifier, samples(count, np.arange(count) % CLASSES), 8, 3)
+        assert [len(pixels(part)) for part in parts] == sizes
+        assert not pixels(parts[0]) & pixels(parts[1])
+        assert [pixels(part) for part in drawn(classifier, samples(count), 8, 8)] == [pixels(part) for part in parts]
+        for part in parts:
+            assert all(len(batch["labels"]) == len(batch["pixel_values"]) <= 3 for batch in part)
 
 
 def test_labels_are_those_of_the_inputs(classifier: Classifier) -> None:
@@ -69,22 +69,23 @@ def test_what_is_finished_is_not_run_again(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune_kept(classifier, calibration, store, interrupt, **WISH)
+        tune_kept(classifier, calibration, store, interrupt, **GOAL)
     forwards: list[int] = []
     plain = Trials._logits
     monkeypatch.setattr(Trials, "_logits", lambda self, inputs: (forwards.append(1), plain(self, inputs))[1])
-    went_on = tune_kept(classifier, calibration, store, **WISH)
+    went_on = tune_kept(classifier, calibration, store, **GOAL)
     assert len(forwards) == 1 + len(went_on.known) - 6  # the unmerged model is the reference each time
-    at_once = tune_kept(classifier, calibration, None, **WISH)
+    at_once = tune_kept(classifier, calibration, None, **GOAL)
     assert (went_on.r, went_on.trial) == (at_once.r, at_once.trial)
     forwards.clear()
-    tune_kept(classifier, calibration, store, prop_attn=False, **WISH)
+    tune_kept(classifier, calibration, store, prop_attn=False, **GOAL)
     assert len(forwards) == 13  # other settings: nothing is known
 
 
+@pytest.mark.slow
 def test_schedules_at_equal_multiply_adds(classifier: Classifier) -> None:
     calibration, held_out = drawn(classifier, samples(8, np.arange(8) % CLASSES), 4, 4)
-    best = tune_kept(classifier, calibration, None, **WISH)
+    best = tune_kept(classifier, calibration, None, **GOAL)
     rows = judged(classifier, best, held_out)
     assert [row.name for row in rows] == ["unmerged", "tuned", "constant", "decreasing"]
     assert rows[1].r == tuple(best.r)
