@@ -20,9 +20,7 @@ READING = (
 
 def write(study: Study, folder: Path) -> None:
     """study.md, study.json and study.png in a folder that exists."""
-    rows = {
-        table.name: {choice.name: asdict(row) for choice, row in study.rows(table)} for table in study.tables
-    }
+    rows = {table.name: {choice.name: asdict(row) for choice, row in study.rows(table)} for table in study.tables}
     numbers = {**asdict(study.report), "attention": study.attention, "default": study.default.to_dict(), "tables": rows}
     (folder / "study.json").write_text(json.dumps(numbers, indent=1) + "\n")
     (folder / "study.md").write_text(f"# Study\n\n{page(study)}\n![Drift of each choice](study.png)\n")

@@ -13,8 +13,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from hf_tome.data.classifier import Classifier
     from hf_tome.data.samples import Samples
+    from hf_tome.measure.row import Row
     from hf_tome.tune import Tuned
-    from hf_tome.tune.report import Judged
 
 LIMITS = {"image": 64, "audio": 32, "video": 16}  # so that a search takes minutes on a small machine
 
@@ -126,15 +126,15 @@ def count(batches: list[dict[str, Any]]) -> int:
     return sum(len(next(iter(batch.values()))) for batch in batches)
 
 
-def table(rows: list[Judged], title: str) -> Table:
+def table(rows: list[Row], title: str) -> Table:
     """Schedules beside each other, for the terminal."""
     result = Table(title=title, title_justify="left")
-    labelled = rows[0].trial.accuracy is not None
+    labelled = rows[0].metric is not None
     for column in ("schedule", "MAC ratio", "KL divergence", "same prediction", *(["accuracy"] if labelled else [])):
         result.add_column(column, justify="left" if column == "schedule" else "right")
     for row in rows:
-        accuracy = [] if row.trial.accuracy is None else [f"{row.trial.accuracy:.1%}"]
-        cells = row.name, f"{row.mac_ratio:.2f}x", f"{row.trial.kl:.2g}", f"{row.trial.agreement:.1%}", *accuracy
+        accuracy = [] if row.metric is None else [f"{row.metric:.1%}"]
+        cells = row.name, f"{row.mac_ratio:.2f}x", f"{row.kl:.2g}", f"{row.agreement:.1%}", *accuracy
         result.add_row(*cells)
     return result
 

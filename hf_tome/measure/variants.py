@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from hf_tome.config import ToMeConfig
 from hf_tome.data.classifier import Classifier
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.families import family_of
+from hf_tome.measure.compare import token_costs
 
 Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
 UNMERGED = "unmerged"
@@ -66,11 +65,8 @@ def even_steps(classifier: Classifier, inputs: dict[str, Tensor], count: int = 5
         inputs: some inputs of its model; their size decides.
         count: how many values.
     """
-    tower, family = next((m, f) for m in classifier.model.modules() if (f := family_of(m)))
-    config: Any = tower.config
-    grid = family.grid(config).shape(next(iter(inputs.values())).shape)
-    tokens = family.protected + math.prod(grid)
-    layers = len(family.layers_of(tower))
+    counts = token_costs(classifier.model, None, inputs)["token_counts"]
+    tokens, layers = counts[0], len(counts) - 1
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 

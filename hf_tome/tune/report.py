@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,14 @@ import torch
 from hf_tome.config import ToMeConfig
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.samples import Samples
+from hf_tome.measure.row import Row
 from hf_tome.measure.store import Store, run_of
 from hf_tome.tune.choose import Tuned, tune
 from hf_tome.tune.greedy_search import usual_schedules
-from hf_tome.tune.space import PerLayer
 from hf_tome.tune.trial import Trial, Trials
 
 Batches = list[dict[str, Any]]
 SEED = 0  # draws the samples, so that each call draws the same
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One schedule on inputs.
-
-    Attributes:
-        name: "unmerged", "tuned", "constant" or "decreasing".
-        r: tokens merged in each layer.
-        mac_ratio: times fewer multiply-adds than without merging.
-        trial: what it does to the outputs.
-    """
-
-    name: str
-    r: PerLayer
-    mac_ratio: float
-    trial: Trial
 
 
 def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int) -> tuple[Batches, Batches]:
@@ -98,10 +81,18 @@ def tune_kept(
         kept.close()
 
 
-def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Judged]:
-    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer."""
-    trials = Trials(classifier.model, batches, tuned.config.replace(r=0))
+def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
+    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer.
+
+    Returns:
+        Rows named "unmerged", "tuned", "constant" and "decreasing", with r, MAC ratio, divergence, agreement and, as
+        the metric, accuracy.
+    """
+    trials = Trials(classifier.model, batches, tuned.config)
     space = trials.space
-    rows: dict[str, Sequence[int]] = {"unmerged": space.nothing, "tuned": tuned.r}
-    rows |= usual_schedules(space, space.macs(tuned.r))
-    return [Judged(name, tuple(r), space.ratio(r), trials(tuple(r))) for name, r in rows.items()]
+    schedules = {"unmerged": space.nothing, "tuned": tuple(tuned.r), **usual_schedules(space, space.macs(tuned.r))}
+    rows = []
+    for name, r in schedules.items():
+        found, ratio = trials(r), space.ratio(r)
+        rows.append(Row(list(r), name, mac_ratio=ratio, kl=found.kl, agreement=found.agreement, metric=found.accuracy))
+    return rows

@@ -62,11 +62,7 @@ class Trials:
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        calibration: Any,
-        settings: ToMeConfig,
-        known: Mapping[PerLayer, Trial] | None = None,
+        self, model: nn.Module, calibration: Any, settings: ToMeConfig, known: Mapping[PerLayer, Trial] | None = None
     ) -> None:
         self.model, self.settings = apply_tome(twin(model), config=settings.replace(r=0)), settings
         self.batches = _batches(calibration, next(model.parameters()).device)
