@@ -88,10 +88,9 @@ def tune(
     if max_drop is not None and not tried.labelled:
         cure = "Put `labels` into the calibration inputs, or give max_kl or target_speedup, which need none."
         raise ToMeValueError(complaint(RULES["max_drop"], "inputs without labels", cure))
-    hunt = _Hunt(tried, goal, trials or TRIALS_PER_LAYER * tried.space.layers, done)
     with suppress(_SpentError):
-        hunt.run(SEARCHERS[searcher])
-    best = hunt.best()
+        _search(tried, goal, SEARCHERS[searcher], trials or TRIALS_PER_LAYER * tried.space.layers, done)
+    best = _best(tried, goal)
     assert best is not None  # the unmerged schedule keeps every bound, and the constant one reaches every MAC ratio
     return best
 
@@ -113,47 +112,41 @@ class _SpentError(Exception):
     """As many schedules were tried as were asked for."""
 
 
-class _Hunt:
-    """One search: it counts what it tries, and knows the best so far.
+def _search(trials: Trials, goal: Goal, search: Search, budget: int, done: Callable[[Tuned], None]) -> None:
+    """Try schedules, at most `budget` beside the unmerged one; `done` gets the best so far after each.
 
-    Args:
-        tried: measures a schedule.
-        goal: what the best one is.
-        budget: the most schedules to try, beside the unmerged one.
-        done: called after each.
+    Raises:
+        _SpentError: when the budget is spent.
     """
+    space, unmerged = trials.space, trials(trials.space.nothing)
+    macs = goal.macs(space)
 
-    def __init__(self, tried: Trials, goal: Goal, budget: int, done: Callable[[Tuned], None]) -> None:
-        self.tried, self.goal, self.budget, self.done = tried, goal, budget, done
-        self.unmerged = tried(tried.space.nothing)
-        self.asked: dict[PerLayer, Trial] = {tried.space.nothing: self.unmerged}
-
-    def run(self, search: Search) -> None:
-        """The usual schedules first, so that there is a best one from the beginning; then the search."""
-        space, macs, bound = self.tried.space, self.goal.macs(self.tried.space), None
-        if self.goal.target_speedup is None:
-            bound = lambda schedule: self.goal.allows(self.ask(schedule), self.unmerged)  # noqa: E731
-        else:
-            for usual in usual_schedules(space, macs).values():
-                self.ask(usual)
-        search(space, lambda schedule: self.ask(schedule).kl, macs, bound)
-
-    def ask(self, schedule: PerLayer) -> Trial:
-        """What `schedule` does; counts if it was not asked for before."""
-        if schedule not in self.asked:
-            if len(self.asked) > self.budget:
+    def ask(schedule: PerLayer) -> Trial:
+        if schedule not in trials.tried:
+            if len(trials.tried) > budget:
                 raise _SpentError
-            self.asked[schedule] = self.tried(schedule)
-            if best := self.best():
-                self.done(best)
-        return self.asked[schedule]
+            trials(schedule)
+            if best := _best(trials, goal):
+                done(best)
+        return trials.tried[schedule]
 
-    def best(self) -> Tuned | None:
-        """The best so far; None if none reaches the goal."""
-        space, schedule = self.tried.space, self.goal.best(self.tried.space, self.asked)
-        if schedule is None:
-            return None
-        trial = self.asked[schedule]
-        drop = None if trial.accuracy is None else trial.drop_from(self.unmerged)
-        config = self.tried.settings.replace(r=list(schedule))
-        return Tuned(config, space.ratio(schedule), trial, drop, self.asked, space)
+    def drift(schedule: PerLayer) -> float:
+        return ask(schedule).kl
+
+    if goal.target_speedup is None:
+        search(space, drift, macs, lambda schedule: goal.allows(ask(schedule), unmerged))
+        return
+    for usual in usual_schedules(space, macs).values():  # first, so that there is a best one from the beginning
+        ask(usual)
+    search(space, drift, macs, None)
+
+
+def _best(trials: Trials, goal: Goal) -> Tuned | None:
+    """The best so far; None if none reaches the goal."""
+    space, schedule = trials.space, goal.best(trials.space, trials.tried)
+    if schedule is None:
+        return None
+    trial = trials.tried[schedule]
+    drop = None if trial.accuracy is None else trial.drop_from(trials.tried[space.nothing])
+    config = trials.settings.replace(r=list(schedule))
+    return Tuned(config, space.ratio(schedule), trial, drop, trials.tried, space)

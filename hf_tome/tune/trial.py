@@ -54,7 +54,7 @@ class Trials:
 
     Attributes:
         space: the schedules of the model for such inputs.
-        known: what was measured, by schedule.
+        tried: what was asked for, the unmerged schedule first.
 
     Raises:
         ToMeTypeError, ToMeValueError: if the calibration inputs are not as said here, or the outputs are no logits.
@@ -71,7 +71,8 @@ class Trials:
         if not all(logits.isfinite().all() for logits in self.reference):
             rule = "The unmerged model must give finite logits on the calibration inputs."
             raise ToMeValueError(complaint(rule, "NaN or infinite ones", "Check the inputs and the dtype."))
-        self.known = {**(known or {}), self.space.nothing: self._trial(self.reference)}
+        self.known = known or {}
+        self.tried = {self.space.nothing: self._trial(self.reference)}
 
     @property
     def labelled(self) -> bool:
@@ -79,11 +80,14 @@ class Trials:
         return all(labels is not None for _, labels in self.batches)
 
     def __call__(self, schedule: PerLayer) -> Trial:
-        """What `schedule` does; runs the model if it was not tried before."""
-        if schedule not in self.known:
-            apply_tome(self.model, config=self.settings.replace(r=list(schedule)))
-            self.known[schedule] = self._trial(self._outputs())
-        return self.known[schedule]
+        """What `schedule` does; runs the model unless that is known."""
+        if schedule not in self.tried:
+            self.tried[schedule] = self.known.get(schedule) or self._run(schedule)
+        return self.tried[schedule]
+
+    def _run(self, schedule: PerLayer) -> Trial:
+        apply_tome(self.model, config=self.settings.replace(r=list(schedule)))
+        return self._trial(self._outputs())
 
     def _outputs(self) -> list[Tensor]:
         """The logits (batch, classes) of each batch."""
