@@ -37,14 +37,14 @@ docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 results: .venv/.stamp-dev ## measure anew, and write the tables of README and docs (about two minutes)
-	$(BIN)/python benchmarks/demo_results.py
-	$(BIN)/python benchmarks/evaluating.py
+	$(BIN)/python -m benchmarks.demo_results
+	$(BIN)/python -m benchmarks.evaluating
 
 bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
-	$(BIN)/python benchmarks/speed.py cpu
+	$(BIN)/python -m benchmarks.speed cpu
 
 bench-gpu: .venv/.stamp-dev ## the same on a GPU (meant for 8 minutes, not timed yet)
-	$(BIN)/python benchmarks/speed.py gpu
+	$(BIN)/python -m benchmarks.speed gpu
 
 clean: ## remove all that make has made, the environments too
 	rm -rf .venv $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """The time of the default path beside that of an earlier commit: writes a table into docs/results/speed.md.
 
-    python benchmarks/before.py f4b670d
+    python -m benchmarks.before f4b670d
 
 That commit is the one before the options of docs/options.md. Both packages run in one process, in turn; the earlier one
 runs twice, as two variants, which shows the noise. Their outputs must agree within 1e-5.
@@ -15,19 +15,19 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from pages import ROOT, machine, write_block
 from torch import nn
 
 import hf_tome
+from benchmarks.pages import ROOT, machine, write_block
 from hf_tome.data.embedded import embedded_vit
+from hf_tome.measure.compare import inference, time_rounds
 from hf_tome.measure.presets import build, random_inputs
+from hf_tome.measure.row import Row, pair
 from hf_tome.measure.table import markdown
-from hf_tome.measure.timing import Timing, pair, turned
 
 NAME, EARLIER = "hf_tome", "hf_tome_earlier"
 CASES = (("embedded ViT", 16, 1, 1500), ("embedded ViT", 16, 8, 600), ("ViT-S/16", 13, 1, 300))  # r, batch, rounds
@@ -47,21 +47,15 @@ def unpack(commit: str, folder: Path) -> None:
         source.write_text(source.read_text().replace(NAME, EARLIER))
 
 
-def timings(models: list[nn.Module], inputs: dict[str, Any], rounds: int) -> list[Timing]:
+def timings(models: list[nn.Module], inputs: dict[str, Any], rounds: int) -> list[Row]:
     """The models in turn on one batch."""
-    variants = [(Timing(None), model) for model in models]
-    with torch.inference_mode():
-        logits = [model(**inputs).logits for model in models for _ in range(5)]
-        if not all(torch.allclose(each, logits[0], rtol=0, atol=1e-5) for each in logits):
-            raise SystemExit("The outputs of the two trees differ.")
-        for number in range(rounds):
-            for timing, model in turned(variants, number):
-                start = time.perf_counter()
-                model(**inputs)
-                timing.seconds.append(time.perf_counter() - start)
-    found = [timing for timing, _ in variants]
-    pair(found)
-    return found
+    runs = [inference(model) for model in models]
+    logits = [run(inputs) for run in runs for _ in range(5)]
+    if not all(torch.allclose(each, logits[0], rtol=0, atol=1e-5) for each in logits):
+        raise SystemExit("The outputs of the two trees differ.")
+    rows = [Row(seconds=seconds) for seconds in time_rounds(runs, inputs, rounds)]
+    pair(rows)
+    return rows
 
 
 def main() -> None:
@@ -79,7 +73,7 @@ def main() -> None:
             low, high = now.spread
             spread = f"{1 / high:.3f} to {1 / low:.3f}"
             rows.append((name, str(batch), str(r), f"{1 / now.speedup:.3f}", spread, f"{1 / again.speedup:.3f}"))
-    source = f"Measured by `python benchmarks/before.py {sys.argv[1]}`, medians of paired rounds. {machine()}"
+    source = f"Measured by `python -m benchmarks.before {sys.argv[1]}`, medians of paired rounds. {machine()}"
     write_block(ROOT / "docs/results/speed.md", "before", f"{markdown(HEADER, rows)}\n\n{source}")
 
 

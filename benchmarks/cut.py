@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from plain import PROTECTED, parts_of, video_parts
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+
+from benchmarks.plain import PROTECTED, parts_of, video_parts
 
 
 def cut(model: Any, r: int) -> Any:

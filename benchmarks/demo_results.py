@@ -1,8 +1,8 @@
 """The embedded models on their test data at several r: writes README, docs/results/demo.md and the picture.
 
-    python benchmarks/demo_results.py
+    python -m benchmarks.demo_results
 
-`python benchmarks/demo_results.py audio` writes one table alone.
+`python -m benchmarks.demo_results audio` writes one table alone.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-from pages import ROOT, machine, write_block
 
+from benchmarks.pages import ROOT, machine, write_block
 from hf_tome.data.samples import Samples
 from hf_tome.data.subject import embedded_subject
-from hf_tome.measure.outcome import Outcome
+from hf_tome.measure.row import Row
 from hf_tome.measure.sweep import sweep
 from hf_tome.measure.table import markdown, speed
 from hf_tome.show.demo import picture
@@ -28,7 +28,7 @@ CASES = {  # values of r, inputs in a batch, how often all of them are run
 }
 
 
-def cells(row: Outcome) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
     """One row of the table."""
     return (
         "off" if row.r is None else str(row.r),
@@ -55,7 +55,7 @@ def main() -> None:
         rounds = len(rows[0].seconds)
         inputs = f"{subject.samples.count} {subject.media}, batches of {batch}"
         size = f"{inputs}, medians of {rounds} paired rounds (quartiles)"
-        source = f"Measured by `python benchmarks/demo_results.py`: {size}. {machine()}"
+        source = f"Measured by `python -m benchmarks.demo_results`: {size}. {machine()}"
         text = f"{markdown(HEADER, [cells(row) for row in rows])}\n\n{source}"
         write_block(ROOT / "docs/results/demo.md", modality, text)
         if modality == "image":

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from pages import ROOT
 
+from benchmarks.pages import ROOT
 from hf_tome.core import match_bipartite
-from hf_tome.measure.memory import peak_memory
+from hf_tome.measure.costs import peak_memory
 
 TOKENS = (1024, 2048, 4096, 8192, 12544, 18000, 25088)
 FEATURES, CHANNELS, SHARE = 768, 64, 0.08  # of a base model; r as in VideoMAE-B with 130 of 1568 tokens

@@ -1,10 +1,11 @@
-"""Run the notebooks of examples/notebooks and keep what they show: python benchmarks/notebooks.py"""
+"""Run the notebooks of examples/notebooks and keep what they show: python -m benchmarks.notebooks"""
 
 from __future__ import annotations
 
 import nbclient
 import nbformat
-from pages import ROOT
+
+from benchmarks.pages import ROOT
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The paper's study of schedules (appendix D) in small, on the embedded ViT. Writes its part of docs/tuning.md.
 
-    python benchmarks/schedules.py
+    python -m benchmarks.schedules
 
 At each of several numbers of multiply-adds: random schedules, the constant and the decreasing one, and tuned ones. They
 are judged on test images; the tuned ones were chosen on others. What is finished is in docs/results/data/schedules.json
@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from pages import ROOT, machine
-from results import Results
 from rich.progress import track
-from schedules_page import LEVELS, RANDOM, SEARCHERS, TRIALS, write_page
 
+from benchmarks.pages import ROOT, machine
+from benchmarks.results import Results
+from benchmarks.schedules_page import LEVELS, RANDOM, SEARCHERS, TRIALS, write_page
 from hf_tome import ToMeConfig
 from hf_tome.data.embedded import embedded_images, embedded_processor, embedded_vit
 from hf_tome.tune import Space, Trials, tune, usual_schedules

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pages import ROOT, write_block
 
+from benchmarks.pages import ROOT, write_block
 from hf_tome.measure.table import markdown
 
 PAGE, PLOT = ROOT / "docs/tuning.md", ROOT / "docs/images/schedules.png"
 LEVELS, RANDOM, SEARCHERS, TRIALS = (1.5, 2.0, 3.0), 170, ("greedy", "optuna"), (32, 96)  # MAC ratios; of each
 MARKED = {"constant": "s", "decreasing": "v", "tuned": "*"}
 SPREAD = 0.12  # of a strip in the plot
-COMMAND = "`python benchmarks/schedules.py`"
+COMMAND = "`python -m benchmarks.schedules`"
 
 
 def write_page(found: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Measure full-size models with random weights, and write docs/results/speed.md with its data and plots.
 
-python benchmarks/speed.py cpu      # make bench: under 15 minutes on 2 cores
-python benchmarks/speed.py gpu      # make bench-gpu: meant for 8 minutes, not timed yet
-python benchmarks/speed.py pages    # write the pages anew from the data
+python -m benchmarks.speed cpu      # make bench: under 15 minutes on 2 cores
+python -m benchmarks.speed gpu      # make bench-gpu: meant for 8 minutes, not timed yet
+python -m benchmarks.speed pages    # write the pages anew from the data
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from cut import cut
-from long_inputs import measure_long, write_long
-from pages import ROOT, machine
-from plain import plain_tome
-from speed_cases import SETS, Case
-from speed_page import write_pages
 
+from benchmarks.cut import cut
+from benchmarks.long_inputs import measure_long, write_long
+from benchmarks.pages import ROOT, machine
+from benchmarks.plain import plain_tome
+from benchmarks.speed_cases import SETS, Case
+from benchmarks.speed_page import write_pages
 from hf_tome.core import ops
-from hf_tome.measure.measure import measure
 from hf_tome.measure.presets import build, random_inputs
+from hf_tome.measure.speed import measure
 
 DATA = ROOT / "docs/results/data"
 

@@ -6,11 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pages import ROOT, write_block
-from speed_cases import GPU, Case
-
-from hf_tome.measure.measure import Measured
+from benchmarks.pages import ROOT, write_block
+from benchmarks.speed_cases import GPU, Case
 from hf_tome.measure.plot import plot_speed
+from hf_tome.measure.row import Row
 from hf_tome.measure.table import markdown, speed
 
 FREE = "score if merging were free"
@@ -27,14 +26,14 @@ class Result:
     """A case with its rows: the untouched model, then each r, then the rivals if they ran."""
 
     case: Case
-    rows: list[Measured]
+    rows: list[Row]
 
     @property
-    def ours(self) -> list[Measured]:
+    def ours(self) -> list[Row]:
         return [row for row in self.rows if row.name == "hf_tome"]
 
     @property
-    def plain(self) -> list[Measured]:
+    def plain(self) -> list[Row]:
         return [row for row in self.rows if row.name == "plain"]
 
     @property
@@ -47,7 +46,7 @@ class Result:
 def load(file: Path) -> tuple[list[Result], str]:
     """The results of one run, and the machine that it was on."""
     found = json.loads(file.read_text())
-    results = [Result(Case(**each["case"]), [Measured(**row) for row in each["rows"]]) for each in found["cases"]]
+    results = [Result(Case(**each["case"]), [Row(**row) for row in each["rows"]]) for each in found["cases"]]
     return results, found["machine"]
 
 
@@ -74,14 +73,14 @@ def write_cpu(results: list[Result], machine: str) -> None:
         write_block(file, "cpu", f"{table}\n\n{source}")
     write_block(page, "single", markdown(SINGLE, [single_row(each, row) for each in single for row in each.rows]))
     write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
-    groups: dict[str, list[Measured]] = {}
+    groups: dict[str, list[Row]] = {}
     for each in results:
         groups.setdefault(f"{each.case.name}, batch {each.case.batch}, {each.case.kind}", []).extend(each.ours)
     plain = [row for each in results for row in each.plain]
     plot_speed({**groups, "plain ToMe, same cases": plain}, ROOT / "docs/images/speed.png")
 
 
-def common(row: Measured) -> tuple[str, str, str]:
+def common(row: Row) -> tuple[str, str, str]:
     return speed(row), f"{row.mac_ratio:.2f}x", f"{row.score:.2f}"
 
 
@@ -90,7 +89,7 @@ def speed_row(each: Result) -> list[str]:
     return [each.case.name, str(row.batch), str(row.r), *common(row), each.free, f"{row.overhead:.1%}", speed(plain)]
 
 
-def single_row(each: Result, row: Measured) -> list[str]:
+def single_row(each: Result, row: Row) -> list[str]:
     latency = f"{1000 * (row.latency or 0):.1f} ms"
     name = each.case.name + (", compiled" if each.case.compiled else "" if each.case.loops else ", without numba")
     if row.r is None:

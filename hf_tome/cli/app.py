@@ -11,7 +11,6 @@ from hf_tome.cli.evaluate import evaluate
 from hf_tome.cli.families import families
 from hf_tome.cli.serve import serve
 from hf_tome.cli.show import show
-from hf_tome.cli.study import study
 from hf_tome.cli.tune import tune
 
 app = typer.Typer(
@@ -26,6 +25,5 @@ app.command("app")(serve)
 app.command("eval")(evaluate)
 app.command()(bench)
 app.command()(tune)
-app.command()(study)
 app.command()(families)
 app.command()(doctor)

@@ -16,7 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from hf_tome.measure.measure import Measured
+    from hf_tome.measure.row import Row
 
 
 class Dtype(str, Enum):
@@ -44,9 +44,9 @@ def bench(
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
     from transformers.utils import logging
 
-    from hf_tome.measure.measure import measure
     from hf_tome.measure.plot import check_plot, plot_speed
     from hf_tome.measure.presets import random_inputs
+    from hf_tome.measure.speed import measure
 
     rs = steps(r or ["8,16"])
     if plot is not None:
@@ -115,7 +115,7 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
     return placed(subject, place, getattr(torch, dtype)).eval()  # pyright: ignore
 
 
-def table(rows: list[Measured], title: str) -> Table:
+def table(rows: list[Row], title: str) -> Table:
     """The rows of a measurement, for the terminal."""
     caption = "speed-up: median of paired rounds, quartiles in brackets; score: speed-up / MAC ratio"
     result = Table(title=title, caption=caption)

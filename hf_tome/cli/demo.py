@@ -40,8 +40,8 @@ def demo(
 
     from hf_tome.data.subject import embedded_subject, own_subject
     from hf_tome.errors import ToMeValueError, complaint
-    from hf_tome.measure.steps import even_steps
     from hf_tome.measure.sweep import sweep
+    from hf_tome.measure.variants import even_steps
     from hf_tome.show.demo import BATCHES, LIMITS, check_picture, picture
 
     check_picture(out)

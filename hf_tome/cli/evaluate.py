@@ -15,7 +15,7 @@ from hf_tome.cli.bench import Dtype
 
 if TYPE_CHECKING:
     from hf_tome.config import ToMeConfig
-    from hf_tome.measure.outcome import Report
+    from hf_tome.measure.row import Report
 
 WIDE = 140  # columns that the whole table takes
 
@@ -70,8 +70,8 @@ def evaluate(
     from hf_tome.measure.export import open_folder
     from hf_tome.measure.plot import check_plot
     from hf_tome.measure.processes import Processes
-    from hf_tome.measure.steps import even_steps
     from hf_tome.measure.sweep import sweep
+    from hf_tome.measure.variants import even_steps
 
     grid(r or ["0"], settings)  # refuses what is wrong before anything is loaded
     check_plot(open_folder(out) / "report.png")

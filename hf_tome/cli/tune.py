@@ -1,4 +1,4 @@
-"""`hf-tome tune`: the r of each layer for a wish, on a user's own model and data."""
+"""`hf-tome tune`: the r of each layer for a goal, on a user's own model and data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from hf_tome.data.classifier import Classifier
     from hf_tome.data.samples import Samples
+    from hf_tome.measure.row import Row
     from hf_tome.tune import Tuned
-    from hf_tome.tune.report import Judged
 
 LIMITS = {"image": 64, "audio": 32, "video": 16}  # so that a search takes minutes on a small machine
 
@@ -58,11 +58,11 @@ def tune(
     from hf_tome.data.classifier import load_classifier, placed
     from hf_tome.data.samples import samples_of
     from hf_tome.measure.sweep import BATCHES
-    from hf_tome.tune import Wish
+    from hf_tome.tune import Goal
     from hf_tome.tune.report import drawn, judged
 
-    wish = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
-    Wish(**wish)
+    goal = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
+    Goal(**goal)
     check_folder(save)
     logging.disable_progress_bar()
     console = Console()
@@ -72,7 +72,7 @@ def tune(
     check_labels(samples, max_drop)
     size = batch or BATCHES[classifier.modality]
     calibration, held_out = drawn(classifier, samples, limit or LIMITS[classifier.modality], size)
-    best = searched(console, classifier, calibration, store, {**wish, "trials": trials, "searcher": searcher})
+    best = searched(console, classifier, calibration, store, {**goal, "trials": trials, "searcher": searcher})
     console.print(line(best), highlight=False, soft_wrap=True)
     for name, batches in {"chosen by": calibration, "held out": held_out}.items():
         if batches:
@@ -90,8 +90,8 @@ def searched(
     Raises:
         Exit: after Ctrl-C.
     """
+    from hf_tome.tune.choose import TRIALS_PER_LAYER
     from hf_tome.tune.report import tune_kept
-    from hf_tome.tune.tuned import TRIALS_PER_LAYER
 
     last: list[Tuned] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -126,15 +126,15 @@ def count(batches: list[dict[str, Any]]) -> int:
     return sum(len(next(iter(batch.values()))) for batch in batches)
 
 
-def table(rows: list[Judged], title: str) -> Table:
+def table(rows: list[Row], title: str) -> Table:
     """Schedules beside each other, for the terminal."""
     result = Table(title=title, title_justify="left")
-    labelled = rows[0].trial.accuracy is not None
+    labelled = rows[0].metric is not None
     for column in ("schedule", "MAC ratio", "KL divergence", "same prediction", *(["accuracy"] if labelled else [])):
         result.add_column(column, justify="left" if column == "schedule" else "right")
     for row in rows:
-        accuracy = [] if row.trial.accuracy is None else [f"{row.trial.accuracy:.1%}"]
-        cells = row.name, f"{row.mac_ratio:.2f}x", f"{row.trial.kl:.2g}", f"{row.trial.agreement:.1%}", *accuracy
+        accuracy = [] if row.metric is None else [f"{row.metric:.1%}"]
+        cells = row.name, f"{row.mac_ratio:.2f}x", f"{row.kl:.2g}", f"{row.agreement:.1%}", *accuracy
         result.add_row(*cells)
     return result
 

@@ -2,19 +2,15 @@
 
 from hf_tome.core.drift import agreement, kl
 from hf_tome.core.macs import encoder_macs, mac_ratio
-from hf_tome.measure.macs import counted_macs
-from hf_tome.measure.measure import Measured, measure
-from hf_tome.measure.memory import peak_memory
-from hf_tome.measure.outcome import Outcome, Report
+from hf_tome.measure.costs import counted_macs, peak_memory
 from hf_tome.measure.overhead import merging_share
+from hf_tome.measure.row import Report, Row
+from hf_tome.measure.speed import measure
 from hf_tome.measure.sweep import sweep
-from hf_tome.measure.timing import Timing
 
 __all__ = [
-    "Measured",
-    "Outcome",
     "Report",
-    "Timing",
+    "Row",
     "agreement",
     "counted_macs",
     "encoder_macs",

@@ -32,24 +32,8 @@ class Batches(Dataset):
     def __len__(self) -> int:
         return -(-self.samples.count // self.size)
 
-    def first(self) -> dict[str, Tensor]:
-        """The inputs of the first batch that holds any.
-
-        Raises:
-            ToMeError: if a sample cannot be read and is not to be skipped, or none can be read.
-        """
-        inputs = next((found for batch in range(len(self)) if (found := self[batch][0]) is not None), None)
-        if inputs is None:
-            raise ToMeValueError(complaint("Some sample must be readable.", "none", "Check the files."))
-        return inputs
-
-    def numbers(self, batch: int) -> range:
-        """Of the samples in a batch."""
-        return range(batch * self.size, min((batch + 1) * self.size, self.samples.count))
-
     def __getitem__(self, batch: int | None) -> tuple[dict[str, Tensor] | None, list[int]]:
-        if batch is None:
-            return None, []
+        """Inputs and numbers of the samples that can be read; (None, []) where there is none, or no batch."""
         media, index = [], []
         for number in self.numbers(batch):
             try:
@@ -60,3 +44,20 @@ class Batches(Dataset):
                     raise
                 warnings.warn(f"Left out: {error}", stacklevel=1)
         return (self.classifier.inputs(media) if media else None), index
+
+    def numbers(self, batch: int | None) -> range:
+        """The samples of a batch; none of no batch."""
+        if batch is None:
+            return range(0)
+        return range(batch * self.size, min((batch + 1) * self.size, self.samples.count))
+
+    def first(self) -> dict[str, Tensor]:
+        """The inputs of the first batch that holds any.
+
+        Raises:
+            ToMeError: if a sample cannot be read and is not to be skipped, or none can be read.
+        """
+        inputs = next((found for batch in range(len(self)) if (found := self[batch][0]) is not None), None)
+        if inputs is None:
+            raise ToMeValueError(complaint("Some sample must be readable.", "none", "Check the files."))
+        return inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData, get_token
@@ -9,8 +10,7 @@ from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError  # pyrigh
 from yaml import YAMLError  # the hub's library reads cards with it
 
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.measure.card_section import with_section
-from hf_tome.measure.outcome import Report
+from hf_tome.measure.row import Report
 from hf_tome.measure.table import LEGEND, markdown, summary, table
 
 TITLE = "## What token merging costs and gains"
@@ -107,3 +107,16 @@ def push_card(report: Report) -> str:
 
 def _empty(report: Report) -> ModelCard:
     return ModelCard(f"---\npipeline_tag: {report.task}\n---\n\n# {Path(report.model).name}\n")
+
+
+def with_section(card: ModelCard, title: str, text: str, data: ModelCardData) -> ModelCard:
+    """The card with other metadata and one section more; an older section of that title is replaced.
+
+    Args:
+        card: stays as it is.
+        title: with its `## `.
+        text: of the section.
+        data: all metadata.
+    """
+    rest = re.sub(rf"\n{re.escape(title)}\n.*?(?=\n## |\Z)", "", f"\n{card.text.lstrip()}", flags=re.DOTALL).strip()
+    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{rest}\n\n{title}\n\n{text}")

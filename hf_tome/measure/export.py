@@ -10,8 +10,8 @@ from typing import Any
 
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.card import card_data
-from hf_tome.measure.outcome import Outcome, Report
 from hf_tome.measure.plot import plot_tradeoff
+from hf_tome.measure.row import Report, Row
 from hf_tome.measure.table import LEGEND, markdown, summary, table
 
 
@@ -53,29 +53,13 @@ def _page(report: Report) -> str:
     )
 
 
-def _numbers(row: Outcome) -> dict[str, Any]:
+def _numbers(row: Row) -> dict[str, Any]:
     """A variant's figures, one value a column; shares in [0, 1], times in seconds."""
-    (low, high), (change_low, change_high) = row.interval or ("", ""), row.change_interval or ("", "")
-    return {
-        "variant": row.name,
-        "settings": json.dumps(row.settings),
-        "metric": row.metric,
-        "metric_low": low,
-        "metric_high": high,
-        "change": row.change,
-        "change_low": change_low,
-        "change_high": change_high,
-        "agreement": row.agreement,
-        "kl": row.kl,
-        "inputs": row.inputs,
-        "per_second": row.per_second,
-        "speedup": row.speedup,
-        "speedup_low": row.spread[0],
-        "speedup_high": row.spread[1],
-        "mac_ratio": row.mac_ratio,
-        "macs": row.macs,
-        "latency": row.latency,
-        "peak_bytes": row.peak_bytes,
-        "tokens": row.token_counts[0],
-        "tokens_left": row.token_counts[-1],
-    }
+    ends = {"metric": row.interval, "change": row.change_interval, "speedup": row.spread}
+    numbers: dict[str, Any] = {"variant": row.name, "settings": json.dumps(row.settings)}
+    for name in ("metric", "change", "agreement", "kl", "inputs", "per_second", "speedup", "mac_ratio", "macs",
+                 "latency", "peak_bytes"):  # fmt: skip
+        numbers[name] = getattr(row, name)
+        if name in ends:
+            numbers[f"{name}_low"], numbers[f"{name}_high"] = ends[name] or (None, None)
+    return {**numbers, "tokens": row.token_counts[0], "tokens_left": row.token_counts[-1]}

@@ -16,12 +16,9 @@ from hf_tome.engine import attention
 from hf_tome.engine.state import Forward, LayerRecord
 
 WHOLE, MERGING = "hf_tome.forward", "hf_tome.merging"
-# Every step that merging adds: log-size, the metric, matching, the merges, the way back to all positions.
+# Every step that merging adds: log-size, matching and merge, the way back to all positions.
 STEPS: tuple[tuple[Any, str], ...] = (
     (attention, "log_sizes"),
-    (attention, "metric_of"),
-    (LayerRecord, "decide"),
-    (LayerRecord, "decide_at_once"),
     (LayerRecord, "merge"),
     (Forward, "restore"),
 )

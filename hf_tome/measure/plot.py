@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.measure.measure import Measured
-from hf_tome.measure.outcome import Outcome, Report
+from hf_tome.measure.row import Report, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +32,7 @@ def check_plot(out: Path) -> None:
         import matplotlib  # noqa: F401
 
 
-def plot_speed(groups: dict[str, Sequence[Measured]], out: Path) -> None:
+def plot_speed(groups: dict[str, Sequence[Row]], out: Path) -> None:
     """Speed-up against MAC ratio, with quartiles, and the line on which one is the other.
 
     Args:
@@ -74,7 +73,7 @@ def plot_tradeoff(report: Report, out: Path) -> None:
     check_plot(out)
     from matplotlib.figure import Figure
 
-    series: dict[str, list[Outcome]] = {}
+    series: dict[str, list[Row]] = {}
     for row in report.rows[1:]:
         series.setdefault(row.name.partition(", ")[2] or "merged", []).append(row)
     figure = Figure(figsize=(7, 5), layout="constrained")
@@ -91,7 +90,7 @@ def plot_tradeoff(report: Report, out: Path) -> None:
     figure.savefig(out, dpi=150)
 
 
-def _points(axes: Axes, rows: list[Outcome], number: int, name: str) -> None:
+def _points(axes: Axes, rows: list[Row], number: int, name: str) -> None:
     colour = f"C{number - 1}" if number else "black"
     x, y = [row.per_second for row in rows], [_height(row) for row in rows]
     axes.plot(x, y, "-", marker=MARKERS[number % len(MARKERS)], color=colour, label=name, linewidth=1, markersize=4)
@@ -108,5 +107,5 @@ def _points(axes: Axes, rows: list[Outcome], number: int, name: str) -> None:
             axes.annotate(text, place, xytext=beside, textcoords="offset points", fontsize=8, color=colour)
 
 
-def _height(row: Outcome) -> float:
+def _height(row: Row) -> float:
     return 100 * (row.agreement if row.metric is None else row.metric)

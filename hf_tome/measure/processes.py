@@ -1,11 +1,14 @@
-"""The processes that evaluate together."""
+"""The processes that evaluate together, and where they run."""
 
 from __future__ import annotations
 
 import os
+import platform
 from typing import Any
 
 import torch
+import transformers
+from torch import nn
 
 from hf_tome.data.extra import extra
 
@@ -53,3 +56,17 @@ class Processes:
             longest = -(-len(values) // self.count)
             own: Any = mine
             return [*own, *[None] * (longest - len(own))]
+
+
+def machine(model: nn.Module, processes: int = 1) -> dict[str, Any]:
+    """Where and with what a model is measured."""
+    first = next(model.parameters())
+    on_cuda = first.device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(first.device) if on_cuda else platform.processor() or platform.machine(),
+        "dtype": str(first.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        **({"processes": processes} if processes > 1 else {}),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }

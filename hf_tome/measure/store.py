@@ -1,4 +1,4 @@
-"""What a sweep has finished, kept in a file, so that nothing is measured twice."""
+"""Finished measurements, kept in a file, so that none is made twice."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
+from torch import nn
 
+import hf_tome
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.compare import twin
 
 Cell = dict[str, np.ndarray]  # what one variant gave on one batch
 
@@ -76,10 +80,19 @@ class Store:
         self._file.close()
 
 
-def run_of(settings: Any, tensors: Iterable[torch.Tensor]) -> str:
-    """The name of a run: another one where a setting (plain data) or a value of a tensor differs."""
-    digest = hashlib.sha256(json.dumps(settings, default=str).encode())
-    for tensor in tensors:
+def run_of(model: nn.Module, settings: Any, tensors: Iterable[torch.Tensor] = ()) -> str:
+    """The cache key of a run: another one where anything differs that its results depend on.
+
+    Args:
+        model: its config but for the settings of merging, its attention and its weights count.
+        settings: plain data.
+        tensors: of which every value counts.
+    """
+    plain: Any = twin(model)
+    config = {**plain.config.to_dict(), "tome": None, "attention": plain.config._attn_implementation}
+    known = [hf_tome.__version__, transformers.__version__, config, settings]
+    digest = hashlib.sha256(json.dumps(known, default=str).encode())
+    for tensor in (*plain.state_dict().values(), *tensors):
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 

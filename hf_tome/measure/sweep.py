@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-import transformers
+import numpy as np
 from torch.utils.data import DataLoader
 
+from hf_tome.api import apply_tome
+from hf_tome.config import ToMeConfig
+from hf_tome.core.drift import agreement, kl
 from hf_tome.data.classifier import Classifier, load_classifier, placed
 from hf_tome.data.samples import Samples, samples_of
 from hf_tome.errors import ToMeError, ToMeValueError
 from hf_tome.measure.batches import Batches
-from hf_tome.measure.outcome import Outcome, Report, outcomes
-from hf_tome.measure.processes import Processes
-from hf_tome.measure.runner import Runner
+from hf_tome.measure.compare import Inputs, Ran, Run, compare, inference, run_costs, token_costs, twin
+from hf_tome.measure.processes import Processes, machine
+from hf_tome.measure.row import Report, Row
+from hf_tome.measure.statistics import fill_from_cells
 from hf_tome.measure.store import Cell, Store, run_of
 from hf_tome.measure.variants import UNMERGED, Variants, keyed, place_of, variant_name
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from tqdm.auto import tqdm
 
 BATCHES = {"image": 32, "audio": 4, "video": 2}
+LATENCY_ROUNDS = 10
 
 
 def sweep(
@@ -75,17 +79,16 @@ def sweep(
         classifier = load_classifier(str(model))
         placed(classifier.model, processes.device)
     samples = data if isinstance(data, Samples) else samples_of(data, classifier, **options)
-    size = batch_size or BATCHES[classifier.modality]
+    batches = Batches(classifier, samples, batch_size or BATCHES[classifier.modality], skip_bad_files)
     wanted = keyed(variants)
-    reference = 0 if against is None else place_of(against, wanted)
-    plan = Batches(classifier, samples, size, skip_bad_files)
-    runner = Runner(classifier.model, samples.several)
-    kept = Store(store if processes.main else None, _fingerprint(classifier, samples, size, runner))
-    bar = partial(tqdm, total=len(plan), unit="batch", disable=not (progress and processes.main))
+    reference = place_of(against, wanted)
+    kept = Store(store if processes.main else None, _run_of(batches))
+    bar = partial(tqdm, total=len(batches), unit="batch", disable=not (progress and processes.main))
     try:
-        _measure_costs(runner, wanted, plan, kept, processes, bar)
-        whole = _run(runner, wanted, plan, kept, processes, workers, bar)
-        report = _report(plan, wanted, kept, whole, processes.count, reference)
+        work = _Sweep(batches, wanted, kept, processes, bar)
+        work.measure_costs()
+        whole = work.run(workers)
+        report = work.report(whole, reference)
         if not whole and not report.samples:
             raise KeyboardInterrupt
         return processes.shared(report)
@@ -93,48 +96,118 @@ def sweep(
         kept.close()
 
 
-def _measure_costs(
-    runner: Runner, variants: Variants, plan: Batches, kept: Store, processes: Processes, bar: Callable[..., tqdm]
-) -> None:
-    """On the first batch, by the main process alone."""
-    missing = {key: each for key, each in variants.items() if key not in kept.costs()}
-    if not processes.main or not missing:
-        return
-    with bar(total=1, desc="Measuring latency and memory", leave=False):
-        kept.add_costs(runner.costs(missing, runner.placed(plan.first())))
+@dataclass
+class _Sweep:
+    """What the steps of a sweep share.
+
+    Attributes:
+        batches: what is evaluated on, and by which classifier.
+        variants: the unmerged model first.
+        kept: what is finished.
+        processes: those that share the work.
+        bar: makes a progress bar over the batches.
+    """
+
+    batches: Batches
+    variants: Variants
+    kept: Store
+    processes: Processes
+    bar: Callable[..., tqdm]
+
+    def __post_init__(self) -> None:
+        self.model = self.batches.classifier.model
+        self.runs = {key: self._inference(setting) for key, setting in self.variants.items()}
+
+    def _inference(self, setting: ToMeConfig | None) -> Run:
+        plain = twin(self.model)
+        return inference(plain if setting is None else apply_tome(plain, config=setting))
+
+    def measure_costs(self) -> None:
+        """What needs no whole data set, on the first batch, by the main process alone."""
+        known = self.kept.costs()
+        missing = {key: run for key, run in self.runs.items() if key not in known}
+        if not missing or not self.processes.main:
+            return
+        with self.bar(total=1, desc="Measuring latency and memory", leave=False):
+            inputs = self._placed(self.batches.first())
+            costs = dict(zip(missing, run_costs(list(missing.values()), inputs, LATENCY_ROUNDS), strict=True))
+            for key, cost in costs.items():
+                cost.update(token_costs(self.model, self.variants[key], inputs))
+            self.kept.add_costs(costs)
+
+    def run(self, workers: int) -> bool:
+        """Fill in the cells that are missing. Gives False if it was interrupted."""
+        done: set[tuple[str, int]] = self.processes.shared(self.kept.done())
+        missing = [batch for batch in range(len(self.batches)) if any((key, batch) not in done for key in self.runs)]
+        mine: Any = self.processes.part(missing)
+        ahead = DataLoader(self.batches, batch_size=None, sampler=mine, num_workers=workers)
+        try:
+            with self.bar(initial=len(self.batches) - len(missing), desc="Evaluating") as progress:
+                for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
+                    cells: list[tuple[str, int, Cell]] = []
+                    if inputs is not None:
+                        todo = [key for key in self.runs if key == UNMERGED or (key, batch) not in done]
+                        cells = self._cells(todo, self._placed(inputs), index, batch)
+                    everyone = self.processes.gathered([cells])
+                    if self.processes.main:
+                        self.kept.add([cell for cells in everyone for cell in cells])
+                    progress.update(min(self.processes.count, progress.total - progress.n))
+        except KeyboardInterrupt:
+            if self.processes.count > 1:
+                raise
+            return False
+        return True
+
+    def _cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> list[tuple[str, int, Cell]]:
+        """What each variant, the unmerged model first, gives on one batch."""
+        ran = compare([self.runs[key] for key in keys], inputs, batch)
+        several = self.batches.samples.several
+        return [(key, batch, _cell(each, ran[0], index, several)) for key, each in zip(keys, ran, strict=True)]
+
+    def _placed(self, inputs: Inputs) -> Inputs:
+        """A batch where the model is, in its numbers."""
+        first = next(self.model.parameters())
+        kinds = {name: first.dtype if value.is_floating_point() else value.dtype for name, value in inputs.items()}
+        return {name: value.to(first.device, kinds[name]) for name, value in inputs.items()}
+
+    def report(self, whole: bool, against: int) -> Report:
+        """The rows of all batches that every variant has seen; changes are against the row of that number."""
+        samples, done, costs = self.batches.samples, self.kept.done(), self.kept.costs()
+        config: Any = self.model.config
+        report = Report(
+            model=config._name_or_path,
+            data=samples.name,
+            source=samples.source,
+            split=samples.split,
+            task=f"{self.batches.classifier.modality}-classification",
+            metric=None if samples.labels is None else "mAP" if samples.several else "accuracy",
+            total=samples.count,
+            machine=machine(self.model, self.processes.count),
+        )
+        common = {batch for _, batch in done if all((key, batch) in done for key in self.variants)}
+        if not common:
+            return report
+        for key, setting in self.variants.items():
+            r, settings = (None, None) if setting is None else (setting.r, setting.to_dict())
+            report.rows.append(Row(r, variant_name(setting), settings, self.batches.size, **costs[key]))
+        cells = [self.kept.cells(key, common) for key in self.variants]
+        report.samples = len(fill_from_cells(report.rows, cells, samples.labels, against))
+        reached = samples.count if whole else sum(len(self.batches.numbers(batch)) for batch in common)
+        report.left_out = reached - report.samples
+        return report
 
 
-def _run(
-    runner: Runner,
-    variants: Variants,
-    plan: Batches,
-    kept: Store,
-    processes: Processes,
-    workers: int,
-    bar: Callable[..., tqdm],
-) -> bool:
-    """Fill in the cells that are missing. Gives False if it was interrupted."""
-    done: set[tuple[str, int]] = processes.shared(kept.done())
-    open_batches = [batch for batch in range(len(plan)) if any((key, batch) not in done for key in variants)]
-    mine: Any = processes.part(open_batches)
-    ahead = DataLoader(plan, batch_size=None, sampler=mine, num_workers=workers)
-    try:
-        with bar(initial=len(plan) - len(open_batches), desc="Evaluating") as progress:
-            for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
-                cells: list[tuple[str, int, Cell]] = []
-                if inputs is not None:
-                    todo = {key: each for key, each in variants.items() if key == UNMERGED or (key, batch) not in done}
-                    found = runner.cells(todo, runner.placed(inputs), index, batch)
-                    cells = [(key, batch, cell) for key, cell in found.items()]
-                everyone = processes.gathered([cells])
-                if processes.main:
-                    kept.add([cell for cells in everyone for cell in cells])
-                progress.update(min(processes.count, progress.total - progress.n))
-    except KeyboardInterrupt:
-        if processes.count > 1:
-            raise
-        return False
-    return True
+def _cell(ran: Ran, unmerged: Ran, index: list[int], several: bool) -> Cell:
+    """What is kept of one variant on one batch; index: numbers of its samples."""
+    logits, reference = (each.output.float().cpu() for each in (ran, unmerged))
+    return {
+        "index": np.array(index),
+        "predicted": (logits if several else logits.argmax(-1)).numpy(),
+        "agrees": agreement(logits, reference).numpy(),
+        "kl": kl(logits, reference, several).numpy(),
+        "seconds": np.array([ran.seconds]),
+        "unmerged_seconds": np.array([unmerged.seconds]),
+    }
 
 
 def _as_read(loader: DataLoader) -> Iterator[Any]:
@@ -146,60 +219,7 @@ def _as_read(loader: DataLoader) -> Iterator[Any]:
         raise ToMeValueError(f"{rule}{error} With skip_bad_files it is left out; finished batches are kept.") from error
 
 
-def _report(plan: Batches, variants: Variants, kept: Store, whole: bool, processes: int, against: int) -> Report:
-    """The rows of all batches that every variant has seen."""
-    classifier, samples = plan.classifier, plan.samples
-    done, costs = kept.done(), kept.costs()
-    batches = {batch for _, batch in done}
-    seen_by_all = {batch for batch in batches if all((key, batch) in done for key in variants)}
-    config: Any = classifier.model.config
-    report = Report(
-        model=config._name_or_path,
-        data=samples.name,
-        source=samples.source,
-        split=samples.split,
-        task=f"{classifier.modality}-classification",
-        metric=None if samples.labels is None else "mAP" if samples.several else "accuracy",
-        total=samples.count,
-        machine=machine(classifier, processes),
-    )
-    if not seen_by_all:
-        return report
-    report.rows = [
-        Outcome(
-            None if setting is None else setting.r,
-            name="unmerged" if setting is None else variant_name(setting),
-            settings=None if setting is None else setting.to_dict(),
-            **costs[key],
-        )
-        for key, setting in variants.items()
-    ]
-    cells = [kept.cells(key, seen_by_all) for key in variants]
-    report.samples = len(outcomes(report.rows, cells, samples, against))
-    reached = samples.count if whole else sum(len(plan.numbers(batch)) for batch in seen_by_all)
-    report.left_out = reached - report.samples
-    return report
-
-
-def machine(classifier: Classifier, processes: int = 1) -> dict[str, Any]:
-    """Where and with what something is measured."""
-    first = next(classifier.model.parameters())
-    on_cuda = first.device.type == "cuda"
-    several = {"processes": processes} if processes > 1 else {}
-    return {
-        "device": torch.cuda.get_device_name(first.device) if on_cuda else platform.processor() or platform.machine(),
-        "dtype": str(first.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        **several,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-
-
-def _fingerprint(classifier: Classifier, samples: Samples, size: int, runner: Runner) -> str:
-    """Another one where model, processor, data, batches or numbers differ."""
-    config: Any = runner.plain.config
-    attention = config._attn_implementation
-    known = [samples.fingerprint, size, str(runner.dtype), runner.device.type, attention, transformers.__version__]
-    settings = {key: value for key, value in config.to_dict().items() if key != "tome"}
-    return run_of([known, settings, str(classifier.processor)], runner.plain.state_dict().values())
+def _run_of(batches: Batches) -> str:
+    """The run that cells belong to: another one where model, processor, data, batches, numbers or device differ."""
+    model, processor = batches.classifier.model, str(batches.classifier.processor)
+    return run_of(model, [batches.samples.fingerprint, batches.size, processor, next(model.parameters()).device.type])

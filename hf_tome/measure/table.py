@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hf_tome.data.folder import NAMES
-from hf_tome.measure.bootstrap import Interval
-from hf_tome.measure.outcome import Outcome, Report
-from hf_tome.measure.timing import Timing
+from hf_tome.measure.row import Interval, Report, Row
 
 LEGEND = (
     "Agreement: samples with the prediction of the unmerged model. "
     "Behind ±: half of the 95 % interval, by the bootstrap; that of the change is on paired draws. "
     "Speed-up: median of paired batches (and quartiles); the MAC ratio is its limit."
 )
-Column = tuple[str, Callable[[Outcome], str]]
+Column = tuple[str, Callable[[Row], str]]
 
 
 def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str]]]:
@@ -34,7 +32,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def speed(row: Timing) -> str:
+def speed(row: Row) -> str:
     """The median speed-up with its quartiles."""
     low, high = row.spread
     return f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})"
@@ -58,8 +56,8 @@ def _columns(report: Report, brief: bool) -> list[Column]:
     rest: list[Column] = [
         (f"{things}/s", lambda row: f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}"),
         ("KL", lambda row: f"{row.kl:.2g}"),
-        (f"one {things[:-1]}", lambda row: f"{1000 * row.latency:.1f} ms"),
-        ("memory", lambda row: f"{row.peak_bytes / 2**20:.0f} MiB"),
+        (f"one {things[:-1]}", lambda row: f"{1000 * (row.latency or 0):.1f} ms"),
+        ("memory", lambda row: f"{(row.peak_bytes or 0) / 2**20:.0f} MiB"),
     ]
     return [
         ("variant", lambda row: row.name),

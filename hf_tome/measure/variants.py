@@ -1,4 +1,4 @@
-"""The settings that a sweep compares: each once, under a key that says all of it."""
+"""The settings that are compared: each once, under a key that says all of it; and which to try on a new model."""
 
 from __future__ import annotations
 
@@ -6,34 +6,40 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 from hf_tome.config import ToMeConfig
+from hf_tome.data.classifier import Classifier
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.compare import token_costs
 
 Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
 UNMERGED = "unmerged"
 
 
-def keyed(given: Sequence[Any]) -> Variants:
+def keyed(variants: Sequence[Any]) -> Variants:
     """The unmerged model, then each setting once.
 
     Args:
-        given: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+        variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
 
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is wrong.
     """
-    settings = [_setting(each) for each in given]
+    settings = [_setting(each) for each in variants]
     if not settings:
         raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
     return {UNMERGED: None, **{_key(each): each for each in settings}}
 
 
 def place_of(variant: Any, variants: Variants) -> int:
-    """Which of the variants it is, counted from 0 for the unmerged model.
+    """Which of the variants it is, counted from 0 for the unmerged model, which None stands for.
 
     Raises:
         ToMeValueError: if it is none of them.
     """
+    if variant is None:
+        return 0
     setting = _setting(variant)
     if _key(setting) not in variants:
         rule = "against is one of the variants."
@@ -41,12 +47,27 @@ def place_of(variant: Any, variants: Variants) -> int:
     return list(variants).index(_key(setting))
 
 
-def variant_name(setting: ToMeConfig) -> str:
+def variant_name(setting: ToMeConfig | None) -> str:
     """Its r, and what differs from the defaults."""
+    if setting is None:
+        return UNMERGED
     plain, words = ToMeConfig(r=setting.r).to_dict(), {True: "on", False: "off"}
     rest = {key: value for key, value in setting.to_dict().items() if value != plain.get(key)}
     changed = [f"{key}={words[value] if isinstance(value, bool) else value}" for key, value in rest.items()]
     return ", ".join([f"r={setting.r}", *changed])
+
+
+def even_steps(classifier: Classifier, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
+    """Values of r that divide what can be merged evenly: with the next one, about no token would be left.
+
+    Args:
+        classifier: of a supported family.
+        inputs: some inputs of its model; their size decides.
+        count: how many values.
+    """
+    counts = token_costs(classifier.model, None, inputs)["token_counts"]
+    tokens, layers = counts[0], len(counts) - 1
+    return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 
 def _setting(variant: Any) -> ToMeConfig:

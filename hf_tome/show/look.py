@@ -17,7 +17,7 @@ from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import AST, VIDEOMAE, VIT
 from hf_tome.data.folder import NAMES
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.measure.steps import even_steps
+from hf_tome.measure.variants import even_steps
 from hf_tome.show.animation import save_animation
 from hf_tome.show.image import image_groups
 from hf_tome.show.mel import MelAxes

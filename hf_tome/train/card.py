@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import ModelCard, ModelCardData
 from torch import nn
 
-from hf_tome.measure.card_section import with_section
+from hf_tome.measure.card import with_section
 from hf_tome.train.settings import settings_of
 
 TITLE = "## Token merging"

@@ -1,9 +1,9 @@
-"""Which r: the schedule that fits a wish best, by what it does to a model's outputs."""
+"""Which r: the schedule that reaches a goal best, by what it does to a model's outputs."""
 
-from hf_tome.tune.search import usual_schedules
+from hf_tome.tune.choose import Tuned, tune
+from hf_tome.tune.goal import Goal
+from hf_tome.tune.greedy_search import usual_schedules
 from hf_tome.tune.space import Space
-from hf_tome.tune.trials import Trial, Trials
-from hf_tome.tune.tuned import Tuned, tune
-from hf_tome.tune.wish import Wish
+from hf_tome.tune.trial import Trial, Trials
 
-__all__ = ["Space", "Trial", "Trials", "Tuned", "Wish", "tune", "usual_schedules"]
+__all__ = ["Goal", "Space", "Trial", "Trials", "Tuned", "tune", "usual_schedules"]

@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
 from hf_tome.config import ToMeConfig
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.samples import Samples
+from hf_tome.measure.row import Row
 from hf_tome.measure.store import Store, run_of
-from hf_tome.tune import Trial, Trials, Tuned, tune, usual_schedules
-from hf_tome.tune.space import PerLayer
+from hf_tome.tune.choose import Tuned, tune
+from hf_tome.tune.greedy_search import usual_schedules
+from hf_tome.tune.trial import Trial, Trials
 
 Batches = list[dict[str, Any]]
 SEED = 0  # draws the samples, so that each call draws the same
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One schedule on inputs.
-
-    Attributes:
-        name: "unmerged", "tuned", "constant" or "decreasing".
-        r: tokens merged in each layer.
-        mac_ratio: times fewer multiply-adds than without merging.
-        trial: what it does to the outputs.
-    """
-
-    name: str
-    r: PerLayer
-    mac_ratio: float
-    trial: Trial
 
 
 def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int) -> tuple[Batches, Batches]:
@@ -51,17 +35,17 @@ def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int)
     """
     order = random.Random(SEED).sample(range(samples.count), samples.count)
     calibrating = min(limit, -(-samples.count // 2))
-    parts = order[:calibrating], order[calibrating : calibrating + limit]
-    batches = [[part[start : start + batch_size] for start in range(0, len(part), batch_size)] for part in parts]
-    chosen, held_out = [[_batch(classifier, samples, numbers) for numbers in part] for part in batches]
-    return chosen, held_out
 
-
-def _batch(classifier: Classifier, samples: Samples, numbers: list[int]) -> dict[str, Any]:
-    inputs: dict[str, Any] = classifier.inputs([samples.read(number) for number in numbers])
-    if samples.labels is None or samples.several:
+    def batch(numbers: list[int]) -> dict[str, Any]:
+        inputs: dict[str, Any] = classifier.inputs([samples.read(number) for number in numbers])
+        if samples.labels is not None and not samples.several:
+            inputs["labels"] = torch.from_numpy(samples.labels[numbers])
         return inputs
-    return {**inputs, "labels": torch.from_numpy(samples.labels[numbers])}
+
+    def batches(part: list[int]) -> Batches:
+        return [batch(part[start : start + batch_size]) for start in range(0, len(part), batch_size)]
+
+    return batches(order[:calibrating]), batches(order[calibrating : calibrating + limit])
 
 
 def tune_kept(
@@ -69,7 +53,7 @@ def tune_kept(
     calibration: Batches,
     store: Path | None,
     done: Callable[[Tuned], None] = lambda best: None,
-    **wish: Any,
+    **goal: Any,
 ) -> Tuned:
     """`tune`, of which each finished trial is kept in a file: a call with the same model and inputs goes on from there.
 
@@ -78,13 +62,11 @@ def tune_kept(
         calibration: as `drawn` gives them.
         store: the file, made where there is none; None keeps nothing.
         done: as in `tune`.
-        wish: what else `tune` takes.
+        goal: what else `tune` takes.
     """
-    model = classifier.model
-    tensors = [*model.state_dict().values(), *(each for batch in calibration for each in batch.values())]
-    config = {key: value for key, value in model.config.to_dict().items() if key != "tome"}  # pyright: ignore
-    settings = {field.name: wish.get(field.name) for field in fields(ToMeConfig)}
-    kept = Store(store, run_of([settings, config, transformers.__version__], tensors))
+    settings = {field.name: goal.get(field.name) for field in fields(ToMeConfig)}
+    tensors = (each for batch in calibration for each in batch.values())
+    kept = Store(store, run_of(classifier.model, settings, tensors))
     known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
 
     def keep(best: Tuned) -> None:
@@ -94,15 +76,23 @@ def tune_kept(
         done(best)
 
     try:
-        return tune(model, calibration, known=dict(known), done=keep, **wish)
+        return tune(classifier.model, calibration, known=dict(known), done=keep, **goal)
     finally:
         kept.close()
 
 
-def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Judged]:
-    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer."""
-    trials = Trials(classifier.model, batches, tuned.config.replace(r=0))
+def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
+    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer.
+
+    Returns:
+        Rows named "unmerged", "tuned", "constant" and "decreasing", with r, MAC ratio, divergence, agreement and, as
+        the metric, accuracy.
+    """
+    trials = Trials(classifier.model, batches, tuned.config)
     space = trials.space
-    rows: dict[str, Sequence[int]] = {"unmerged": space.nothing, "tuned": tuned.r}
-    rows |= usual_schedules(space, space.macs(tuned.r))
-    return [Judged(name, tuple(r), space.ratio(r), trials(tuple(r))) for name, r in rows.items()]
+    schedules = {"unmerged": space.nothing, "tuned": tuple(tuned.r), **usual_schedules(space, space.macs(tuned.r))}
+    rows = []
+    for name, r in schedules.items():
+        found, ratio = trials(r), space.ratio(r)
+        rows.append(Row(list(r), name, mac_ratio=ratio, kl=found.kl, agreement=found.agreement, metric=found.accuracy))
+    return rows

@@ -88,6 +88,8 @@ class Space:
         Returns:
             None if no multiple of the shape saves so much.
         """
+        if macs >= self.macs(self.nothing):
+            return self.nothing
 
         def rounded(scale: float) -> PerLayer:
             return tuple(min(self.tokens, math.floor(scale * weight)) for weight in shape)

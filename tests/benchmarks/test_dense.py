@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image, ImageDraw
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benchmarks.recorded.dense_scenes import GROUNDS, animal_scenes
 
 
-@pytest.fixture
-def scenes(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("dense_scenes")
-
-
-def test_the_mask_is_the_animal(scenes: Any, tmp_path: Path) -> None:
-    for name in scenes.GROUNDS:
+def test_the_mask_is_the_animal(tmp_path: Path) -> None:
+    for name in GROUNDS:
         Image.new("L", (300, 200), 90).save(tmp_path / name)
     animals = tmp_path / "animals" / "birds"
     (animals / "cartoon").mkdir(parents=True)
@@ -29,7 +20,7 @@ def test_the_mask_is_the_animal(scenes: Any, tmp_path: Path) -> None:
     for place in ("a.png", "b.png", "cartoon/c.png"):
         stamp.save(animals / place)
     stamp.resize((100, 80)).save(animals / "small.png")
-    found = scenes.animal_scenes(tmp_path, tmp_path, 112)
+    found = animal_scenes(tmp_path, tmp_path, 112)
     assert len(found) == 2
     for scene in found:
         pixels = np.asarray(scene.image).astype(int)
@@ -37,5 +28,5 @@ def test_the_mask_is_the_animal(scenes: Any, tmp_path: Path) -> None:
         assert abs(scene.mask.mean() - np.pi / 4 * 0.7 * 0.7 * 0.8) < 0.01  # an ellipse of 0.7 by 0.56 sides
         assert ((pixels[..., 0] > 172) == scene.mask).mean() > 0.995
     assert not np.array_equal(found[0].mask, found[1].mask)
-    again = scenes.animal_scenes(tmp_path, tmp_path, 112)
+    again = animal_scenes(tmp_path, tmp_path, 112)
     assert all(np.array_equal(one.image, other.image) for one, other in zip(found, again, strict=True))

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import copy
-import importlib
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import pytest
 import torch
-from cases import CLASSIFIERS, Case
+from cases import Case, each_classifier
 from comparison import apart
 
+from benchmarks.cut import cut
+from benchmarks.plain import plain_tome
 from hf_tome import apply_tome, trace_tome
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-each_classifier = pytest.mark.parametrize("case", CLASSIFIERS, ids=lambda case: case.name)
-
-
-@pytest.fixture
-def rival(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Any]:
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    return lambda module, name: getattr(importlib.import_module(module), name)
 
 
 @each_classifier
 @torch.no_grad()
-def test_the_baseline_computes_what_hf_tome_does(case: Case, rival: Callable[[str, str], Any]) -> None:
+def test_the_baseline_computes_what_hf_tome_does(case: Case) -> None:
     model, inputs = case.build(), case.inputs()
-    plain = rival("plain", "plain_tome")(copy.deepcopy(model), 5)
+    plain = plain_tome(copy.deepcopy(model), 5)
     assert apart(plain(**inputs).logits, apply_tome(model, r=5)(**inputs).logits) <= 1e-5
 
 
 @each_classifier
 @torch.no_grad()
-def test_the_cut_has_the_token_counts_and_nothing_else(case: Case, rival: Callable[[str, str], Any]) -> None:
+def test_the_cut_has_the_token_counts_and_nothing_else(case: Case) -> None:
     model, inputs, counts = case.build(), case.inputs(), []
-    cut = rival("cut", "cut")
     whole = cut(copy.deepcopy(model), 0)
     assert apart(whole(**inputs).logits, model(**inputs).logits) <= 1e-5
     short = cut(copy.deepcopy(model), 5)

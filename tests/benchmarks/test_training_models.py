@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
-from types import ModuleType
 
-import pytest
 import torch
 from transformers import ASTForAudioClassification, VideoMAEForVideoClassification
 
+from benchmarks.recorded.training_models import coarse_ast, coarse_videomae, fine_ast, fine_videomae
 from hf_tome import apply_tome, trace_tome
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def models(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    return importlib.import_module("training_models")
 
 
 @torch.no_grad()
-def test_a_grown_videomae_sees_a_picture_half_as_large_alike(models: ModuleType, tmp_path: Path) -> None:
-    models.coarse_videomae(tmp_path / "coarse", side=64)
-    models.fine_videomae(tmp_path / "coarse", tmp_path / "fine")
+def test_a_grown_videomae_sees_a_picture_half_as_large_alike(tmp_path: Path) -> None:
+    coarse_videomae(tmp_path / "coarse", side=64)
+    fine_videomae(tmp_path / "coarse", tmp_path / "fine")
     coarse = VideoMAEForVideoClassification.from_pretrained(tmp_path / "coarse")
     fine = VideoMAEForVideoClassification.from_pretrained(tmp_path / "fine")
     clip = torch.randn(1, 16, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -37,9 +26,9 @@ def test_a_grown_videomae_sees_a_picture_half_as_large_alike(models: ModuleType,
 
 
 @torch.no_grad()
-def test_a_grown_ast_has_more_patches_and_the_same_corners(models: ModuleType, tmp_path: Path) -> None:
-    models.coarse_ast(tmp_path / "coarse", rate=8000, frames=96, mean=0.0, spread=1.0)
-    models.fine_ast(tmp_path / "coarse", tmp_path / "fine")
+def test_a_grown_ast_has_more_patches_and_the_same_corners(tmp_path: Path) -> None:
+    coarse_ast(tmp_path / "coarse", rate=8000, frames=96, mean=0.0, spread=1.0)
+    fine_ast(tmp_path / "coarse", tmp_path / "fine")
     coarse, fine = (ASTForAudioClassification.from_pretrained(tmp_path / name).eval() for name in ("coarse", "fine"))
     old, new = (each.audio_spectrogram_transformer.embeddings.position_embeddings for each in (coarse, fine))
     torch.testing.assert_close(new[:, :2], old[:, :2])  # class and distillation

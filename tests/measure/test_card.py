@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 
 from hf_tome import ToMeConfig, ToMeValueError
 from hf_tome.measure.card import check_push, push_card, with_report, write_card
-from hf_tome.measure.outcome import Outcome, Report
+from hf_tome.measure.row import Report, Row
 
 MERGED = ToMeConfig(r=8).to_dict()
 CARD = """---
@@ -39,7 +39,7 @@ More of it.
 
 def report(value: float) -> Report:
     rows = [
-        Outcome(r, name=name, settings=settings, metric=value, interval=(0, 1), change=0, change_interval=(0, 0),
+        Row(r, name=name, settings=settings, metric=value, interval=(0, 1), change=0, change_interval=(0, 0),
                 seconds=[1.0], speedups=[1.0], inputs=4, token_counts=[9, 9])
         for r, name, settings in ((None, "unmerged", None), (8, "r=8", MERGED))
     ]  # fmt: skip

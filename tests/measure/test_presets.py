@@ -1,4 +1,4 @@
-"""Full-size models by name; built without their weights here."""
+"""Full-size models by name; built without their weights, or shrunk."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from hf_tome import ToMeError, apply_tome
 from hf_tome.measure.presets import PRESETS, build, random_inputs
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_each_preset_can_be_merged(name: str) -> None:
-    with torch.device("meta"):
-        model = build(name, num_hidden_layers=1)
-    apply_tome(model, r=8)
-    assert model.config.hidden_size % model.config.num_attention_heads == 0
-
-
-def test_every_family_has_one() -> None:
-    assert {PRESETS[name].config.model_type for name in PRESETS} == {family.model_type for family in FAMILIES}
+def test_each_preset_can_be_merged() -> None:
+    families = set()
+    for name in PRESETS:
+        with torch.device("meta"):
+            model = build(name, num_hidden_layers=1, **({} if name.startswith("ast") else {"image_size": 56}))
+        apply_tome(model, r=8)
+        assert model.config.hidden_size % model.config.num_attention_heads == 0
+        families.add(model.config.model_type)
+    assert families == {family.model_type for family in FAMILIES}
 
 
 @pytest.mark.parametrize("name", ["vit-small", "deit-small", "videomae-small", "ast-base"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import BARE, CLASSIFIERS, SMALL_VIT, Case, each_classifier
+from cases import BARE, CLASSIFIERS, SMALL_VIT, Case
 from comparison import assert_same
 from untouched import assert_untouched
 
@@ -24,7 +24,13 @@ def ratio_of(model: Any, inputs: dict[str, torch.Tensor]) -> float:
     return mac_ratio(trace.token_counts, model.config.hidden_size, model.config.intermediate_size)
 
 
-@each_classifier
+def each_classifier_but_one_slow() -> pytest.MarkDecorator:
+    """The small ViT is quick; a tuning of another family walks the same code."""
+    slow = [pytest.param(case, marks=[] if case is SMALL_VIT else pytest.mark.slow) for case in CLASSIFIERS]
+    return pytest.mark.parametrize("case", slow, ids=lambda case: case.name)
+
+
+@each_classifier_but_one_slow()
 def test_the_chosen_schedule_reaches_the_ratio_and_travels_with_the_model(case: Case, tmp_path: Path) -> None:
     inputs = case.inputs(4)
     model = apply_tome(case.build(), r="auto", target_speedup=1.3, calibration=inputs, trials=8)
@@ -40,16 +46,23 @@ def test_the_chosen_schedule_reaches_the_ratio_and_travels_with_the_model(case: 
         assert_same(loaded(**inputs), model(**inputs))
 
 
-@each_classifier
+@each_classifier_but_one_slow()
 def test_the_model_is_only_read(case: Case) -> None:
     model, plain, inputs = case.build(), case.build(), case.inputs()
     for each in (model, plain):
         each(**inputs)
-    tune(model.train(), inputs, max_kl=0.5, trials=5)
+
+    def interrupt(best: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        apply_tome(model, r="auto", max_kl=0.5, calibration=inputs, done=interrupt)
+    tune(model.train(), inputs, max_kl=0.5, trials=2)
     assert model.training
     assert_untouched(model.eval(), plain, inputs)
 
 
+@pytest.mark.slow
 def test_a_patched_model_is_tuned_as_if_it_were_new() -> None:
     inputs = SMALL_VIT.inputs()
     model = apply_tome(SMALL_VIT.build(), r=9)
@@ -60,14 +73,16 @@ def test_a_patched_model_is_tuned_as_if_it_were_new() -> None:
     assert model.config.tome["r"] == tuned.r
 
 
+@pytest.mark.slow
 def test_settings_are_kept() -> None:
     inputs = SMALL_VIT.inputs()
-    wish: dict[str, Any] = {"target_speedup": 1.3, "calibration": inputs, "trials": 4}
-    model = apply_tome(SMALL_VIT.build(), "auto", prop_attn=False, restore=False, **wish)
+    goal: dict[str, Any] = {"target_speedup": 1.3, "calibration": inputs, "trials": 4}
+    model = apply_tome(SMALL_VIT.build(), "auto", prop_attn=False, restore=False, **goal)
     assert model.config.tome["prop_attn"] is False
     assert model.config.tome["restore"] is False
 
 
+@pytest.mark.slow
 def test_labels_in_the_calibration_inputs_give_accuracy() -> None:
     inputs = SMALL_VIT.inputs(6)
     with torch.no_grad():
@@ -123,13 +138,3 @@ def test_auto_is_no_saved_setting() -> None:
     model.config.tome = {"r": "auto"}
     with pytest.raises(ToMeError):
         apply_tome(model)
-
-
-def test_an_interrupted_search_leaves_the_model_untouched() -> None:
-    def interrupt(best: object) -> None:
-        raise KeyboardInterrupt
-
-    model, plain, inputs = SMALL_VIT.build(), SMALL_VIT.build(), SMALL_VIT.inputs()
-    with pytest.raises(KeyboardInterrupt):
-        apply_tome(model, r="auto", target_speedup=1.3, calibration=inputs, done=interrupt)
-    assert_untouched(model, plain, inputs)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hf_tome.data.classifier import Classifier, load_classifier
-from hf_tome.measure.measure import Measured, measure
+from hf_tome.measure.row import Row
+from hf_tome.measure.speed import measure
 from hf_tome.show.look import Look, classifier_for, kind_of, look
 
 SCHEDULES = {"constant": 0.0, "decreasing": -1.0, "increasing": 1.0}  # inflection by name
@@ -52,12 +53,12 @@ def largest_r(plain: Look) -> int:
     return counts[0] // (len(counts) - 1)
 
 
-def timed(plain: Look, r: Any) -> list[Measured]:
+def timed(plain: Look, r: Any) -> list[Row]:
     """The model without merging, then with it, by turns on this one input."""
     return measure(plain.classifier.model, plain.classifier.inputs([plain.medium]), [r], rounds=ROUNDS)
 
 
-def table(plain: Look, merged: Look, rows: list[Measured] | None = None) -> str:
+def table(plain: Look, merged: Look, rows: list[Row] | None = None) -> str:
     """Both side by side, in Markdown; `rows`, what `timed` gives, come later, as they take longer."""
     counts = [found.trace.token_counts for found in (plain, merged)]
     lines = [
@@ -75,10 +76,10 @@ def table(plain: Look, merged: Look, rows: list[Measured] | None = None) -> str:
     return f"{text}\n\nTokens layer by layer: {', '.join(map(str, counts[1]))}.{note}"
 
 
-def _milliseconds(row: Measured) -> str:
+def _milliseconds(row: Row) -> str:
     return f"{1000 / row.per_second:.1f} ms"
 
 
-def _speed(row: Measured) -> str:
+def _speed(row: Row) -> str:
     low, high = row.spread
     return f"**{row.speedup:.2f}x** ({low:.2f} to {high:.2f})"

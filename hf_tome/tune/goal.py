@@ -1,0 +1,78 @@
+"""What a schedule is chosen for: a speed-up, or a bound on what it may change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.tune.space import PerLayer, Space
+from hf_tome.tune.trial import Trial
+
+RULES = {
+    "target_speedup": "target_speedup is a MAC ratio of at least 1: times fewer multiply-adds.",
+    "max_kl": "max_kl is the KL divergence from the unmerged model that is allowed, in nats, at least 0.",
+    "max_drop": "max_drop is the accuracy that may be lost, in points of 100, at least 0.",
+}
+EXAMPLES = {"target_speedup": 2.0, "max_kl": 0.01, "max_drop": 0.5}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One of three goals.
+
+    Attributes:
+        target_speedup: the schedule of least drift that reaches this MAC ratio.
+        max_kl: the schedule with the fewest multiply-adds of which the KL divergence is at most this.
+        max_drop: the one that loses at most so many points of accuracy.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if not exactly one is given, or it is no such number.
+    """
+
+    target_speedup: float | None = None
+    max_kl: float | None = None
+    max_drop: float | None = None
+
+    def __post_init__(self) -> None:
+        chosen = {name: value for name, value in vars(self).items() if value is not None}
+        if len(chosen) != 1:
+            rule = f"What a schedule is chosen for is one of {', '.join(RULES)}."
+            raise ToMeValueError(complaint(rule, " and ".join(chosen) or "none", "For example target_speedup=2.0."))
+        ((name, value),) = chosen.items()
+        cure = f"For example {name}={EXAMPLES[name]}."
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ToMeTypeError(complaint(RULES[name], shown(value), cure))
+        if not (1 if name == "target_speedup" else 0) <= value < math.inf:
+            raise ToMeValueError(complaint(RULES[name], shown(value), cure))
+
+    def macs(self, space: Space) -> int:
+        """Multiply-adds at which a search can end.
+
+        Raises:
+            ToMeValueError: if there is no schedule with so few.
+        """
+        most, least = space.macs(space.nothing), space.macs(space.everything)
+        macs = least if self.target_speedup is None else int(most / self.target_speedup)
+        if macs < least:
+            cure = "Ask for less; inputs with more tokens can be merged further."
+            highest = f"At most {math.floor(100 * most / least) / 100} can be reached with {space.tokens} tokens."
+            raise ToMeValueError(complaint(RULES["target_speedup"], shown(self.target_speedup), f"{highest} {cure}"))
+        return macs
+
+    def allows(self, trial: Trial, unmerged: Trial) -> bool:
+        """Whether a schedule that does this stays within the bound; always so where there is none."""
+        if self.max_kl is not None:
+            return trial.kl <= self.max_kl
+        return self.max_drop is None or trial.drop_from(unmerged) <= self.max_drop + 1e-9
+
+    def best(self, space: Space, known: Mapping[PerLayer, Trial]) -> PerLayer | None:
+        """The best of the schedules that were tried; None if none reaches the goal."""
+        unmerged = known[space.nothing]
+        allowed = {each: trial for each, trial in known.items() if self.allows(trial, unmerged)}
+        if self.target_speedup is None:
+            return min(allowed, key=lambda each: (space.macs(each), allowed[each].kl), default=None)
+        macs = self.macs(space)
+        reached = [each for each in allowed if space.macs(each) <= macs]
+        return min(reached, key=lambda each: (allowed[each].kl, space.macs(each)), default=None)
