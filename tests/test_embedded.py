@@ -12,6 +12,7 @@ from hf_tome import apply_tome
 from hf_tome.data.embedded import (
     ASSETS,
     AST,
+    CLASSES,
     CLIPS,
     SOUNDS,
     VIDEOMAE,
@@ -19,8 +20,8 @@ from hf_tome.data.embedded import (
     embedded_images,
     embedded_processor,
     embedded_vit,
+    read_idx,
 )
-from hf_tome.data.fashion import CLASSES, read_idx
 from hf_tome.data.subject import embedded_subject
 
 

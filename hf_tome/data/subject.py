@@ -71,11 +71,9 @@ def embedded_subject(modality: str = "image", limit: int | None = None, attentio
         data, called = FOLDERS[modality]
         return Subject(name, classifier, replace(samples_of(data, classifier, limit=limit), name=called))
     images, labels = embedded_images()
-    labels, fashion = labels[:limit], "Fashion-MNIST"
-    fingerprint = f"embedded {len(labels)}"
-    return Subject(
-        name, classifier, Samples(fashion, fashion, "test", fingerprint, images.__getitem__, labels, len(labels))
-    )
+    source, count = "Fashion-MNIST", len(labels[:limit])
+    samples = Samples(source, source, "test", f"embedded {count}", images.__getitem__, labels[:limit], count)
+    return Subject(name, classifier, samples)
 
 
 def own_subject(

@@ -92,9 +92,9 @@ class ClassificationEvaluator(Evaluator):
         """
         pipe = self.prepare_pipeline(model_or_pipeline, feature_extractor=feature_extractor, device=device)
         classifier = classifier_of(pipe)
-        numbers = label_mapping or classifier.label2id
+        numbers = dict(classifier.classes) if label_mapping is None else label_mapping
         samples = samples_of(data, classifier, split=split, limit=limit, media_column=input_column,
-                             label_column=label_column, label2id=numbers)  # fmt: skip
+                             label_column=label_column, label2id=label_mapping)  # fmt: skip
         if samples.labels is None:
             cure = "Name the column of labels, or the folders by the model's classes."
             raise ToMeValueError(complaint("An evaluation needs labels.", f"none in {samples.name}", cure))

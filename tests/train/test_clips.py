@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hf_tome.train.clips import Clips, average, random_square, square
 from transformers import VideoMAEImageProcessorPil
 
 from hf_tome import ToMeValueError
 from hf_tome.data.clip import read_clip
-from hf_tome.train.clips import Clips, average, random_square, square
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from data import moving_sprites

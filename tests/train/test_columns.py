@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hf_tome.train.clips import Clips
+from hf_tome.train.images import load_images
+from hf_tome.train.sounds import Spectrograms
 from PIL import Image
 from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil
 
 from hf_tome import ToMeValueError
 from hf_tome.data.embedded import CLIPS
-from hf_tome.train.clips import Clips
 from hf_tome.train.files import LabelledFiles, load_files, readable
-from hf_tome.train.images import load_images
-from hf_tome.train.sounds import Spectrograms
 
 NAMES = ["cat", "dog", "rain"]
 READ = Spectrograms(ASTFeatureExtractor(sampling_rate=8000, num_mel_bins=32, max_length=48))

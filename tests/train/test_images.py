@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hf_tome.train.images import LabelledImages, load_images
 from PIL import Image
 from transformers import ViTImageProcessorPil
 
 from hf_tome import ToMeValueError
 from hf_tome.data.embedded import VIT, embedded_images
-from hf_tome.train.images import LabelledImages, load_images
 
 PROCESSOR = ViTImageProcessorPil.from_pretrained(VIT)
 

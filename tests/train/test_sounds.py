@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hf_tome.train.sounds import Spectrograms, faster, masked
 from transformers import ASTFeatureExtractor
 
 from hf_tome import ToMeValueError
-from hf_tome.train.sounds import Spectrograms, faster, masked
 
 EXTRACTOR = ASTFeatureExtractor(sampling_rate=16000, num_mel_bins=32, max_length=64)
 
