@@ -22,11 +22,12 @@ from transformers import TrainingArguments, set_seed
 from hf_tome import apply_tome
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import CLASSES, VIT, read_idx
+from hf_tome.data.media import Media
 from hf_tome.measure.bootstrap import NORMAL
 from hf_tome.measure.table import markdown
 from hf_tome.train import ToMeTrainer
 from hf_tome.train.augment import Pictures
-from hf_tome.train.files import LabelledFiles, Rows
+from hf_tome.train.files import LabelledFiles
 
 METHODS = {
     "ToMe": {},
@@ -59,7 +60,7 @@ def correct(classifier: Classifier, fashion: Path) -> str:
 def fine_tune(classifier: Classifier, fashion: Path) -> None:
     """One epoch on the first training images, as they are: the model was trained on all of them, unmerged."""
     images, labels = images_of(fashion, "train", TRAINED_ON)
-    rows = Rows(images, [(label,) for label in labels.tolist()])
+    media = Media(images, [(label,) for label in labels.tolist()])
     set_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
@@ -67,7 +68,7 @@ def fine_tune(classifier: Classifier, fashion: Path) -> None:
             lr_scheduler_type="cosine", warmup_steps=20, save_strategy="no", report_to="none", use_cpu=True,
             remove_unused_columns=False,
         )  # fmt: skip
-        data = LabelledFiles(rows, Pictures(classifier.processor), len(CLASSES))
+        data = LabelledFiles(media, Pictures(classifier.processor), len(CLASSES))
         ToMeTrainer(classifier.model, settings, train_dataset=data).train()  # pyright: ignore
 
 

@@ -30,7 +30,7 @@ from transformers import (
 from hf_tome import apply_tome
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Spectrograms
-from hf_tome.train.files import LabelledFiles, load_files, readable
+from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier
 from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
@@ -87,7 +87,7 @@ def main() -> None:
         with training.main_process_first(desc="writing sounds"):
             model, extractor = tiny(Path(args.data), PROBLEM[bool(args.mixup)])
     train, evaluation, labels = load_files(args.data, "audio", training.seed, args.label_column)
-    several = bool(args.mixup) or train.several or evaluation.several
+    several = bool(args.mixup) or has_several(train, evaluation)
     if model is None:
         model = classifier(args.model, labels, "audio", problem_type=PROBLEM[several])
         extractor = AutoFeatureExtractor.from_pretrained(args.model)

@@ -26,9 +26,10 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor  #
 
 from hf_tome import apply_tome
 from hf_tome.data.embedded import CLASSES, embedded_images, embedded_processor
+from hf_tome.data.media import Media
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Pictures
-from hf_tome.train.files import LabelledFiles, Rows, load_files, readable
+from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier, trained_by_mae
 from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
@@ -51,15 +52,15 @@ class Arguments:
     tiny: bool = field(default=False, metadata={"help": "small model and data, offline, under a minute"})
 
 
-def tiny() -> tuple[Any, Any, Rows, Rows, list[str]]:
+def tiny() -> tuple[Any, Any, Media, Media, list[str]]:
     """A small untrained ViT with its processor, and 800 + 200 images of Fashion-MNIST."""
     images, labels = embedded_images()
-    rows = Rows(images, [(label,) for label in labels.tolist()])
+    media = Media(images, [(label,) for label in labels.tolist()])
     config = ViTConfig(
         image_size=28, patch_size=4, hidden_size=64, num_hidden_layers=4, num_attention_heads=2, intermediate_size=128,
         initializer_range=0.12, id2label=dict(enumerate(CLASSES)), label2id={name: i for i, name in enumerate(CLASSES)},
     )  # fmt: skip
-    parts = rows.select(range(800)), rows.select(range(800, 1000))
+    parts = media.select(range(800)), media.select(range(800, 1000))
     return ViTForImageClassification(config), embedded_processor(), *parts, list(CLASSES)
 
 
@@ -74,13 +75,13 @@ def main() -> None:
         model, processor, train, evaluation, labels = tiny()
     else:
         train, evaluation, labels = load_files(args.data, "image", training.seed, args.label_column)
-        kind = PROBLEM[train.several or evaluation.several]
+        kind = PROBLEM[has_several(train, evaluation)]
         model, processor = (
             classifier(args.model, labels, problem_type=kind),
             AutoImageProcessor.from_pretrained(args.model),
         )
         prop_attn = False if prop_attn is None and trained_by_mae(args.model) else prop_attn
-    several = train.several or evaluation.several
+    several = has_several(train, evaluation)
     apply_tome(model, r=parse_r(args.r), prop_attn=prop_attn)
 
     read = Pictures(processor)

@@ -32,7 +32,7 @@ from hf_tome import apply_tome
 from hf_tome.data.embedded import embedded_images
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Clips
-from hf_tome.train.files import LabelledFiles, load_files, readable
+from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier
 from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
@@ -84,7 +84,7 @@ def main() -> None:
         with training.main_process_first(desc="writing clips"):
             model, processor = tiny(Path(args.data))
     train, evaluation, labels = load_files(args.data, "video", training.seed, args.label_column)
-    several = train.several or evaluation.several
+    several = has_several(train, evaluation)
     if model is None:
         model = classifier(args.model, labels, "video", problem_type=PROBLEM[several])
         processor = AutoImageProcessor.from_pretrained(args.model)

@@ -68,13 +68,7 @@ def folder_names(files: Sequence[Path], folder: Path) -> list[str]:
 def classes_of(files: Sequence[Path], folder: Path, classes: Mapping[str, int]) -> list[Numbers] | None:
     """Class numbers by the name of each file's folder: CLASS, or CLASS+CLASS where a file has several.
 
-    Args:
-        files: below `folder`.
-        folder: a file that lies in it directly has no class.
-        classes: the numbers by name, as `model.config.label2id`.
-
-    Returns:
-        One row a file; None if no folder is named as a class.
+    A file that lies in `folder` itself has no class. None if no folder is named as a class.
 
     Raises:
         ToMeValueError: if some folders are named as classes, and others are not.

@@ -24,16 +24,10 @@ def plain_name(name: str) -> str:
     return re.sub(" +", "_", "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in text))
 
 
-def classes_in(labels: Sequence[Label]) -> list[str]:
-    """All classes that are named, in the order of the alphabet, or of their numbers."""
-    found: set[Any] = {each for label in labels for each in (_parts(label) if isinstance(label, str) else label)}
-    return [str(each) for each in sorted(found - {""})]
-
-
-def _parts(folder: str) -> list[str]:
+def parts_of(folder: str) -> tuple[str, ...]:
     """The classes that a folder CLASS+CLASS names. `C++` is one."""
     parts = folder.split("+")
-    return parts if all(parts) else [folder]
+    return tuple(parts) if all(parts) else (folder,)
 
 
 class Classes:
@@ -65,7 +59,7 @@ class Classes:
         found = self.exact.get(name) or (self.plain.get(plain) if plain.strip("_") else None) or set()
         if len(found) > 1 and place not in found:
             fitting = [f"{other} (number {number})" for other, number in self.pairs if number in found]
-            rule = "A class of the data has the name of one class of the model."
+            rule = f"Each name stands for one of the classes: {_listed([other for other, _ in self.pairs])}."
             raise ToMeValueError(complaint(rule, f"{name}, which fits {_listed(fitting)}", "Rename one of them."))
         return place if place in found else next(iter(found), None)
 
@@ -84,36 +78,35 @@ class Classes:
         places = {name: place for place, name in enumerate(names)}
         same_order = bool(names) and self._in_order(names)
 
-        def number_of(label: Any) -> Any:
-            found = self.find(label, places.get(label)) if isinstance(label, str) else label
-            return places[label] if found is None and same_order else found
+        def number_of(name: Any) -> Any:
+            found = self.find(name, places.get(name)) if isinstance(name, str) else name
+            return places[name] if found is None and same_order else found
 
-        rows: dict[Label, list[Any]] = {}
+        found: dict[Label, set[Any]] = {}
         for label in set(labels):
-            rows[label] = [number_of(each) for each in (_parts(label) if isinstance(label, str) else label)]
-            if isinstance(label, str) and (label in self.exact or None in rows[label]):
-                rows[label] = [number_of(label)]
-        missing = [label for label, row in rows.items() if None in row]
-        if optional and missing and len(missing) == len(rows) and isinstance(missing[0], str):
+            folder = isinstance(label, str)
+            found[label] = {number_of(each) for each in (parts_of(label) if folder else label)}
+            if folder and (label in self.exact or None in found[label]):
+                found[label] = {number_of(label)}
+        missing = [label for label, row in found.items() if None in row]
+        if optional and missing and len(missing) == len(found) and isinstance(missing[0], str):
             return []
         if missing:
             rule = f"The classes are {_listed([name for name, _ in self.pairs])}."
-            got = f"no class for {_listed(missing)}, among {_listed([*rows])}"
+            got = f"no class for {_listed(missing)}, among {_listed([*found])}"
             raise ToMeValueError(complaint(rule, got, "Rename or remove these."))
-        found = {label: tuple(sorted(set(row))) for label, row in rows.items()}
-        return [found[label] for label in labels]
+        rows = {label: tuple(sorted(row)) for label, row in found.items()}
+        return [rows[label] for label in labels]
 
     def _in_order(self, names: Sequence[str]) -> bool:
         """Whether classes of a data set that are not found by name are those of the same number."""
         if all(UNNAMED.fullmatch(name) for name, _ in self.pairs):
             return True
-        if len(names) != len(self.pairs):
-            return False
         missing = [name for place, name in enumerate(names) if self.find(name, place) is None]
-        if 0 < 100 * len(missing) <= len(names):  # ImageNet has two cranes: data sets name one of them otherwise
+        # ImageNet has two cranes: data sets that need different names call one of them otherwise
+        if same := len(names) == len(self.pairs) and 0 < 100 * len(missing) <= len(names):
             warnings.warn(f"Matched by number, since no class has the name: {_listed(missing)}.", stacklevel=3)
-            return True
-        return False
+        return same
 
 
 def label_array(rows: Sequence[Numbers], classes: int) -> np.ndarray:
@@ -122,8 +115,7 @@ def label_array(rows: Sequence[Numbers], classes: int) -> np.ndarray:
     Raises:
         ToMeValueError: if a label is no class number.
     """
-    wrong = [each for row in rows for each in row if not (isinstance(each, int) and 0 <= each < classes)]
-    if wrong:
+    if wrong := [each for row in rows for each in row if not (isinstance(each, int) and 0 <= each < classes)]:
         rule = f"A label is a class number of the model, 0 to {classes - 1}."
         raise ToMeValueError(complaint(rule, wrong[0], "Use a model for the classes of this data set."))
     if all(len(row) == 1 for row in rows):
@@ -135,6 +127,5 @@ def label_array(rows: Sequence[Numbers], classes: int) -> np.ndarray:
 
 
 def _listed(labels: Sequence[Label]) -> str:
-    said = [label if isinstance(label, str) else "+".join(map(str, label)) for label in labels]
-    shown = ", ".join(sorted(each or "files in no folder" for each in said)[:SHOWN])
-    return shown if len(said) <= SHOWN else f"{shown} and {len(said) - SHOWN} more"
+    said = sorted("+".join(map(str, each)) if isinstance(each, tuple) else each or "no folder" for each in labels)
+    return ", ".join(said[:SHOWN]) + (f" and {len(said) - SHOWN} more" if len(said) > SHOWN else "")

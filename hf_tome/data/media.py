@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import Subset
+
 from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES, files_below, folder_names
-from hf_tome.data.labels import Label, classes_in
+from hf_tome.data.labels import Label
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
 FEATURES = {"image": "Image", "audio": "Audio", "video": "Video"}
@@ -24,24 +26,26 @@ RULE = "The data is a folder, the name of a data set on the hub, or a datasets.D
 
 @dataclass(frozen=True)
 class Media:
-    """Images, sounds or clips. Nothing is read before it is asked for.
+    """Images, sounds or clips with what the data call their classes. Nothing is read before it is asked for.
 
     Attributes:
         files: paths, contents of files or decoded media, as the readers of `hf_tome.data` take them.
-        labels: of each, the name of its folder, or class names, or numbers that have no names. Empty without labels.
+        labels: of each, the name of its folder, or class names, or class numbers. Empty without labels.
         names: of the data's classes, in the order that the data give them; empty without an order.
         fingerprint: another one where the files differ.
     """
 
     files: Sequence[Any]
     labels: Sequence[Label]
-    names: Sequence[str]
-    fingerprint: Any
+    names: Sequence[str] = ()
+    fingerprint: Any = None
 
-    @property
-    def classes(self) -> list[str]:
-        """The names of all classes."""
-        return list(self.names) or classes_in(self.labels)
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def select(self, order: Sequence[int]) -> Media:
+        """Some of the media."""
+        return replace(self, files=Subset(self.files, order), labels=[self.labels[each] for each in order])  # pyright: ignore
 
 
 def splits_of(data: Any, split: str | None = None, columns: bool = False) -> dict[str | None, Any]:
@@ -119,12 +123,10 @@ def _labels(values: Sequence[Any], names: Sequence[str]) -> list[Label]:
         ToMeValueError: if a label is neither a number nor a name.
     """
     rows = [tuple(each) if isinstance(each, list) else (each,) for each in values]
-    known, rule = (int | str), "A label is the number or the name of a class."
-    if names:
-        known, rule = int, f"A label is a class number of the data set, 0 to {len(names) - 1}."
+    kinds, rule = (int, f"A number of the data's {len(names)} classes") if names else (int | str, "A number or a name")
     for each in (each for row in rows for each in row):
-        if not isinstance(each, known) or (names and not 0 <= each < len(names)):
-            raise ToMeValueError(complaint(rule, each, "Remove rows whose class is not known."))
+        if not isinstance(each, kinds) or (names and not 0 <= each < len(names)):
+            raise ToMeValueError(complaint(f"{rule} is the label of each row.", each, "Remove such rows."))
     return [tuple(names[each] for each in row) if names else row for row in rows]
 
 

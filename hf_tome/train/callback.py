@@ -13,8 +13,8 @@ from hf_tome.api import apply_tome
 from hf_tome.core.schedule import Schedule
 from hf_tome.errors import ToMeTypeError, complaint
 from hf_tome.trace import Trace, trace_tome
+from hf_tome.train.card import settings_of
 from hf_tome.train.clock import StepClock
-from hf_tome.train.settings import settings_of
 from hf_tome.train.warmup import WarmUp
 
 if TYPE_CHECKING:

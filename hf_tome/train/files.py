@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
-from hf_tome.data.labels import Classes, Numbers
-from hf_tome.data.media import media_in, splits_of
+from hf_tome.data.labels import Classes, parts_of
+from hf_tome.data.media import Media, media_in, splits_of
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 RULE = "A data set is a folder FOLDER/train/CLASS/FILE, or has a split train with columns of media and classes."
@@ -22,38 +22,10 @@ EVALUATION = ("validation", "valid", "val", "test")  # the best weights are chos
 Read = Callable[[Any, np.random.Generator | None, int], dict[str, Tensor]]
 
 
-@dataclass(frozen=True)
-class Rows(Sequence[tuple[Any, Numbers]]):
-    """Files, or media that are decoded already, with the numbers of their classes.
-
-    Attributes:
-        files: as the readers of `hf_tome.data` take them; nothing is opened before it is asked for.
-        numbers: one row a file.
-    """
-
-    files: Sequence[Any]
-    numbers: Sequence[Numbers]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, number: Any) -> Any:
-        return self.files[number], self.numbers[number]
-
-    def select(self, order: Sequence[int]) -> Rows:
-        """Some of the rows."""
-        return Rows(Subset(self.files, order), [self.numbers[number] for number in order])  # pyright: ignore
-
-    @property
-    def several(self) -> bool:
-        """Whether a file has several classes."""
-        return any(len(each) > 1 for each in self.numbers)
-
-
 def load_files(
     data: Any, modality: str, seed: int = 0, label_column: str | None = None
-) -> tuple[Rows, Rows, list[str]]:
-    """Files to train on, files to evaluate on, and the names of the classes.
+) -> tuple[Media, Media, list[str]]:
+    """Files to train on and files to evaluate on, with class numbers as labels, and the names of the classes.
 
     Where nothing is set apart for evaluation (validation, val, test), a tenth of each class is.
 
@@ -74,29 +46,40 @@ def load_files(
         raise ToMeValueError(complaint(RULE, f"the splits {', '.join(map(str, splits))}", "Name one of them train."))
     held_out = [each for each in EVALUATION if first and each in splits]
     parts = [media_in(splits[each], modality, None, label_column) for each in (first, *held_out[:1])]
-    classes = parts[0].classes
+    classes = list(parts[0].names) or _classes_in(parts[0])
     if not all(part.labels for part in parts) or len(classes) < 2:
         got = f"the classes {', '.join(classes)}" if classes else "none"
         raise ToMeValueError(complaint(RULE, got, "There are at least two classes; label_column names their column."))
     known = Classes((name, number) for number, name in enumerate(classes))
     names = [[each if isinstance(each, str) else tuple(map(str, each)) for each in part.labels] for part in parts]
-    rows = [Rows(part.files, known.numbers(each)) for part, each in zip(parts, names, strict=True)]
-    return (rows[0], rows[1], classes) if held_out else (*_set_apart(rows[0], seed), classes)
+    numbered = [replace(part, labels=known.numbers(each)) for part, each in zip(parts, names, strict=True)]
+    return (numbered[0], numbered[1], classes) if held_out else (*_set_apart(numbered[0], seed), classes)
 
 
-def _set_apart(rows: Rows, seed: int) -> tuple[Rows, Rows]:
-    """The rows without a tenth of each class (that with the lowest number counts), and that tenth: at least one row
-    where there are two."""
+def _classes_in(media: Media) -> list[str]:
+    """All classes that folders or texts name, in the order of the alphabet, or of their numbers."""
+    labels = (parts_of(label) if isinstance(label, str) else label for label in media.labels)
+    return [str(each) for each in sorted({each for label in labels for each in label} - {""})]
+
+
+def _set_apart(media: Media, seed: int) -> tuple[Media, Media]:
+    """The media without a tenth of each class (that with the lowest number counts), and that tenth: at least one where
+    there are two."""
     chance, alike = random.Random(seed), {}
-    for row, numbers in enumerate(rows.numbers):
-        alike.setdefault(numbers[:1], []).append(row)
+    for number, label in enumerate(media.labels):
+        alike.setdefault(label[:1], []).append(number)
     drawn = [chance.sample(group, max(1, len(group) // 10)) for group in alike.values() if len(group) > 1]
-    held_out = {row for part in drawn for row in part}
-    return rows.select([row for row in range(len(rows)) if row not in held_out]), rows.select(sorted(held_out))
+    held_out = {number for part in drawn for number in part}
+    return media.select([each for each in range(len(media)) if each not in held_out]), media.select(sorted(held_out))
 
 
-def readable(rows: Rows, read: Read) -> Rows:
-    """The rows whose files can be read; the others are named in a warning.
+def has_several(*parts: Media) -> bool:
+    """Whether a file has several classes."""
+    return any(len(label) > 1 for part in parts for label in part.labels)
+
+
+def readable(media: Media, read: Read) -> Media:
+    """The files that can be read; the others are named in a warning.
 
     Raises:
         ToMeValueError: if none is left.
@@ -104,17 +87,17 @@ def readable(rows: Rows, read: Read) -> Rows:
     from tqdm.auto import tqdm
 
     good, bad = [], []
-    for number in tqdm(range(len(rows)), desc="Checking files"):
+    for number in tqdm(range(len(media)), desc="Checking files"):
         try:
-            read(rows[number][0], None, 0)
+            read(media.files[number], None, 0)
             good.append(number)
         except ToMeError as error:
             bad.append(str(error))
     if not good:
         raise ToMeValueError(complaint("Some file must be readable.", f"{len(bad)} that are not", "Check the folder."))
     if bad:
-        warnings.warn("\n".join([f"{len(bad)} of {len(rows)} files are left out.", *bad]), stacklevel=2)
-    return rows.select(good)
+        warnings.warn("\n".join([f"{len(bad)} of {len(media)} files are left out.", *bad]), stacklevel=2)
+    return media.select(good)
 
 
 class LabelledFiles(Dataset):
@@ -123,7 +106,7 @@ class LabelledFiles(Dataset):
     What is random depends on the seed, the epoch and the row alone, so that a resumed training sees the same.
 
     Args:
-        rows: the files with the numbers of their classes, as `load_files` gives them, or (file, numbers) each.
+        media: the files, with the numbers of each one's classes as labels.
         read: the model's inputs for one file, without a batch axis; from the file, random numbers (None: nothing is
             left to chance) and the number of the view. `hf_tome.train.augment` has one for each medium.
         classes: how many there are.
@@ -138,7 +121,7 @@ class LabelledFiles(Dataset):
 
     def __init__(
         self,
-        rows: Sequence[tuple[Any, Numbers]],
+        media: Media,
         read: Read,
         classes: int,
         *,
@@ -151,7 +134,7 @@ class LabelledFiles(Dataset):
             rule = "Mixup blends labels, which takes one number a class, and draws at random."
             got = f"several={several}, seed={seed}"
             raise ToMeValueError(complaint(rule, got, "Use several=True and a seed, or no mixup."))
-        self.rows, self.read, self.classes, self.several = rows, read, classes, several
+        self.media, self.read, self.classes, self.several = media, read, classes, several
         self.seed, self.views, self.mixup = seed, views, mixup
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers may outlive an epoch
 
@@ -160,7 +143,7 @@ class LabelledFiles(Dataset):
         self.epoch.fill_(epoch)
 
     def __len__(self) -> int:
-        return len(self.rows) * self.views
+        return len(self.media) * self.views
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The model's inputs and `labels`.
@@ -172,12 +155,12 @@ class LabelledFiles(Dataset):
         chance = None if self.seed is None else np.random.default_rng((self.seed, int(self.epoch), index))
         item = self._item(row, chance, view)
         if chance is not None and chance.random() < self.mixup:
-            share, other = float(chance.beta(10, 10)), self._item(int(chance.integers(len(self.rows))), chance, view)
+            share, other = float(chance.beta(10, 10)), self._item(int(chance.integers(len(self.media))), chance, view)
             item = {name: share * value + (1 - share) * other[name] for name, value in item.items()}
         return item
 
     def _item(self, row: int, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
-        file, numbers = self.rows[row]
+        file, numbers = self.media.files[row], self.media.labels[row]
         if self.several:
             labels = torch.zeros(self.classes).index_fill_(0, torch.tensor(numbers), 1.0)
         elif len(numbers) == 1:
