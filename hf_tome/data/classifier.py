@@ -58,6 +58,11 @@ class Classifier:
         config: Any = self.model.config
         return [(str(name), int(number)) for number, name in config.id2label.items()]
 
+    @property
+    def label2id(self) -> dict[str, int]:
+        """The number of each class by its name."""
+        return dict(self.classes)
+
     def read(self, source: Any) -> Any:
         """One file, its content, or a decoded medium, as the processor takes it: a picture, a waveform at its rate, or
         as many frames as the model sees.

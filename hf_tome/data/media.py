@@ -95,7 +95,7 @@ def media_in(
     """
     if isinstance(split, Path):
         files = files_below(split, modality)[:limit]
-        stats = [(str(path.relative_to(split)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        stats = [(str(path.relative_to(split)), (now := path.stat()).st_size, now.st_mtime_ns) for path in files]
         return Media(files, folder_names(files, split), (), stats)
     with extra("eval", "evaluate on a data set"):
         import datasets

@@ -106,7 +106,7 @@ class ClassificationEvaluator:
         seconds = perf_counter() - start
         if isinstance(metric, str):
             metric = METRICS[metric](keep_in_memory=True) if metric in METRICS else load(metric)
-        predictions = _scores(answers, dict(classifier.classes) if label_mapping is None else label_mapping)
+        predictions = _scores(answers, classifier.label2id if label_mapping is None else label_mapping)
         if not _takes_scores(metric):
             predictions = predictions.argmax(-1)
 

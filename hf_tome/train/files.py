@@ -40,6 +40,8 @@ def load_files(
     Raises:
         ToMeValueError: if there are no such files, or those to evaluate on have a class of their own.
     """
+    if data == "":
+        raise ToMeValueError(complaint(RULE, "none", "Name the folder, or a data set of the hub."))
     splits = data if isinstance(data, dict) else splits_of(data, columns=label_column is not None)
     first = "train" if "train" in splits else None
     if first not in splits:
@@ -74,8 +76,8 @@ def _set_apart(media: Media, seed: int) -> tuple[Media, Media]:
 
 
 def has_several(*parts: Media) -> bool:
-    """Whether a file has several classes."""
-    return any(len(label) > 1 for part in parts for label in part.labels)
+    """Whether a file has not exactly one class."""
+    return any(len(label) != 1 for part in parts for label in part.labels)
 
 
 def readable(media: Media, read: Read) -> Media:
@@ -162,7 +164,7 @@ class LabelledFiles(Dataset):
     def _item(self, row: int, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
         file, numbers = self.media.files[row], self.media.labels[row]
         if self.several:
-            labels = torch.zeros(self.classes).index_fill_(0, torch.tensor(numbers), 1.0)
+            labels = torch.zeros(self.classes).index_fill_(0, torch.tensor(numbers, dtype=torch.int64), 1.0)
         elif len(numbers) == 1:
             labels = torch.tensor(numbers[0])
         else:

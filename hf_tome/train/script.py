@@ -12,8 +12,6 @@ import torch
 from transformers import TrainingArguments
 
 from hf_tome.errors import ToMeError
-from hf_tome.metrics.accuracy import Accuracy
-from hf_tome.metrics.average_precision import MeanAveragePrecision
 from hf_tome.train.checkpoint import last_checkpoint
 from hf_tome.train.trainer import ToMeTrainer
 
@@ -50,6 +48,8 @@ def metrics(several: bool, views: int = 1) -> Callable[[Any], dict[str, Any]]:
         several: whether it has.
         views: inputs of one sample, which follow each other: their scores are averaged.
     """
+    from hf_tome.metrics.accuracy import Accuracy
+    from hf_tome.metrics.average_precision import MeanAveragePrecision
 
     def compute(predicted: Any) -> dict[str, Any]:
         scores = predicted.predictions.reshape(-1, views, predicted.predictions.shape[-1]).mean(1)

@@ -67,7 +67,7 @@ def test_accuracy_with_and_without_merging():
     with torch.inference_mode():
         plain = (model(**inputs).logits.argmax(-1).numpy() == labels[:120]).mean()
         merged = (apply_tome(model, r=8)(**inputs).logits.argmax(-1).numpy() == labels[:120]).mean()
-    assert plain >= 0.9
+    assert plain >= 0.85
     assert merged >= plain - 0.03
 
 

@@ -89,6 +89,8 @@ def test_folders_that_are_no_data(tmp_path: Path, files: list[str], words: str) 
         wave(tmp_path / file.replace(".txt", ".wav")).rename(tmp_path / file)
     with pytest.raises(ToMeValueError, match=words):
         load_files(str(tmp_path), "audio")
+    with pytest.raises(ToMeValueError, match="Name the folder"):
+        load_files("", "audio")  # not the folder that one stands in
 
 
 # Data sets
@@ -186,8 +188,9 @@ def test_views_follow_each_other() -> None:
 
 
 def test_several_labels_are_numbers_by_class() -> None:
-    media = Media([Path("1.wav")], [(0, 2)])
-    assert LabelledFiles(media, name_of, 3, several=True)[0]["labels"].tolist() == [1.0, 0.0, 1.0]
+    media = Media([Path("1.wav"), Path("2.wav")], [(0, 2), ()])
+    items = [*LabelledFiles(media, name_of, 3, several=has_several(media))]
+    assert [item["labels"].tolist() for item in items] == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     with pytest.raises(ToMeValueError, match=r"1\.wav with 2"):
         LabelledFiles(media, name_of, 3)[0]
 
