@@ -28,16 +28,13 @@ from transformers import (
 )
 
 from hf_tome import apply_tome
-from hf_tome.metrics.accuracy import Accuracy
-from hf_tome.metrics.average_precision import MeanAveragePrecision
 from hf_tome.train import ToMeCallback, ToMeTrainer
-from hf_tome.train.files import LabelledFiles, load_files, readable
+from hf_tome.train.augment import Spectrograms
+from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier
-from hf_tome.train.script import DEFAULTS, entry, parse_r, run
-from hf_tome.train.sounds import Spectrograms
+from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
 TINY = {"r": "3", "num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
-SINGLE, SEVERAL = "single_label_classification", "multi_label_classification"
 
 
 @dataclass
@@ -78,16 +75,6 @@ def tiny(folder: Path, kind: str) -> tuple[Any, Any]:
     )
 
 
-def accuracy(predicted: Any) -> dict[str, Any]:
-    metric = Accuracy(keep_in_memory=True)
-    return metric.compute(predictions=predicted.predictions, references=predicted.label_ids) or {}
-
-
-def precision(predicted: Any) -> dict[str, Any]:
-    metric = MeanAveragePrecision(keep_in_memory=True)
-    return metric.compute(predictions=predicted.predictions, references=predicted.label_ids) or {}
-
-
 def main() -> None:
     parser = HfArgumentParser([Arguments, TrainingArguments])  # pyright: ignore
     parser.set_defaults(**DEFAULTS, output_dir="runs/finetune_audio")
@@ -98,12 +85,11 @@ def main() -> None:
     if args.tiny:
         args.data = str(Path(training.output_dir) / "sounds")
         with training.main_process_first(desc="writing sounds"):
-            model, extractor = tiny(Path(args.data), SEVERAL if args.mixup else SINGLE)
+            model, extractor = tiny(Path(args.data), PROBLEM[bool(args.mixup)])
     train, evaluation, labels = load_files(args.data, "audio", training.seed, args.label_column)
-    several = bool(args.mixup) or any(len(numbers) > 1 for _, numbers in [*train, *evaluation])
+    several = bool(args.mixup) or has_several(train, evaluation)
     if model is None:
-        kind = SEVERAL if several else SINGLE
-        model = classifier(args.model, labels, "audio", problem_type=kind)
+        model = classifier(args.model, labels, "audio", problem_type=PROBLEM[several])
         extractor = AutoFeatureExtractor.from_pretrained(args.model)
     apply_tome(model, r=parse_r(args.r), prop_attn=args.prop_attn)
 
@@ -111,14 +97,14 @@ def main() -> None:
     read = Spectrograms(extractor, *masks, args.speed)
     if args.skip_bad_files:
         train, evaluation = readable(train, read), readable(evaluation, read)
-    training.metric_for_best_model = training.metric_for_best_model or ("mAP" if several else "accuracy")
+    best_by(training, several)
     options: Any = {"seed": training.seed, "mixup": args.mixup, "several": several}
     trainer = ToMeTrainer(
         model,
         training,
         train_dataset=LabelledFiles(train, read, len(labels), **options),
         eval_dataset=LabelledFiles(evaluation, read, len(labels), several=several),
-        compute_metrics=precision if several else accuracy,
+        compute_metrics=metrics(several),
         processing_class=extractor,
         callbacks=[ToMeCallback(warmup=args.r_warmup)],
     )

@@ -3,7 +3,9 @@
     python examples/finetune_image.py --model google/vit-base-patch16-224-in21k --data FOLDER --r 13 --bf16
 
 `--model` is any ViT or DeiT, or a ViTMAE checkpoint; `--data` a folder (FOLDER/train/CLASS/IMAGE) or a data set of the
-hub. All of transformers' TrainingArguments are options too: --bf16, --gradient_checkpointing, --report_to tensorboard.
+hub (`--label_column` names its classes). A folder animals+food holds images of both classes: then each class has a
+score of its own, and the metric is mAP. All of transformers' TrainingArguments are options too: --bf16,
+--gradient_checkpointing, --report_to tensorboard.
 `--resume` goes on after the last whole checkpoint. Several processes:
 torchrun --nproc_per_node 2 -- examples/finetune_image.py ...; the dashes keep `--r` from torchrun.
 `--tiny` trains a small model on images inside the package, offline, in under a minute.
@@ -23,13 +25,13 @@ from transformers import (
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
 from hf_tome import apply_tome
-from hf_tome.data.embedded import embedded_images, embedded_processor
-from hf_tome.data.fashion import CLASSES
-from hf_tome.metrics.accuracy import Accuracy
+from hf_tome.data.embedded import CLASSES, embedded_images, embedded_processor
+from hf_tome.data.media import Media
 from hf_tome.train import ToMeCallback, ToMeTrainer
-from hf_tome.train.images import LabelledImages, load_images
+from hf_tome.train.augment import Pictures
+from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier, trained_by_mae
-from hf_tome.train.script import DEFAULTS, entry, parse_r, run
+from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
 TINY = {"r": "8", "num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 
@@ -45,48 +47,54 @@ class Arguments:
     prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: the family's"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
     augment: bool = field(default=True, metadata={"help": "random crops and flips"})
+    skip_bad_files: bool = field(default=False, metadata={"help": "leave out what cannot be read, and name it"})
     resume: bool = field(default=False, metadata={"help": "go on after the last whole checkpoint in output_dir"})
     tiny: bool = field(default=False, metadata={"help": "small model and data, offline, under a minute"})
 
 
-def tiny() -> tuple[Any, Any, Any, list[str], Any]:
-    """A small untrained ViT, and 800 + 200 images of Fashion-MNIST."""
-    images, classes = embedded_images()
-    rows = [{"image": image, "label": int(label)} for image, label in zip(images, classes, strict=True)]
+def tiny() -> tuple[Any, Any, Media, Media, list[str]]:
+    """A small untrained ViT with its processor, and 800 + 200 images of Fashion-MNIST."""
+    images, labels = embedded_images()
+    media = Media(images, [(label,) for label in labels.tolist()])
     config = ViTConfig(
         image_size=28, patch_size=4, hidden_size=64, num_hidden_layers=4, num_attention_heads=2, intermediate_size=128,
         initializer_range=0.12, id2label=dict(enumerate(CLASSES)), label2id={name: i for i, name in enumerate(CLASSES)},
     )  # fmt: skip
-    return ViTForImageClassification(config), rows[:800], rows[800:], list(CLASSES), embedded_processor()
-
-
-def metrics(predicted: Any) -> dict[str, Any]:
-    return (
-        Accuracy(keep_in_memory=True).compute(predictions=predicted.predictions, references=predicted.label_ids) or {}
-    )
+    parts = media.select(range(800)), media.select(range(800, 1000))
+    return ViTForImageClassification(config), embedded_processor(), *parts, list(CLASSES)
 
 
 def main() -> None:
     parser = HfArgumentParser([Arguments, TrainingArguments])  # pyright: ignore
-    parser.set_defaults(**DEFAULTS, output_dir="runs/finetune_image", metric_for_best_model="accuracy")
+    parser.set_defaults(**DEFAULTS, output_dir="runs/finetune_image")
     parser.set_defaults(**(TINY if "--tiny" in sys.argv else {}))
     args, training = parser.parse_args_into_dataclasses()
     set_seed(training.seed)
     prop_attn = args.prop_attn
     if args.tiny:
-        model, train, evaluation, _, processor = tiny()
+        model, processor, train, evaluation, labels = tiny()
     else:
-        train, evaluation, labels = load_images(args.data, training.seed, args.label_column)
-        model, processor = classifier(args.model, labels), AutoImageProcessor.from_pretrained(args.model)
+        train, evaluation, labels = load_files(args.data, "image", training.seed, args.label_column)
+        kind = PROBLEM[has_several(train, evaluation)]
+        model, processor = (
+            classifier(args.model, labels, problem_type=kind),
+            AutoImageProcessor.from_pretrained(args.model),
+        )
         prop_attn = False if prop_attn is None and trained_by_mae(args.model) else prop_attn
+    several = has_several(train, evaluation)
     apply_tome(model, r=parse_r(args.r), prop_attn=prop_attn)
 
+    read = Pictures(processor)
+    if args.skip_bad_files:
+        train, evaluation = readable(train, read), readable(evaluation, read)
+    best_by(training, several)
+    seed = training.seed if args.augment else None
     trainer = ToMeTrainer(
         model,
         training,
-        train_dataset=LabelledImages(train, processor, training.seed if args.augment else None),
-        eval_dataset=LabelledImages(evaluation, processor),
-        compute_metrics=metrics,
+        train_dataset=LabelledFiles(train, read, len(labels), seed=seed, several=several),
+        eval_dataset=LabelledFiles(evaluation, read, len(labels), several=several),
+        compute_metrics=metrics(several),
         processing_class=processor,
         callbacks=[ToMeCallback(warmup=args.r_warmup)],
     )

@@ -3,8 +3,9 @@
     python examples/finetune_video.py --model MCG-NJU/videomae-base --data FOLDER --r 65 --dataloader_num_workers 8
 
 `--data` is FOLDER/train/CLASS/FILE with FOLDER/test/CLASS/FILE, or FOLDER/CLASS/FILE, of which a tenth is held out, or
-a data set of the hub (`--label_column` names its classes). `--model` is any VideoMAE, a checkpoint of its pre-training
-too. All of transformers' TrainingArguments are options.
+a data set of the hub (`--label_column` names its classes). A folder fall+jump holds videos of both classes: then each
+class has a score of its own, and the metric is mAP. `--model` is any VideoMAE, a checkpoint of its pre-training too.
+All of transformers' TrainingArguments are options.
 `--eval_clips 5 --eval_crops 3` averages over views as the video papers do. The log tells the share of time that waits
 for data (data_wait): more workers bring it down. `--resume` goes on after the last whole checkpoint. Several processes:
 torchrun --nproc_per_node 2 -- examples/finetune_video.py ...; the dashes keep `--r` from torchrun.
@@ -29,12 +30,11 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor  #
 
 from hf_tome import apply_tome
 from hf_tome.data.embedded import embedded_images
-from hf_tome.metrics.accuracy import Accuracy
 from hf_tome.train import ToMeCallback, ToMeTrainer
-from hf_tome.train.clips import Clips, average
-from hf_tome.train.files import LabelledFiles, load_files, readable
+from hf_tome.train.augment import Clips
+from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier
-from hf_tome.train.script import DEFAULTS, entry, parse_r, run
+from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
 TINY = {"r": "6", "num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
 SIDE, FRAMES = 32, 8
@@ -74,7 +74,7 @@ def tiny(folder: Path) -> tuple[Any, Any]:
 
 def main() -> None:
     parser = HfArgumentParser([Arguments, TrainingArguments])  # pyright: ignore
-    parser.set_defaults(**DEFAULTS, output_dir="runs/finetune_video", metric_for_best_model="accuracy")
+    parser.set_defaults(**DEFAULTS, output_dir="runs/finetune_video")
     parser.set_defaults(**(TINY if "--tiny" in sys.argv else {}))
     args, training = parser.parse_args_into_dataclasses()
     set_seed(training.seed)
@@ -84,25 +84,24 @@ def main() -> None:
         with training.main_process_first(desc="writing clips"):
             model, processor = tiny(Path(args.data))
     train, evaluation, labels = load_files(args.data, "video", training.seed, args.label_column)
+    several = has_several(train, evaluation)
     if model is None:
-        model, processor = classifier(args.model, labels, "video"), AutoImageProcessor.from_pretrained(args.model)
+        model = classifier(args.model, labels, "video", problem_type=PROBLEM[several])
+        processor = AutoImageProcessor.from_pretrained(args.model)
     apply_tome(model, r=parse_r(args.r), prop_attn=args.prop_attn)
 
     read = Clips(processor, model.config.num_frames, args.eval_clips, args.eval_crops)
     if args.skip_bad_files:
         train, evaluation = readable(train, read), readable(evaluation, read)
 
-    def metrics(predicted: Any) -> dict[str, Any]:
-        scores, references = average(predicted.predictions, read.views), predicted.label_ids[:: read.views]
-        return Accuracy(keep_in_memory=True).compute(predictions=scores, references=references) or {}
-
+    best_by(training, several)
     seed = training.seed if args.augment else None
     trainer = ToMeTrainer(
         model,
         training,
-        train_dataset=LabelledFiles(train, read, len(labels), seed=seed),
-        eval_dataset=LabelledFiles(evaluation, read, len(labels), views=read.views),
-        compute_metrics=metrics,
+        train_dataset=LabelledFiles(train, read, len(labels), seed=seed, several=several),
+        eval_dataset=LabelledFiles(evaluation, read, len(labels), views=read.views, several=several),
+        compute_metrics=metrics(several, read.views),
         processing_class=processor,
         callbacks=[ToMeCallback(warmup=args.r_warmup)],
     )

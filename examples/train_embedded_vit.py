@@ -24,8 +24,7 @@ from transformers import (
     set_seed,
 )
 
-from hf_tome.data.embedded import ASSETS
-from hf_tome.data.fashion import CLASSES, read_idx
+from hf_tome.data.embedded import ASSETS, CLASSES, read_idx
 
 MEAN, STD = 0.2860, 0.3530
 

@@ -22,8 +22,11 @@ def write_sound(path: Path, samples: np.ndarray, rate: int) -> Path:
     return path
 
 
-def write_clip(path: Path, greys: Sequence[int], codec: str = "libx264", size: tuple[int, int] = (48, 32)) -> Path:
-    """A clip with one frame of each grey, a keyframe every 12 and frames that look ahead where the codec can."""
+def write_clip(
+    path: Path, pictures: Sequence[int | np.ndarray], codec: str = "libx264", size: tuple[int, int] = (48, 32)
+) -> Path:
+    """A clip of greys, or of pictures uint8 (height, width, 3): a keyframe every 12 frames, and frames that look ahead
+    where the codec can."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(path, "w") as file:
         stream = file.add_stream(codec, rate=25)
@@ -32,8 +35,8 @@ def write_clip(path: Path, greys: Sequence[int], codec: str = "libx264", size: t
         stream.gop_size = 12
         if codec in ("libx264", "mpeg4", "mpeg2video"):
             stream.max_b_frames = 2
-        for grey in greys:
-            picture = np.full((size[1], size[0], 3), grey, np.uint8)
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for picture in pictures:
+            whole = np.broadcast_to(np.asarray(picture, np.uint8), (size[1], size[0], 3))
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(whole), format="rgb24")))
         file.mux(stream.encode())
     return path

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 from transformers import ViTForImageClassification, ViTImageProcessorPil, ViTModel
 
-from hf_tome.data.fashion import CLASSES, read_idx
+from hf_tome.data.embedded import CLASSES, read_idx
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet
 BATCH, BLOCKS = 16, 4  # images; the blocks before the last, of which one is probed

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +21,13 @@ from benchmarks.pages import ROOT, machine, write_block
 from benchmarks.results import Results
 from hf_tome import apply_tome
 from hf_tome.data.classifier import Classifier, load_classifier
-from hf_tome.data.embedded import VIT
-from hf_tome.data.fashion import read_idx
+from hf_tome.data.embedded import CLASSES, VIT, read_idx
+from hf_tome.data.media import Media
 from hf_tome.measure.statistics import NORMAL
 from hf_tome.measure.table import markdown
 from hf_tome.train import ToMeTrainer
-from hf_tome.train.images import LabelledImages
+from hf_tome.train.augment import Pictures
+from hf_tome.train.files import LabelledFiles
 
 METHODS = {
     "ToMe": {},
@@ -60,7 +60,7 @@ def correct(classifier: Classifier, fashion: Path) -> str:
 def fine_tune(classifier: Classifier, fashion: Path) -> None:
     """One epoch on the first training images, as they are: the model was trained on all of them, unmerged."""
     images, labels = images_of(fashion, "train", TRAINED_ON)
-    rows: Any = [{"image": image, "label": int(label)} for image, label in zip(images, labels, strict=True)]
+    media = Media(images, [(label,) for label in labels.tolist()])
     set_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
@@ -68,7 +68,7 @@ def fine_tune(classifier: Classifier, fashion: Path) -> None:
             lr_scheduler_type="cosine", warmup_steps=20, save_strategy="no", report_to="none", use_cpu=True,
             remove_unused_columns=False,
         )  # fmt: skip
-        data = LabelledImages(rows, classifier.processor)
+        data = LabelledFiles(media, Pictures(classifier.processor), len(CLASSES))
         ToMeTrainer(classifier.model, settings, train_dataset=data).train()  # pyright: ignore
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 from tqdm.auto import tqdm
 
-from hf_tome.data.fashion import CLASSES, read_idx
-from hf_tome.data.folder import plain_name
+from hf_tome.data.embedded import CLASSES, read_idx
+from hf_tome.data.labels import plain_name
 
 
 def main() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,6 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.data.clip import read_clip
-from hf_tome.data.extra import extra
 from hf_tome.data.image import read_image
 from hf_tome.data.sound import read_sound
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
@@ -56,46 +53,44 @@ class Classifier:
     modality: str
 
     @property
+    def classes(self) -> list[tuple[str, int]]:
+        """Name and number of each class. Names may repeat, as ImageNet's `crane` does."""
+        config: Any = self.model.config
+        return [(str(name), int(number)) for number, name in config.id2label.items()]
+
+    @property
     def label2id(self) -> dict[str, int]:
         """The number of each class by its name."""
-        config: Any = self.model.config
-        return {str(name): int(number) for number, name in config.id2label.items()}
+        return dict(self.classes)
 
-    def read(self, path: Path | BytesIO) -> Any:
-        """One file, or its content, as the processor takes it: a picture, a waveform at its rate, or as many frames as
-        the model sees.
+    def read(self, source: Any) -> Any:
+        """One file, its content, or a decoded medium, as the processor takes it: a picture, a waveform at its rate, or
+        as many frames as the model sees.
 
         Raises:
             ToMeValueError: if the file cannot be read.
             MissingExtraError: if the extra that reads such files is not installed.
         """
         if self.modality == "image":
-            return read_image(path)
+            return read_image(source)
         if self.modality == "audio":
-            return read_sound(path, self.processor.sampling_rate)[0]
+            return read_sound(source, self.processor.sampling_rate)[0]
         config: Any = self.model.config
-        return read_clip(path, config.num_frames)
-
-    def resampled(self, wave: np.ndarray, rate: int) -> np.ndarray:
-        """A waveform (samples,) at the rate that the processor takes.
-
-        Raises:
-            MissingExtraError: if the extra that resamples is not installed.
-        """
-        if rate == self.processor.sampling_rate:
-            return wave
-        with extra("audio", "resample sounds"):
-            import soxr
-        return soxr.resample(wave, rate, self.processor.sampling_rate)
+        return read_clip(source, config.num_frames)
 
     def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
         """The model's keyword inputs for a batch of what `read` gives."""
         if self.modality == "audio":
-            waves = [np.pad(wave, (0, max(0, SHORTEST - len(wave)))) for wave in media]  # too short is padded anyway
+            waves = [long_enough(wave) for wave in media]
             return dict(self.processor(waves, sampling_rate=self.processor.sampling_rate, return_tensors="pt"))
         if self.modality == "video":
             return dict(self.processor([list(frames) for frames in media], return_tensors="pt"))
         return dict(self.processor(list(media), return_tensors="pt"))
+
+
+def long_enough(wave: np.ndarray) -> np.ndarray:
+    """The waveform (samples,) with silence after it, if it is shorter than one window. Extractors refuse it else."""
+    return np.pad(wave, (0, max(0, SHORTEST - len(wave))))
 
 
 def load_classifier(name: str, attention: str | None = None) -> Classifier:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif"})
+File = str | Path | BytesIO
 
 
-def read_clip(path: Path | BytesIO, frames: int, place: float = 0.5) -> np.ndarray:
-    """Frames spread evenly over the whole clip: one from each of so many equal parts.
+def read_clip(source: Any, frames: int, place: float = 0.5) -> np.ndarray:
+    """Frames spread evenly over the whole clip, turned as its camera noted it: one from each of so many equal parts.
 
     A clip with fewer frames than that repeats some, evenly too. Of what lies between two wanted frames, only what
     follows the last keyframe is decoded, if the file has an index.
 
     Args:
-        path: a video file; of several video streams, the first.
+        source: a video file, a path or its content; of several video streams, the first. Or decoded frames (all,
+            height, width, 3).
         frames: how many frames, at least 1.
         place: which of each part, in [0, 1): 0 is its first frame, 0.5 its middle.
 
@@ -43,22 +45,27 @@ def read_clip(path: Path | BytesIO, frames: int, place: float = 0.5) -> np.ndarr
         raise ToMeValueError(complaint("A clip needs at least one frame.", frames, "Choose 1 or more."))
     if not 0 <= place < 1:
         raise ToMeValueError(complaint("The place in a part is in [0, 1).", place, "0.5 is the middle."))
+
+    def chosen(every: Sequence[Any]) -> list[Any]:
+        return [every[int((part + place) * len(every) / frames)] for part in range(frames)] if len(every) else []
+
+    if not isinstance(source, File):
+        return np.stack([np.asarray(picture, np.uint8) for picture in chosen(source)])
     with extra("video", "read video files"):
         from av.error import FFmpegError
     try:
-        times, keys = _timetable(path)
-        wanted = [times[int((part + place) * len(times) / frames)] for part in range(frames)] if times else []
-        pictures = list(_pictures(path, wanted, keys))
+        times, keys = _timetable(source)
+        pictures = list(_pictures(source, chosen(times), keys))
     except (FFmpegError, OSError, ValueError) as error:
         rule = "Every video file must be readable."
-        raise ToMeValueError(complaint(rule, f"{path} ({error})", "Remove or repair this file.")) from error
+        raise ToMeValueError(complaint(rule, f"{source} ({error})", "Remove or repair this file.")) from error
     if not pictures:
         rule = "A video file must hold a video stream with at least one frame."
-        raise ToMeValueError(complaint(rule, str(path), "Remove this file, or record it again."))
+        raise ToMeValueError(complaint(rule, str(source), "Remove this file, or record it again."))
     return np.stack(pictures)
 
 
-def _timetable(path: Path | BytesIO) -> tuple[list[int], list[int]]:
+def _timetable(path: File) -> tuple[list[int], list[int]]:
     """When each frame is shown, and each keyframe to jump to, in rising order. Read from the packets, undecoded.
 
     Where no jump is safe, a frame's time is its place in the order of decoding.
@@ -69,14 +76,15 @@ def _timetable(path: Path | BytesIO) -> tuple[list[int], list[int]]:
         if not file.streams.video:
             return [], []
         packets = [packet for packet in file.demux(file.streams.video[0]) if packet.size]
+        shown = [packet for packet in packets if not packet.is_discard]  # the others help to decode what follows
         if not _indexed(file):
-            return list(range(len(packets))), []
-        shown = sorted((packet.pts, packet.is_keyframe) for packet in packets if packet.pts is not None)
-    return [pts for pts, _ in shown], [pts for pts, key in shown if key]
+            return list(range(len(shown))), []
+        times = sorted(packet.pts for packet in shown if packet.pts is not None)
+    return times, sorted(packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None)
 
 
-def _pictures(path: Path | BytesIO, times: list[int], keys: list[int]) -> Iterator[np.ndarray]:
-    """The frame that is shown at each of `times`, (height, width, 3), all as large as the first."""
+def _pictures(path: File, times: list[int], keys: list[int]) -> Iterator[np.ndarray]:
+    """The frame that is shown at each of `times`, (height, width, 3), all as large as the first, and upright."""
     import av
     from av.video.reformatter import VideoReformatter
 
@@ -103,6 +111,7 @@ def _pictures(path: Path | BytesIO, times: list[int], keys: list[int]) -> Iterat
             if picture is None:
                 picture = converter.reformat(frame, format="rgb24", **size).to_ndarray()
                 size = {"height": picture.shape[0], "width": picture.shape[1]}
+                picture = np.rot90(picture, round(frame.rotation / 90))  # both count against the clock
             yield picture
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,15 @@ import torch
 from PIL import Image
 from transformers import ViTForImageClassification, ViTImageProcessorPil
 
-from hf_tome.data.fashion import read_idx
-
 ASSETS = Path(__file__).parents[1] / "assets"
 VIT = str(ASSETS / "vit-fashion-mnist")
 AST = str(ASSETS / "ast-drums")  # which drum is struck; 173 tokens
 VIDEOMAE = str(ASSETS / "videomae-sprites")  # which way a picture moves; 512 tokens
 SOUNDS = ASSETS / "drums"  # CLASS/NAME.flac, of kits that the AST was not trained on
 CLIPS = ASSETS / "sprites"  # CLASS/NUMBER.mp4, of pictures that the VideoMAE was not trained on
+CLASSES = (  # of Fashion-MNIST, which the ViT was trained on
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
 
 
 def embedded_vit() -> ViTForImageClassification:
@@ -37,3 +39,12 @@ def embedded_images() -> tuple[list[Image.Image], np.ndarray]:
     images = read_idx(ASSETS / "fashion-mnist-test-1000-images-idx3-ubyte.gz")
     labels = read_idx(ASSETS / "fashion-mnist-test-1000-labels-idx1-ubyte.gz")
     return [Image.fromarray(image).convert("RGB") for image in images], labels.astype(np.int64)
+
+
+def read_idx(path: Path | str) -> np.ndarray:
+    """A gzipped IDX file of bytes, as Fashion-MNIST is published: images (n, height, width) or labels (n,), uint8."""
+    with gzip.open(path, "rb") as file:
+        raw = file.read()
+    dims = raw[3]
+    shape = np.frombuffer(raw, ">u4", dims, offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape)

@@ -1,13 +1,13 @@
-"""Folders of media files: which files are read, and the class that the folder of each names."""
+"""Folders of media files: which files are read, in which order, and the class that the folder of each names."""
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hf_tome.data import clip, image, sound
+from hf_tome.data.labels import Classes, Numbers
 from hf_tome.errors import ToMeValueError, complaint
 
 SUFFIXES = {"image": image.SUFFIXES, "audio": sound.SUFFIXES, "video": clip.SUFFIXES}
@@ -18,21 +18,39 @@ def files_below(folder: Path, modality: str) -> list[Path]:
     """All files of a modality below a folder, in an order that mixes the classes and is the same every time.
 
     Args:
-        folder: with the files, or with subfolders that hold them.
-        modality: "image", "audio" or "video". It decides by the suffix; hidden files are left out.
+        folder: with the files, or with subfolders that hold them, linked ones too.
+        modality: "image", "audio" or "video". It decides by the suffix. Hidden files and folders are left out, and
+            `__MACOSX`.
 
     Raises:
-        ToMeValueError: if there is none.
+        ToMeValueError: if there is none, or a folder cannot be read.
     """
     suffixes = SUFFIXES[modality]
-    there = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    try:
+        there = sorted(_walk(folder)) if folder.is_dir() else []
+    except OSError as error:
+        raise ToMeValueError(complaint("All subfolders can be read.", str(error), "Change or remove it.")) from error
     files = [path for path in there if path.suffix.lower() in suffixes]
     if not files:
         rule = f"The data is a folder with {NAMES[modality]} ({', '.join(sorted(suffixes))})."
         got = f"{folder} ({_kinds(there)})" if folder.is_dir() else f"{folder}, which is no folder"
-        raise ToMeValueError(complaint(rule, got, "Subfolders named as the model's classes give labels."))
+        raise ToMeValueError(complaint(rule, got, "Subfolders named as the classes give labels."))
     random.Random(0).shuffle(files)
     return files
+
+
+def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files below a folder; a link to a folder that it lies in is not followed."""
+    real = folder.resolve()
+    if real in above:
+        return
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.name == "__MACOSX":
+            continue
+        if path.is_dir():
+            yield from _walk(path, (*above, real))
+        elif path.is_file():
+            yield path
 
 
 def _kinds(files: list[Path]) -> str:
@@ -42,38 +60,17 @@ def _kinds(files: list[Path]) -> str:
     return ", ".join(found) or f"{len(files)} files of other kinds"
 
 
-def classes_of(files: list[Path], folder: Path, classes: Mapping[str, int]) -> list[tuple[int, ...]] | None:
+def folder_names(files: Sequence[Path], folder: Path) -> list[str]:
+    """The name of the folder that each file lies in; "" for those in `folder` itself."""
+    return ["" if path.parent == folder else path.parent.name for path in files]
+
+
+def classes_of(files: Sequence[Path], folder: Path, classes: Mapping[str, int]) -> list[Numbers] | None:
     """Class numbers by the name of each file's folder: CLASS, or CLASS+CLASS where a file has several.
 
-    Args:
-        files: below `folder`.
-        folder: a file that lies in it directly has no class.
-        classes: the numbers by name, as `model.config.label2id`.
-
-    Returns:
-        One row a file; None if no folder is named as a class.
+    A file that lies in `folder` itself has no class. None if no folder is named as a class.
 
     Raises:
         ToMeValueError: if some folders are named as classes, and others are not.
     """
-    known = {plain_name(str(name)): (int(number),) for name, number in classes.items()}
-    names = ["" if path.parent == folder else path.parent.name for path in files]
-    rows = {name: _numbers(name, known) for name in names}
-    if not any(rows.values()):
-        return None
-    if odd := sorted(name or f"{folder} itself" for name, row in rows.items() if not row):
-        rule = f"All files lie in folders that are named as classes: {', '.join(map(str, classes))}."
-        raise ToMeValueError(complaint(rule, f"files in {', '.join(odd)}", "Rename or remove these."))
-    return [rows[name] for name in names]
-
-
-def _numbers(name: str, known: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
-    """Of the classes that a folder names; none if it names anything else."""
-    parts = [known.get(plain_name(part), ()) for part in name.split("+")]
-    several = {number for part in parts for number in part} if all(parts) else ()
-    return known.get(plain_name(name)) or tuple(sorted(several))
-
-
-def plain_name(name: str) -> str:
-    """A class name as a folder can carry it: `T-shirt/top` and `t-shirt_top` are the same."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower())
+    return Classes(classes.items()).numbers(folder_names(files, folder), optional=True) or None

@@ -14,12 +14,11 @@ from hf_tome.data.folder import NAMES
 from hf_tome.data.samples import Samples, samples_of
 from hf_tome.errors import ToMeValueError, complaint
 
-EMBEDDED = {
-    "image": ("embedded ViT", VIT),
-    "audio": ("embedded AST", AST),
-    "video": ("embedded VideoMAE", VIDEOMAE),
+EMBEDDED = {  # name and folder of the model, name and folder of its data
+    "image": ("embedded ViT", VIT, "Fashion-MNIST", None),
+    "audio": ("embedded AST", AST, "drum sounds", SOUNDS),
+    "video": ("embedded VideoMAE", VIDEOMAE, "moving pictures", CLIPS),
 }
-FOLDERS = {"audio": (SOUNDS, "drum sounds"), "video": (CLIPS, "moving pictures")}
 
 
 @dataclass(frozen=True)
@@ -65,17 +64,14 @@ def embedded_subject(modality: str = "image", limit: int | None = None, attentio
     if modality not in EMBEDDED:
         rule = f"There is an embedded model for each modality: {', '.join(EMBEDDED)}."
         raise ToMeValueError(complaint(rule, modality, "Choose one of them."))
-    name, folder = EMBEDDED[modality]
-    classifier = load_classifier(folder, attention)
-    if modality != "image":
-        data, called = FOLDERS[modality]
-        return Subject(name, classifier, replace(samples_of(data, classifier, limit=limit), name=called))
+    name, model, data, folder = EMBEDDED[modality]
+    classifier = load_classifier(model, attention)
+    if folder is not None:
+        return Subject(name, classifier, replace(samples_of(folder, classifier, limit=limit), name=data))
     images, labels = embedded_images()
-    labels, fashion = labels[:limit], "Fashion-MNIST"
-    fingerprint = f"embedded {len(labels)}"
-    return Subject(
-        name, classifier, Samples(fashion, fashion, "test", fingerprint, images.__getitem__, labels, len(labels))
-    )
+    count = len(labels[:limit])
+    samples = Samples(data, data, "test", f"embedded {count}", images.__getitem__, labels[:limit], count)
+    return Subject(name, classifier, samples)
 
 
 def own_subject(

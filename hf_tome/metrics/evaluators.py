@@ -1,18 +1,17 @@
-"""Evaluators of `evaluate` for pipelines that classify images, sounds and clips. Needs the extra `eval`.
+"""Evaluators for pipelines that classify images, sounds and clips, used as those of `evaluate`. Needs the extra `eval`.
 
 `evaluate.evaluator` breaks on pipelines of transformers 5, reads sounds only with torchcodec, and knows no clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
 from evaluate import EvaluationModule, load
-from evaluate.evaluator import Evaluator
 from scipy.stats import bootstrap
 from torch.utils.data import Dataset
 from transformers import BatchFeature, Pipeline, PreTrainedModel, pipeline
@@ -38,14 +37,17 @@ def evaluator(task: str) -> ClassificationEvaluator:
     return ClassificationEvaluator(task)
 
 
-class ClassificationEvaluator(Evaluator):
+class ClassificationEvaluator:
     """Runs a pipeline over labelled media, and a metric over what it says. Use `evaluator(task)`.
 
     Files are read by `hf_tome.data`, one at a time, whatever decoder is installed. Frames of a clip are spread evenly
     over all of it; transformers' own pipeline reads the first ones.
     """
 
-    def compute(  # pyright: ignore
+    def __init__(self, task: str) -> None:
+        self.task = task
+
+    def compute(
         self,
         model_or_pipeline: str | PreTrainedModel | Pipeline,
         data: Any,
@@ -90,114 +92,45 @@ class ClassificationEvaluator(Evaluator):
         Raises:
             ToMeError: if data, labels, metric or pipeline do not fit each other.
         """
-        pipe = self.prepare_pipeline(model_or_pipeline, feature_extractor=feature_extractor, device=device)
+        if strategy not in ("simple", "bootstrap"):
+            raise ToMeValueError(complaint("The strategy is simple or bootstrap.", strategy, "Choose one of them."))
+        pipe = self._pipeline(model_or_pipeline, feature_extractor, device)
         classifier = classifier_of(pipe)
-        numbers = label_mapping or classifier.label2id
         samples = samples_of(data, classifier, split=split, limit=limit, media_column=input_column,
-                             label_column=label_column, label2id=numbers)  # fmt: skip
+                             label_column=label_column, label2id=label_mapping)  # fmt: skip
         if samples.labels is None:
             cure = "Name the column of labels, or the folders by the model's classes."
             raise ToMeValueError(complaint("An evaluation needs labels.", f"none in {samples.name}", cure))
-        answers, times = self.call_pipeline(pipe, samples)
-        scores = self.predictions_processor(answers, numbers)
-        found = self.compute_metric(
-            self.prepare_metric(metric), {**scores, "references": samples.labels}, strategy=strategy,  # pyright: ignore
-            confidence_level=confidence_level, n_resamples=n_resamples, random_state=random_state,
-        )  # fmt: skip
-        return {**found, **times}
-
-    def prepare_pipeline(
-        self, model_or_pipeline: Any, tokenizer: Any = None, feature_extractor: Any = None, device: int | None = None
-    ) -> Pipeline:
-        """The pipeline itself, or one for a model or its name."""
-        pipe = model_or_pipeline
-        if isinstance(pipe, str | PreTrainedModel):
-            kind = "feature_extractor" if self.task.startswith("audio") else "image_processor"
-            given = {} if feature_extractor is None else {kind: feature_extractor}
-            place = self._infer_device() if device is None else device
-            pipe = pipeline(self.task, model=pipe, device=place, **given)  # pyright: ignore
-        if not isinstance(pipe, Pipeline) or pipe.task != self.task:
-            got = f"one for {pipe.task}" if isinstance(pipe, Pipeline) else shown(pipe)
-            raise ToMeTypeError(complaint(f"The pipeline is one for {self.task}.", got, "Use pipeline(task, model)."))
-        return pipe
-
-    def prepare_metric(self, metric: str | EvaluationModule) -> EvaluationModule:
-        """Those of this package by name, or what `evaluate.load` gives."""
-        if not isinstance(metric, str):
-            return metric
-        return METRICS[metric](keep_in_memory=True) if metric in METRICS else load(metric)
-
-    def call_pipeline(self, pipe: Pipeline, samples: Samples) -> tuple[list[list[dict[str, Any]]], dict[str, float]]:  # pyright: ignore
-        """The scores of all classes for each sample, and how long that took."""
-        config = pipe.model.config
-        options: dict[str, Any] = {"top_k": config.num_labels}
-        if config.problem_type == "multi_label_classification":
-            options["function_to_apply"] = "sigmoid"  # older transformers take softmax for sounds and clips
         start = perf_counter()
-        clips = self.task.startswith("video")
-        found: Any = _clips(pipe, samples, options) if clips else pipe(_Inputs(samples, pipe), **options)
-        answers = list(found)
-        return answers, self._compute_time_perf(start, perf_counter(), len(answers))
+        answers = list(_answers(pipe, classifier, samples))
+        seconds = perf_counter() - start
+        if isinstance(metric, str):
+            metric = METRICS[metric](keep_in_memory=True) if metric in METRICS else load(metric)
+        predictions = _scores(answers, classifier.label2id if label_mapping is None else label_mapping)
+        if not _takes_scores(metric):
+            predictions = predictions.argmax(-1)
 
-    def predictions_processor(self, predictions: Any, label_mapping: Mapping[str, int]) -> dict[str, np.ndarray]:
-        """Scores (samples, classes), with the classes in the order of the data. Of classes made one, the highest."""
-        scores = np.zeros((len(predictions), max(label_mapping.values()) + 1))
-        for row, answer in zip(scores, predictions, strict=True):
-            for each in answer:
-                if each["label"] not in label_mapping:
-                    rule = "label_mapping has a number for each label of the model."
-                    raise ToMeValueError(complaint(rule, f"none for {each['label']}", "Add it."))
-                number = label_mapping[each["label"]]
-                row[number] = max(row[number], each["score"])
-        return {"predictions": scores}
+        def values(rows: np.ndarray) -> dict[str, Any]:
+            return metric.compute(predictions=predictions[rows], references=samples.labels[rows]) or {}  # pyright: ignore
 
-    def compute_metric(self, metric: Any, metric_inputs: dict[str, Any], **options: Any) -> dict[str, Any]:  # pyright: ignore
-        """As upstream; a metric that takes no scores gets class numbers."""
-        known = metric.features if isinstance(metric.features, list) else [metric.features]
-        scores = metric_inputs["predictions"]
-        if not any(hasattr(each["predictions"], "feature") for each in known):
-            metric_inputs = {**metric_inputs, "predictions": scores.argmax(-1)}
-        return super().compute_metric(metric, metric_inputs, **options)  # pyright: ignore
+        found = values(np.arange(samples.count))
+        if strategy == "bootstrap":
+            found = _with_intervals(found, values, samples.count, n_resamples=n_resamples, random_state=random_state,
+                                    confidence_level=confidence_level)  # fmt: skip
+        times = {"total_time_in_seconds": seconds, "samples_per_second": samples.count / seconds}
+        return {**found, **times, "latency_in_seconds": seconds / samples.count}
 
-    @staticmethod
-    def _compute_confidence_interval(
-        metric: EvaluationModule,
-        metric_inputs: dict[str, Any],
-        metric_keys: Any,
-        confidence_level: float = 0.95,
-        n_resamples: int = 9999,
-        random_state: int | None = None,
-    ) -> dict[str, Any]:
-        """All values on the same draws of whole samples; upstream would draw classes of a matrix of scores."""
-
-        def values(drawn: np.ndarray) -> np.ndarray:
-            found: Any = metric.compute(**{name: each[drawn] for name, each in metric_inputs.items()})
-            return np.array([found[key] for key in metric_keys], float)
-
-        whole = np.arange(len(metric_inputs["references"]))
-        options: Any = {"n_resamples": n_resamples, "confidence_level": confidence_level, "random_state": random_state}
-        result: Any = bootstrap((whole,), values, vectorized=False, method="percentile", **options)
-        bounds = zip(metric_keys, *result.confidence_interval, result.standard_error, strict=True)
-        return {
-            key: {"confidence_interval": (float(low), float(high)), "standard_error": float(error)}
-            for key, low, high, error in bounds
-        }
-
-
-class _Inputs(Dataset):
-    """The samples as a pipeline takes them: read when they are asked for."""
-
-    def __init__(self, samples: Samples, pipe: Pipeline) -> None:
-        self.samples, self.extractor = samples, pipe.feature_extractor
-
-    def __len__(self) -> int:
-        return self.samples.count
-
-    def __getitem__(self, number: int) -> Any:
-        medium = self.samples.read(number)
-        if isinstance(medium, np.ndarray):
-            return {"array": medium, "sampling_rate": self.extractor.sampling_rate}  # pyright: ignore
-        return medium
+    def _pipeline(self, given: Any, processor: Any, device: int | None) -> Pipeline:
+        """The pipeline itself, or one for a model or its name."""
+        if isinstance(given, str | PreTrainedModel):
+            kind = "feature_extractor" if self.task.startswith("audio") else "image_processor"
+            options: Any = {} if processor is None else {kind: processor}
+            place = (0 if torch.cuda.is_available() else -1) if device is None else device
+            given = pipeline(self.task, model=given, device=place, **options)  # pyright: ignore
+        if not isinstance(given, Pipeline) or given.task != self.task:
+            got = f"one for {given.task}" if isinstance(given, Pipeline) else shown(given)
+            raise ToMeTypeError(complaint(f"The pipeline is one for {self.task}.", got, "Use pipeline(task, model)."))
+        return given
 
 
 def classifier_of(pipe: Pipeline) -> Classifier:
@@ -214,9 +147,63 @@ def classifier_of(pipe: Pipeline) -> Classifier:
     return Classifier(pipe.model, processor, modality)
 
 
-def _clips(pipe: Pipeline, samples: Samples, options: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    classifier = classifier_of(pipe)
-    for number in range(samples.count):
+class _Inputs(Dataset):
+    """The samples as a pipeline takes them: read when they are asked for."""
+
+    def __init__(self, samples: Samples, rate: int | None) -> None:
+        self.samples, self.rate = samples, rate
+
+    def __len__(self) -> int:
+        return self.samples.count
+
+    def __getitem__(self, number: int) -> Any:
+        medium = self.samples.read(number)
+        return {"array": medium, "sampling_rate": self.rate} if isinstance(medium, np.ndarray) else medium
+
+
+def _answers(pipe: Pipeline, classifier: Classifier, samples: Samples) -> Iterator[Any]:
+    """The scores of all classes, by name, for each sample."""
+    options: dict[str, Any] = {"top_k": pipe.model.config.num_labels}
+    if pipe.model.config.problem_type == "multi_label_classification":
+        options["function_to_apply"] = "sigmoid"  # older transformers take softmax for sounds and clips
+    if classifier.modality != "video":
+        yield from pipe(_Inputs(samples, getattr(classifier.processor, "sampling_rate", None)), **options)  # pyright: ignore
+        return
+    options = {**pipe._postprocess_params, **options}
+    for number in range(samples.count):  # the pipeline takes no frames
         inputs = BatchFeature(classifier.inputs([samples.read(number)])).to(pipe.dtype or torch.float32)
-        outputs: Any = pipe.forward(inputs)
-        yield pipe.postprocess(outputs, **{**pipe._postprocess_params, **options})
+        yield pipe.postprocess(pipe.forward(inputs), **options)  # pyright: ignore
+
+
+def _scores(answers: list[Any], numbers: Mapping[str, int]) -> np.ndarray:
+    """(samples, classes), with the classes in the order of the data. Of classes made one, the highest."""
+    scores = np.zeros((len(answers), max(numbers.values()) + 1))
+    for row, answer in zip(scores, answers, strict=True):
+        for each in answer:
+            if each["label"] not in numbers:
+                rule = "label_mapping has a number for each label of the model."
+                raise ToMeValueError(complaint(rule, f"none for {each['label']}", "Add it."))
+            number = numbers[each["label"]]
+            row[number] = max(row[number], each["score"])
+    return scores
+
+
+def _takes_scores(metric: EvaluationModule) -> bool:
+    """Whether predictions are scores of all classes, and not class numbers."""
+    known: Any = metric.features if isinstance(metric.features, list) else [metric.features]
+    return any(hasattr(each["predictions"], "feature") for each in known)
+
+
+def _with_intervals(
+    found: dict[str, Any], values: Callable[[np.ndarray], dict[str, Any]], count: int, **options: Any
+) -> dict[str, Any]:
+    """The values with bootstrap intervals, all on the same draws of whole samples."""
+    drawn: Any = bootstrap(
+        (np.arange(count),), lambda rows: np.array([*values(rows).values()], float), vectorized=False,
+        method="percentile", **options,
+    )  # fmt: skip
+    rows = zip(found.items(), *drawn.confidence_interval, drawn.standard_error, strict=True)
+    return {
+        name: {"score": score, "confidence_interval": (float(low), float(high)), "standard_error": float(error)}
+        for (name, score), low, high, error in rows
+    }

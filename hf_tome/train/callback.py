@@ -13,8 +13,8 @@ from hf_tome.api import apply_tome
 from hf_tome.core.schedule import Schedule
 from hf_tome.errors import ToMeTypeError, complaint
 from hf_tome.trace import Trace, trace_tome
+from hf_tome.train.card import settings_of
 from hf_tome.train.clock import StepClock
-from hf_tome.train.settings import settings_of
 from hf_tome.train.warmup import WarmUp
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class ToMeCallback(TrainerCallback):
     def attach(self, trainer: Trainer) -> None:
         """Give the callback to `trainer`, ahead of those that report to TensorBoard and others.
 
-        Callbacks are called in their order, and those in `Trainer(callbacks=...)` come last: what they add to a log
-        is seen in the printed log and in `trainer_state.json` only.
+        Those in `Trainer(callbacks=...)` come last: what they add to a log is seen in the printed log and in
+        `trainer_state.json` only.
 
         Raises:
             ToMeTypeError: if `trainer` is no Trainer.
@@ -120,8 +120,7 @@ class ToMeCallback(TrainerCallback):
     def on_evaluate(self, *_: Any, **__: Any) -> None:
         self.clock.lap()
 
-    def on_save(self, *_: Any, **__: Any) -> None:
-        self.clock.lap()
+    on_save = on_evaluate
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: Any, logs: dict[str, Any] | None = None, **_: Any
@@ -143,6 +142,4 @@ def _as_number(schedule: Schedule) -> float:
     """r as one number, for a curve."""
     if schedule.kind == "inflected":
         return schedule.r[0]
-    if schedule.kind == "list":
-        return sum(schedule.r) / max(1, len(schedule.r))
-    return schedule.r
+    return sum(schedule.r) / max(1, len(schedule.r)) if schedule.kind == "list" else schedule.r

@@ -20,10 +20,8 @@ def last_checkpoint(folder: str | Path) -> str | None:
     A process that is killed while it saves leaves half a checkpoint, which transformers' own search may return. The
     Trainer writes `trainer_state.json` last, so that a checkpoint with a readable one is whole.
     """
-    steps = {}
-    for path in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
-        if (number := re.fullmatch(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)", path.name)) and _has_state(path):
-            steps[int(number[1])] = str(path)
+    numbered = [(re.fullmatch(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)", path.name), path) for path in Path(folder).glob("*")]
+    steps = {int(number[1]): str(path) for number, path in numbered if number and _has_state(path)}
     return steps[max(steps)] if steps else None
 
 

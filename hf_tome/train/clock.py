@@ -8,8 +8,8 @@ import time
 class StepClock:
     """A stopwatch that is read at the events of a training; evaluating and saving are left out.
 
-    The Trainer takes the batches of a step before the step begins, so that what lies between the end of a step (and of
-    its logging, evaluation and saving) and the beginning of the next is the time that the data took.
+    The Trainer takes the batches of a step before the step begins. So the time between the end of a step (and of its
+    logging, evaluation and saving) and the beginning of the next is what the data took.
 
     Attributes:
         steps: steps since the last reading.

@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from transformers import (
-    AutoConfig,
-    AutoModelForAudioClassification,
-    AutoModelForImageClassification,
-    AutoModelForVideoClassification,
-    PreTrainedModel,
-    ViTConfig,
-    ViTForImageClassification,
-)
+from transformers import AutoConfig, PreTrainedModel, ViTConfig, ViTForImageClassification
 
+from hf_tome.data.classifier import AUTO
 from hf_tome.errors import ToMeValueError, complaint
-
-AUTO = {
-    "image": AutoModelForImageClassification,
-    "audio": AutoModelForAudioClassification,
-    "video": AutoModelForVideoClassification,
-}
 
 
 def classifier(name: str, labels: Sequence[str], modality: str = "image", **settings: Any) -> PreTrainedModel:
@@ -39,18 +26,14 @@ def classifier(name: str, labels: Sequence[str], modality: str = "image", **sett
     Raises:
         ToMeValueError: if there is no such model, or it cannot classify what is asked for.
     """
+    numbered = dict(enumerate(labels))
+    settings |= {"id2label": numbered, "label2id": {label: number for number, label in numbered.items()}}
+    kind: Any = AUTO[modality][0]
     try:
-        config = AutoConfig.from_pretrained(name)
-        numbered = dict(enumerate(labels))
-        settings |= {"id2label": numbered, "label2id": {label: number for number, label in numbered.items()}}
-        kind: Any = AUTO[modality]
+        config = AutoConfig.from_pretrained(name, **settings)
         if config.model_type == "vit_mae":  # the type must not stay: a saved model would load as a ViTMAE
-            known = {
-                key: value for key, value in config.to_dict().items() if key not in ("model_type", "architectures")
-            }
-            config, kind = ViTConfig(**{**known, **settings}), ViTForImageClassification
-        else:
-            config = AutoConfig.from_pretrained(name, **settings)
+            kept = {key: each for key, each in config.to_dict().items() if key not in ("model_type", "architectures")}
+            config, kind = ViTConfig(**kept), ViTForImageClassification
         return kind.from_pretrained(name, config=config, dtype="float32", ignore_mismatched_sizes=True)
     except (OSError, ValueError) as error:
         rule = "A model is a folder or a name on the hub that transformers can load as a classifier."

@@ -1,4 +1,4 @@
-"""What the fine-tuning scripts share: r from the command line, and a training from its start to the model card."""
+"""What the fine-tuning scripts share: r from the command line, metrics, and a training from start to model card."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from transformers import TrainingArguments
 
 from hf_tome.errors import ToMeError
 from hf_tome.train.checkpoint import last_checkpoint
@@ -17,10 +18,9 @@ from hf_tome.train.trainer import ToMeTrainer
 DEFAULTS = {
     "remove_unused_columns": False, "eval_strategy": "epoch", "save_strategy": "epoch", "save_total_limit": 2,
     "load_best_model_at_end": True, "report_to": "none", "learning_rate": 5e-5, "warmup_steps": 0.1,
-    "logging_steps": 20,
+    "logging_steps": 20, "metric_for_best_model": "accuracy",
 }  # fmt: skip
-
-
+PROBLEM = {False: "single_label_classification", True: "multi_label_classification"}  # by: several labels a sample
 # what torch puts before an error of a worker that loads data
 TRACEBACK = re.compile(r"^Caught .*\nhf_tome\.errors\.\w+: ", re.DOTALL)
 
@@ -33,6 +33,30 @@ def parse_r(text: str) -> Any:
         return float(text) if "." in text else int(text)
     except ValueError:
         return text
+
+
+def best_by(training: TrainingArguments, several: bool) -> None:
+    """Choose the best weights by mAP instead of accuracy where a sample has several labels."""
+    if several and training.metric_for_best_model == "accuracy":
+        training.metric_for_best_model = "mAP"
+
+
+def metrics(several: bool, views: int = 1) -> Callable[[Any], dict[str, Any]]:
+    """A Trainer's `compute_metrics`: accuracy, or mean average precision where a sample has several labels.
+
+    Args:
+        several: whether it has.
+        views: inputs of one sample, which follow each other: their scores are averaged.
+    """
+    from hf_tome.metrics.accuracy import Accuracy
+    from hf_tome.metrics.average_precision import MeanAveragePrecision
+
+    def compute(predicted: Any) -> dict[str, Any]:
+        scores = predicted.predictions.reshape(-1, views, predicted.predictions.shape[-1]).mean(1)
+        metric = (MeanAveragePrecision if several else Accuracy)(keep_in_memory=True)
+        return metric.compute(predictions=scores, references=predicted.label_ids[::views]) or {}
+
+    return compute
 
 
 def entry(name: str, main: Callable[[], None]) -> None:

@@ -18,7 +18,7 @@ class WarmUp:
 
     Attributes:
         length: steps that it takes (int), or the share of all steps of the training (float). 0: r from the beginning.
-        start: r at step 0, in every layer. A float stands for a share of the mergeable tokens, as in `apply_tome`.
+        start: r at step 0, in every layer. A float is a share of the mergeable tokens, as in `apply_tome`.
 
     Raises:
         ToMeTypeError, ToMeValueError: if one of them is not as said here.
@@ -28,10 +28,10 @@ class WarmUp:
     start: int | float = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.length, bool) or not isinstance(self.length, int | float):
-            raise ToMeTypeError(complaint(STEPS, shown(self.length), "For example warmup=500 or warmup=0.2."))
-        if not self.length >= 0 or (isinstance(self.length, float) and not self.length <= 1):
-            raise ToMeValueError(complaint(STEPS, shown(self.length), "For example warmup=500 or warmup=0.2."))
+        number = isinstance(self.length, int | float) and not isinstance(self.length, bool)
+        if not number or not self.length >= 0 or (isinstance(self.length, float) and not self.length <= 1):
+            error = ToMeValueError if number else ToMeTypeError
+            raise error(complaint(STEPS, shown(self.length), "For example warmup=500 or warmup=0.2."))
         if Schedule.parse(self.start).kind not in ("constant", "share"):
             raise ToMeValueError(complaint(START, shown(self.start), "For example r_start=0."))
 
@@ -48,17 +48,15 @@ class WarmUp:
     def at(self, step: int, steps: int, r: Any) -> Any:
         """What stands for `r` in step `step` (from 0) of a training of `steps` steps."""
         length = self.length * steps if isinstance(self.length, float) else self.length
-        share = step / length if step < length else 1.0
-        if share >= 1.0:
+        if step >= length:
             return r
         end = Schedule.parse(r)
-        if end.kind == "share":
-            return self._between(end.r, share) or 0  # a share of nothing is written as r=0
-        if end.kind == "inflected":
-            return round(self._between(end.r[0], share)), end.r[1]
-        if end.kind == "list":
-            return [round(self._between(each, share)) for each in end.r]
-        return round(self._between(end.r, share))
 
-    def _between(self, end: float, share: float) -> float:
-        return self.start + share * (end - self.start)
+        def between(last: float) -> float:
+            return self.start + step / length * (last - self.start)
+
+        if end.kind == "share":
+            return between(end.r) or 0  # a share of nothing is written as r=0
+        if end.kind == "inflected":
+            return round(between(end.r[0])), end.r[1]
+        return [round(between(each)) for each in end.r] if end.kind == "list" else round(between(end.r))

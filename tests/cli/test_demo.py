@@ -10,8 +10,7 @@ from PIL import Image
 from recordings import tone, write_clip, write_sound
 from transformers import ASTFeatureExtractor, BertConfig, BertForSequenceClassification, VideoMAEImageProcessorPil
 
-from hf_tome.data.embedded import VIT, embedded_images
-from hf_tome.data.fashion import CLASSES
+from hf_tome.data.embedded import CLASSES, VIT, embedded_images
 
 
 def rows(out: str) -> list[list[str]]:

@@ -19,8 +19,7 @@ from transformers import AutoModelForImageClassification
 
 from hf_tome import ToMeError, apply_tome
 from hf_tome.cli.tune import tune
-from hf_tome.data.embedded import VIT, embedded_images
-from hf_tome.data.fashion import CLASSES
+from hf_tome.data.embedded import CLASSES, VIT, embedded_images
 
 STORE = "hf-tome-tune.sqlite"
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 CALLS = {
-    "audio": "hf_tome.data.sound.read_sound(Path('a.wav'))",
-    "video": "hf_tome.data.clip.read_clip(Path('a.mp4'), 4)",
+    "soundfile": "hf_tome.data.sound.read_sound(Path('a.wav'))",
+    "soxr": "hf_tome.data.sound.read_sound({'array': [0.0] * 9, 'sampling_rate': 8000}, 16000)",
+    "av": "hf_tome.data.clip.read_clip(Path('a.mp4'), 4)",
 }
 
 
@@ -22,7 +23,7 @@ def test_a_missing_package_is_told(tmp_path: Path, name: str, module: str) -> No
 from pathlib import Path
 import hf_tome.data.sound, hf_tome.data.clip
 try:
-    {CALLS[name]}
+    {CALLS[module]}
 except hf_tome.MissingExtraError as error:
     assert isinstance(error, (hf_tome.ToMeError, ImportError))
     print(error)

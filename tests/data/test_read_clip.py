@@ -51,6 +51,59 @@ def test_a_jump_leaves_frames_undecoded(tmp_path: Path) -> None:
     assert np.array_equal(read_clip(path, 1), good)
 
 
+def test_a_clip_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
+    """The matrix in the track's header says: the top of the scene is at the left of the file."""
+    left = np.zeros((32, 48, 3), np.uint8)
+    left[:, :24] = 255
+    upright = write_clip(tmp_path / "a.mp4", [left] * 5)
+    one, zero, last = (number.to_bytes(4, "big", signed=True) for number in (1 << 16, 0, 1 << 30))
+    minus = (-1 << 16).to_bytes(4, "big", signed=True)
+    content = upright.read_bytes()
+    as_it_is, quarter = (b"".join(rows) for rows in (
+        (one, zero, zero, zero, one, zero, zero, zero, last), (zero, one, zero, minus, zero, zero, zero, zero, last),
+    ))  # fmt: skip
+    track = content.index(as_it_is, content.index(b"tkhd"))
+    (tmp_path / "turned.mp4").write_bytes(content[:track] + quarter + content[track + 36 :])
+    plain, turned = read_clip(upright, 2), read_clip(tmp_path / "turned.mp4", 2)
+    assert (plain.shape, turned.shape) == ((2, 32, 48, 3), (2, 48, 32, 3))
+    assert turned[:, :20].min() > 200
+    assert turned[:, 28:].max() < 50
+
+
+def test_packets_that_no_player_shows_are_not_taken(tmp_path: Path) -> None:
+    """Cut without encoding anew: the frames from the last keyframe on are in the file, to decode the others."""
+    whole = write_clip(tmp_path / "a.mp4", range(0, 250, 5))
+    options = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
+    with av.open(whole) as source, av.open(tmp_path / "cut.mp4", "w", options=options) as cut:
+        stream = source.streams.video[0]
+        copied = cut.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.size and packet.time_base and packet.pts is not None and packet.dts is not None:
+                start = int(0.72 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - start, packet.dts - start, copied
+                cut.mux(packet)
+    every = decoded(tmp_path / "cut.mp4")
+    assert len(every) == 32
+    for count in (4, 32):
+        expected = [every[int((part + 0.5) * 32 / count)] for part in range(count)]
+        assert np.array_equal(read_clip(tmp_path / "cut.mp4", count), np.stack(expected))
+
+
+def test_frames_that_are_decoded_already_are_chosen_alike() -> None:
+    frames = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 6, 3), np.uint8)
+    for given in (frames, list(frames)):
+        assert read_clip(given, 4)[:, 0, 0, 0].tolist() == [2, 7, 12, 17]
+
+
+def test_the_place_in_each_part(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", range(10, 210, 10))
+    for place, expected in ((0.0, [0, 5, 10, 15]), (0.5, [2, 7, 12, 17]), (0.99, [4, 9, 14, 19])):
+        shown = read_clip(path, 4, place)[:, 0, 0].mean(1)
+        assert np.round(shown / 10 - 1).tolist() == expected
+    with pytest.raises(ToMeValueError, match="place"):
+        read_clip(path, 4, 1.0)
+
+
 @pytest.mark.parametrize(("frames", "expected"), [(1, [0] * 4), (2, [0, 0, 1, 1]), (3, [0, 1, 1, 2])])
 def test_a_clip_that_is_too_short_repeats_frames(tmp_path: Path, frames: int, expected: list[int]) -> None:
     path = write_clip(tmp_path / "a.mp4", range(20, 20 + 60 * frames, 60))

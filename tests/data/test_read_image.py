@@ -33,6 +33,36 @@ def test_a_photo_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
     assert (turned[8:] == 0).all()
 
 
+def test_a_picture_that_is_decoded_already_is_read_alike(tmp_path: Path) -> None:
+    grey, exif = Image.effect_noise((16, 8), 50), Image.Exif()
+    exif[0x0112] = 6
+    grey.save(tmp_path / "a.jpg", exif=exif)
+    decoded = read_image(Image.open(tmp_path / "a.jpg"))
+    assert (decoded.mode, decoded.size) == ("RGB", (8, 16))
+    assert np.array_equal(decoded, read_image(tmp_path / "a.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "expected"),
+    [
+        ("u2", 0, 65535, (0, 255)),
+        ("u2", 16384, 32768, (64, 128)),  # 16 bits: by the full scale
+        ("i4", -5, 100000, (0, 255)),  # 32 bits have none: by what is in the picture
+        ("f4", 0.25, 0.75, (0, 255)),
+        ("i4", 7, 7, (0, 0)),
+    ],
+)
+def test_grey_of_more_than_8_bits_keeps_its_steps(
+    tmp_path: Path, kind: str, low: float, high: float, expected: tuple[int, int]
+) -> None:
+    ramp = np.linspace(low, high, 256).astype(kind)[None].repeat(4, 0)
+    Image.fromarray(ramp).save(tmp_path / "a.tiff")
+    found = np.asarray(read_image(tmp_path / "a.tiff"))
+    assert (found[0, 0, 0], found[0, -1, 0]) == expected
+    assert (np.diff(found[0, :, 0].astype(int)) >= 0).all()
+    assert len(np.unique(found)) == expected[1] - expected[0] + 1
+
+
 def test_of_several_pictures_the_first(tmp_path: Path) -> None:
     first, second = (Image.new("RGB", (4, 4), colour) for colour in ("red", "blue"))
     first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
@@ -48,3 +78,10 @@ def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     for name in ("half.png", "empty.png", "text.jpg", "folder.png", "missing.png"):
         with pytest.raises(ToMeValueError, match=r"Got: .*" + name):
             read_image(tmp_path / name)
+
+
+def test_a_picture_that_would_take_all_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("1", (64, 64)).save(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ToMeValueError, match=r"Got: .*bomb\.png"):
+        read_image(tmp_path / "bomb.png")

@@ -39,6 +39,31 @@ def test_channels_are_mixed(tmp_path: Path) -> None:
     assert np.abs(wave - (left + right) / 2).max() < 1e-4
 
 
+def test_a_sound_that_is_decoded_already_is_read_alike() -> None:
+    samples = tone(0.1, 8000)
+    for array in (samples, np.stack([samples, samples]).astype(np.float64)):  # (channels, samples)
+        wave, rate = read_sound({"array": array, "sampling_rate": 8000}, 16000)
+        assert rate == 16000
+        assert np.abs(wave - tone(0.1, 16000))[200:-200].max() < 1e-3
+
+
+def test_a_header_that_promises_too_much_takes_no_memory(tmp_path: Path) -> None:
+    """A few kilobytes that claim 2**36 samples, 256 GiB."""
+    content = bytearray(write_sound(tmp_path / "a.flac", tone(0.5, 16000), 16000).read_bytes())
+    content[21] |= 15
+    content[22:26] = b"\xff" * 4  # STREAMINFO: the number of samples
+    (tmp_path / "a.flac").write_bytes(content)
+    with pytest.raises(ToMeValueError, match=r"a\.flac"):
+        read_sound(tmp_path / "a.flac")
+
+
+def test_a_long_sound_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.stack([tone(0.5, 8000), tone(0.5, 8000, 1000)], axis=1)
+    whole, _ = read_sound(write_sound(tmp_path / "a.wav", samples, 8000))
+    monkeypatch.setattr("hf_tome.data.sound.BLOCK", 37)
+    assert np.array_equal(read_sound(tmp_path / "a.wav")[0], whole)
+
+
 def test_silence_and_a_single_sample_are_sound(tmp_path: Path) -> None:
     silent, _ = read_sound(write_sound(tmp_path / "silent.wav", np.zeros(800, np.float32), 8000), 16000)
     assert silent.shape == (1600,)
@@ -57,15 +82,7 @@ def test_what_is_no_sound_is_named(tmp_path: Path) -> None:
     import soundfile
 
     soundfile.write(tmp_path / "nan.wav", np.full(10, np.nan, np.float32), 8000, subtype="FLOAT")
-    for name in (
-        "empty.wav",
-        "text.wav",
-        "broken.flac",
-        "folder.wav",
-        "nothing.wav",
-        "nan.wav",
-        "missing.wav",
-        "a.txt",
-    ):
+    wrong = ("empty.wav", "text.wav", "broken.flac", "folder.wav", "nothing.wav", "nan.wav", "missing.wav", "a.txt")
+    for name in wrong:
         with pytest.raises(ToMeValueError, match=r"Got: .*" + name):
             read_sound(tmp_path / name, 16000)

@@ -1,10 +1,8 @@
-"""The scripts in examples/data as real processes, on small sources of the same form."""
+"""The scripts in examples/data, on small sources of the same form."""
 
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -12,12 +10,7 @@ import av
 import numpy as np
 import soundfile
 from recordings import tone, write_sound
-
-DATA = Path(__file__).parents[2] / "examples" / "data"
-
-
-def write(script: str, place: Path, *options: str) -> None:
-    subprocess.run([sys.executable, str(DATA / script), *options], cwd=place, check=True, capture_output=True)
+from scripts import call, module_of
 
 
 def names(folder: Path) -> list[str]:
@@ -36,9 +29,9 @@ def spoken(place: Path) -> None:
 
 def test_spoken_digits_by_take_and_by_speaker(tmp_path: Path) -> None:
     spoken(tmp_path)
-    write("spoken_digits.py", tmp_path, "fsdd.zip", "takes")
+    call("data/spoken_digits.py", tmp_path, "fsdd.zip", "takes")
     assert {name.split("_")[1] for name in names(tmp_path / "takes/test")} == {"0.wav"}
-    write("spoken_digits.py", tmp_path, "fsdd.zip", "speakers", "--split", "speakers")
+    call("data/spoken_digits.py", tmp_path, "fsdd.zip", "speakers", "--split", "speakers")
     assert names(tmp_path / "speakers/test/1") == ["theo_0.wav", "theo_7.wav"]
     assert names(tmp_path / "speakers/train/1") == ["george_0.wav", "george_7.wav"]
     loudest = [np.abs(soundfile.read(file)[0]).max() for file in (tmp_path / "speakers").rglob("*.wav")]
@@ -47,7 +40,7 @@ def test_spoken_digits_by_take_and_by_speaker(tmp_path: Path) -> None:
 
 def test_mixtures_hold_one_to_three_digits(tmp_path: Path) -> None:
     spoken(tmp_path)
-    write("spoken_digits.py", tmp_path, "fsdd.zip", "mixed", "--split", "mixtures", "--train", "30", "--test", "10")
+    call("data/spoken_digits.py", tmp_path, "fsdd.zip", "mixed", "--split", "mixtures", "--train", "30", "--test", "10")
     folders = {path.name for path in (tmp_path / "mixed/train").iterdir()}
     assert folders <= {"0", "1", "2", "0+1", "0+2", "1+2", "0+1+2"}
     assert len(folders) > 4
@@ -67,7 +60,7 @@ def test_drum_kits_are_split_by_kit(tmp_path: Path) -> None:
             parts.append(f"<instrument><name>{name}</name>{layer}</instrument>")
         xml = "<drumkit_info xmlns='http://www.hydrogen-music.org/drumkit'>" + "".join(parts) + "</drumkit_info>"
         (tmp_path / "kits" / kit / "drumkit.xml").write_text(xml)
-    write("drum_kits.py", tmp_path, "kits", "drums")
+    call("data/drum_kits.py", tmp_path, "kits", "drums")
     expected = {"cymbal": [2, 5], "kick": [0], "tom": [3]}
     for split, kit in (("train", "Some_Kit"), ("test", "VariBreaks")):
         files = [f"{name}/{kit}-{number}.wav" for name, numbers in expected.items() for number in numbers]
@@ -83,13 +76,26 @@ def test_fashion_folder(tmp_path: Path) -> None:
         (tmp_path / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
         labels = bytes([0, 0, 8, 1, 0, 0, 0, 3, 0, 9, 3])
         (tmp_path / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
-    write("fashion_folder.py", tmp_path, ".", "clothes", "--train", "3", "--test", "2")
+    call("data/fashion_folder.py", tmp_path, ".", "clothes", "--train", "3", "--test", "2")
     assert names(tmp_path / "clothes/train") == ["ankle_boot/00001.png", "dress/00002.png", "t_shirt_top/00000.png"]
     assert names(tmp_path / "clothes/test") == ["ankle_boot/00001.png", "t_shirt_top/00000.png"]
 
 
 def test_a_still_sprite_does_not_move(tmp_path: Path) -> None:
-    write("moving_sprites.py", tmp_path, "still", "--train", "1", "--test", "1", "--still")
+    call("data/moving_sprites.py", tmp_path, "still", "--train", "1", "--test", "1", "--still")
     with av.open(tmp_path / "still/train/left/0000.mp4") as file:
         frames = [frame.to_ndarray(format="gray").astype(int) for frame in file.decode(video=0)]
     assert max(np.abs(frame - frames[0]).mean() for frame in frames) < 2  # the codec's own noise
+
+
+def test_no_frame_of_a_moving_sprite_tells_where_it_goes() -> None:
+    """All classes show the same frames, in another order."""
+    sprites = module_of("data/moving_sprites.py")
+    sprite = np.full((8, 8), 255.0, dtype=np.float32)
+    shown = {}
+    for name, step in sprites.CLASSES.items():
+        pictures = sprites.clip(sprite, step, 32, 32, np.random.default_rng(0))
+        assert pictures.shape == (32, 32, 32, 3)
+        shown[name] = sorted(picture.tobytes() for picture in pictures)
+    assert shown["left"] == shown["right"]
+    assert shown["up"] == shown["down"]

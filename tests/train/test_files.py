@@ -1,26 +1,36 @@
-"""Folders of sounds and clips as a training takes them."""
+"""Folders and data sets as a training takes them."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 import soundfile
 import torch
+from recordings import tone, write_sound
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from hf_tome import ToMeValueError
-from hf_tome.train.files import LabelledFiles, load_files, readable
+from hf_tome import ToMeError, ToMeValueError
+from hf_tome.data.media import Media
+from hf_tome.data.sound import read_sound
+from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 
-ROWS = [(Path(f"{number}.wav"), (number % 3,)) for number in range(6)]
+FILES = Media([Path(f"{number}.wav") for number in range(6)], [(number % 3,) for number in range(6)])
+NAMES = ["cat", "dog", "rain"]
 
 
-def wave(path: Path, seconds: float = 0.1) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.zeros(int(8000 * seconds)), 8000)
-    return path
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+def wave(path: Path) -> Path:
+    return write_sound(path, np.zeros(800), 8000)
 
 
 def name_of(path: Path, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
@@ -28,34 +38,49 @@ def name_of(path: Path, chance: np.random.Generator | None, view: int) -> dict[s
     return {"x": torch.tensor([float(path.stem), view, 0.0 if chance is None else chance.random()])}
 
 
+def samples_of(file: Any, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
+    return {"x": torch.from_numpy(read_sound(file)[0])}
+
+
+# Folders
+
+
 def test_a_folder_without_a_split_is_split_class_by_class(tmp_path: Path) -> None:
     for number in range(40):
         wave(tmp_path / ("dog" if number % 4 else "cat") / f"{number}.wav")
     for seed in range(5):
-        _, held, _ = load_files(str(tmp_path), "audio", seed)
-        assert [sum(numbers == (label,) for _, numbers in held) for label in (0, 1)] == [1, 3]
-    train, held, labels = load_files(str(tmp_path), "audio")
-    assert labels == ["cat", "dog"]
-    assert len(train) == 36
-    assert not {path for path, _ in train} & {path for path, _ in held}
-    assert (train, held) == load_files(str(tmp_path), "audio")[:2]
-    assert held != load_files(str(tmp_path), "audio", seed=1)[1]
+        _, held_out, _ = load_files(str(tmp_path), "audio", seed)
+        assert [list(held_out.labels).count((label,)) for label in (0, 1)] == [1, 3]
+    train, held_out, labels = load_files(tmp_path, "audio")
+    assert (labels, len(train)) == (["cat", "dog"], 36)
+    assert not set(train.files) & set(held_out.files)
+    assert [*load_files(tmp_path, "audio")[1].files] == [*held_out.files]
+    assert [*load_files(tmp_path, "audio", seed=1)[1].files] != [*held_out.files]
 
 
-def test_splits_and_several_classes(tmp_path: Path) -> None:
-    files = [wave(tmp_path / split) for split in ("train/dog+rain/1.wav", "train/cat/2.wav", "test/rain/3.wav")]
-    train, held, labels = load_files(str(tmp_path), "audio")
-    assert labels == ["cat", "dog", "rain"]
-    assert sorted(train) == [(files[1], (0,)), (files[0], (1, 2))]
-    assert held == [(files[2], (2,))]
+@pytest.mark.parametrize("modality", ["audio", "image"])
+def test_splits_and_several_classes(tmp_path: Path, modality: str) -> None:
+    """A folder means the same in every medium, and the same as in an evaluation."""
+    names = ("train/dog+rain/1", "train/cat/2", "train/C++/4", "train/cat/.ipynb_checkpoints/5", "test/Rain/3")
+    for name in names:
+        wave(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.png").touch()
+    train, held_out, labels = load_files(tmp_path, modality)
+    assert labels == ["C++", "cat", "dog", "rain"]
+    assert {path.stem: row for path, row in zip(train.files, train.labels, strict=True)} == {
+        "1": (2, 3), "2": (1,), "4": (0,),
+    }  # fmt: skip
+    assert [*held_out.labels] == [(3,)]
+    assert has_several(held_out, train)
+    assert not has_several(held_out)
 
 
 @pytest.mark.parametrize(
     ("files", "words"),
     [
         (["train/a/1.wav"], "two classes"),
-        (["train/a/1.wav", "train/b/2.wav", "test/c/3.wav"], "with c"),
-        (["1.wav", "b/2.wav"], "lies in no class"),
+        (["train/a/1.wav", "train/b/2.wav", "test/c/3.wav"], "The classes are a, b. Got: no class for c"),
+        (["1.wav", "a/2.wav", "b/3.wav"], "no class for no folder"),
         (["a/1.txt"], "1 files of other kinds"),
     ],
 )
@@ -64,19 +89,90 @@ def test_folders_that_are_no_data(tmp_path: Path, files: list[str], words: str) 
         wave(tmp_path / file.replace(".txt", ".wav")).rename(tmp_path / file)
     with pytest.raises(ToMeValueError, match=words):
         load_files(str(tmp_path), "audio")
+    with pytest.raises(ToMeValueError, match="Name the folder"):
+        load_files("", "audio")  # not the folder that one stands in
 
 
-def test_what_is_drawn_depends_on_seed_epoch_and_row_alone() -> None:
-    data = LabelledFiles(ROWS, name_of, 3, seed=5)
+# Data sets
+
+
+def made(labels: list[Any], kind: Any) -> datasets.Dataset:
+    """Sounds of different pitch in the column `file`, their classes in `what`."""
+    contents = []
+    for number in range(len(labels)):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, tone(0.05, 8000, 200.0 + 50 * number), 8000, format="WAV")
+        contents.append({"bytes": buffer.getvalue(), "path": f"{number}.bin"})
+    stored = {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
+    features = datasets.Features({"file": stored, "what": kind})
+    data = datasets.Dataset.from_dict({"file": contents, "what": labels}, features=features)
+    return data.cast_column("file", datasets.Audio())
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "column", "names", "expected"),
+    [
+        ([0, 1, 2] * 10, datasets.ClassLabel(names=NAMES), None, NAMES, (1,)),
+        ([[0], [1, 2], [2]] * 10, datasets.List(datasets.ClassLabel(names=NAMES)), None, NAMES, (1, 2)),
+        (["cat", "dog", "rain"] * 10, datasets.Value("string"), "what", NAMES, (1,)),
+        ([7, 10, 11] * 10, datasets.Value("int64"), "what", ["7", "10", "11"], (1,)),
+    ],
+    ids=["class labels", "several", "texts", "numbers"],
+)
+def test_a_column_of_sounds(
+    tmp_path: Path, labels: list[Any], kind: Any, column: str | None, names: list[str], expected: tuple[int, ...]
+) -> None:
+    data = made(labels, kind)
+    data.to_parquet(tmp_path / "train.parquet")
+    for source in (str(tmp_path), data, datasets.DatasetDict({"train": data})):
+        train, held_out, found = load_files(source, "audio", label_column=column)
+        assert (found, len(train), len(held_out)) == (names, 27, 3)
+        assert sorted(row[0] for row in held_out.labels) == [0, 1, 2]
+        number = [*train.labels].index(expected)
+        item = LabelledFiles(train, samples_of, 3, several=len(expected) > 1)[number]
+        pitch = int(np.abs(np.fft.rfft(item["x"].numpy())).argmax()) / 0.05  # in steps of 20 Hz
+        assert (round((pitch - 200) / 50) - 1) % 3 == 0
+
+
+def test_a_split_is_taken_and_may_lack_a_class() -> None:
+    text = datasets.Value("string")
+    splits = {"train": made(["cat", "dog", "rain"] * 2, text), "validation": made(["rain", "dog"], text)}
+    train, held_out, _ = load_files(splits, "audio", label_column="what")
+    assert ([*held_out.labels], len(train)) == ([(2,), (1,)], 6)
+    with pytest.raises(ToMeValueError, match="no class for rain"):
+        load_files({"train": made(["cat", "dog"], text), "test": made(["rain"], text)}, "audio", label_column="what")
+
+
+@pytest.mark.parametrize("column", [None, "file", "nowhere"])
+def test_columns_that_are_no_classes(column: str | None) -> None:
+    with pytest.raises(ToMeValueError, match="label_column"):
+        load_files(made(["cat", "dog"], datasets.Value("string")), "audio", label_column=column)
+
+
+def test_rows_without_a_medium_or_a_label_are_told() -> None:
+    data = made([0, 1, 0, 1], datasets.ClassLabel(names=NAMES[:2]))
+    with pytest.raises(ToMeError, match="Got: None"):
+        load_files(data.map(lambda row: {"what": None}), "audio")
+    train, _, _ = load_files(data.map(lambda row: {"file": None}), "audio")
+    with pytest.raises(ToMeError, match="none in row"):
+        LabelledFiles(train, samples_of, 2)[0]
+
+
+# What a Trainer is given
+
+
+def test_what_is_random_depends_on_seed_epoch_and_row_alone() -> None:
+    data = LabelledFiles(FILES, name_of, 3, seed=5)
     first = [data[number]["x"][2].item() for number in range(6)]
     assert [data[number]["x"][2].item() for number in reversed(range(6))] == first[::-1]
     assert len(set(first)) == 6
+    other = LabelledFiles(FILES, name_of, 3, seed=6)
     data.set_epoch(1)
-    assert not set(first) & {data[number]["x"][2].item() for number in range(6)}
+    assert not set(first) & {each[number]["x"][2].item() for each in (data, other) for number in range(6)}
 
 
 def test_workers_that_stay_draw_anew_in_each_epoch() -> None:
-    data = LabelledFiles(ROWS, name_of, 3, seed=5)
+    data = LabelledFiles(FILES, name_of, 3, seed=5)
     loader = DataLoader(data, batch_size=None, num_workers=1, persistent_workers=True)
     for epoch in range(3):
         data.set_epoch(epoch)
@@ -85,22 +181,25 @@ def test_workers_that_stay_draw_anew_in_each_epoch() -> None:
 
 
 def test_views_follow_each_other() -> None:
-    data = LabelledFiles(ROWS, name_of, 3, views=4)
+    data = LabelledFiles(FILES, name_of, 3, views=4)
     assert len(data) == 24
     assert [data[number]["x"][:2].tolist() for number in (0, 3, 4, 23)] == [[0, 0], [0, 3], [1, 0], [5, 3]]
     assert [int(data[number]["labels"]) for number in (3, 4)] == [0, 1]
 
 
 def test_several_labels_are_numbers_by_class() -> None:
-    data = LabelledFiles([(Path("1.wav"), (0, 2))], name_of, 3, several=True)
-    assert data[0]["labels"].tolist() == [1.0, 0.0, 1.0]
+    media = Media([Path("1.wav"), Path("2.wav")], [(0, 2), ()])
+    items = [*LabelledFiles(media, name_of, 3, several=has_several(media))]
+    assert [item["labels"].tolist() for item in items] == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    with pytest.raises(ToMeValueError, match=r"1\.wav with 2"):
+        LabelledFiles(media, name_of, 3)[0]
 
 
 def test_mixup_blends_inputs_and_labels_alike() -> None:
     def read(path: Path, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
         return {"x": torch.nn.functional.one_hot(torch.tensor(int(path.stem) % 3), 3).float()}
 
-    data = LabelledFiles(ROWS, read, 3, several=True, seed=0, mixup=1.0)
+    data = LabelledFiles(FILES, read, 3, several=True, seed=0, mixup=1.0)
     blended = 0
     for epoch in range(5):
         data.set_epoch(epoch)
@@ -109,20 +208,18 @@ def test_mixup_blends_inputs_and_labels_alike() -> None:
             assert item["labels"].sum() == pytest.approx(1)
             blended += int(item["labels"].max() < 1)
     assert blended > 10
-
-
-def test_mixup_needs_numbers_by_class() -> None:
     with pytest.raises(ToMeValueError, match="Mixup blends labels"):
-        LabelledFiles(ROWS, name_of, 3, seed=0, mixup=0.5)
+        LabelledFiles(FILES, name_of, 3, seed=0, mixup=0.5)
 
 
-def test_files_that_cannot_be_read_are_named_and_left_out() -> None:
-    def read(path: Path, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
-        if path.stem in "14":
-            raise ToMeValueError(f"{path} is broken")
-        return {}
-
-    with pytest.warns(UserWarning, match="2 of 6 files cannot be read and are left out: 1.wav, 4.wav"):
-        assert [path.stem for path, _ in readable(ROWS, read)] == ["0", "2", "3", "5"]
+def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:
+    paths = [wave(tmp_path / f"{number}.wav") for number in range(4)]
+    for number in (1, 3):
+        paths[number].write_text("no sound")
+    media = Media(paths, [(0,)] * 4)
+    with pytest.warns(UserWarning, match=r"(?s)2 of 4 files are left out.*1\.wav.*3\.wav"):
+        assert [*readable(media, samples_of).files] == [paths[0], paths[2]]
+    with pytest.raises(ToMeValueError, match=r"1\.wav"):
+        LabelledFiles(media, samples_of, 1)[1]
     with pytest.raises(ToMeValueError, match="2 that are not"):
-        readable([ROWS[1], ROWS[4]], read)
+        readable(media.select([1, 3]), samples_of)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tome.data.extra import extra
-from hf_tome.data.folder import NAMES, plain_name
+from hf_tome.data.folder import NAMES
+from hf_tome.data.labels import plain_name
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.show.app.answers import SCHEDULES, Models, largest_r, setting, table, timed
 from hf_tome.show.app.samples import samples

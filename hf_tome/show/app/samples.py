@@ -8,7 +8,7 @@ from typing import Any
 from transformers import AutoConfig
 
 from hf_tome.data.embedded import CLIPS, SOUNDS, VIT, embedded_images
-from hf_tome.data.folder import plain_name
+from hf_tome.data.labels import plain_name
 
 
 def samples(folder: Path) -> dict[str, dict[str, Path]]:

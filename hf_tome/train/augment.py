@@ -1,0 +1,146 @@
+"""A file as a model's input, varied at random in training: one reader for each medium, which `LabelledFiles` calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from hf_tome.data.classifier import long_enough
+from hf_tome.data.clip import read_clip
+from hf_tome.data.image import read_image
+from hf_tome.data.sound import read_sound
+from hf_tome.errors import ToMeValueError, complaint
+
+Chance = np.random.Generator | None  # None: nothing is left to chance
+
+
+class Pictures:
+    """Images: in training a random part of 60 to 100 % of the area, mirrored or not.
+
+    Args:
+        processor: an image processor of transformers.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+
+    def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
+        image = read_image(file)
+        if chance is not None:
+            image = random_part(image, chance)
+        return {"pixel_values": self.processor(image, return_tensors="pt")["pixel_values"][0]}
+
+
+def random_part(image: Image.Image, chance: np.random.Generator) -> Image.Image:
+    """A random part of the image, perhaps mirrored."""
+    share = chance.uniform(0.6, 1.0) ** 0.5
+    width, height = (max(1, round(side * share)) for side in image.size)
+    left, top = chance.integers(image.width - width + 1), chance.integers(image.height - height + 1)
+    part = image.crop((int(left), int(top), int(left) + width, int(top) + height))
+    return ImageOps.mirror(part) if chance.random() < 0.5 else part
+
+
+class Spectrograms:
+    """Sounds for an Audio Spectrogram Transformer: in training of varied speed and with masks.
+
+    Args:
+        extractor: an ASTFeatureExtractor. It pads what is shorter than its `max_length` and cuts what is longer.
+        time_mask: the most frames that one mask covers, 0 for none.
+        mel_mask: the most mel bins that one mask covers, 0 for none.
+        speed: sounds are played faster or slower by up to this share, in [0, 1). 0 for none.
+
+    Raises:
+        ToMeValueError: if `speed` is not.
+    """
+
+    def __init__(self, extractor: Any, time_mask: int = 0, mel_mask: int = 0, speed: float = 0.0) -> None:
+        if not 0 <= speed < 1:
+            raise ToMeValueError(complaint("The speed varies by a share in [0, 1).", speed, "0.1 is usual."))
+        self.extractor, self.time_mask, self.mel_mask, self.speed = extractor, time_mask, mel_mask, speed
+
+    def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
+        rate = self.extractor.sampling_rate
+        wave, _ = read_sound(file, rate)
+        if chance is not None and self.speed:
+            wave = faster(wave, 1 + chance.uniform(-self.speed, self.speed))
+        values = self.extractor(long_enough(wave), sampling_rate=rate, return_tensors="pt")["input_values"][0]
+        return {"input_values": values if chance is None else masked(values, chance, self.time_mask, self.mel_mask)}
+
+
+def faster(wave: np.ndarray, factor: float) -> np.ndarray:
+    """The waveform (samples,) played `factor` times as fast: shorter and higher (speed perturbation, Ko et al.,
+    Interspeech 2015)."""
+    import soxr
+
+    return soxr.resample(wave, factor, 1)
+
+
+def masked(spectrogram: Tensor, chance: np.random.Generator, time_mask: int, mel_mask: int) -> Tensor:
+    """One mask over time and one over frequency (SpecAugment, arXiv 1904.08779, section 2), set to 0.
+
+    AST's spectrograms are normalised, so that 0 is the mean of the data it was trained on.
+
+    Args:
+        spectrogram: (frames, mels); left as it is.
+        chance: decides where masks begin and how wide they are.
+        time_mask: a mask covers 0 to so many frames.
+        mel_mask: a mask covers 0 to so many mel bins.
+    """
+    out = spectrogram.clone()
+    for axis, most in ((0, time_mask), (1, mel_mask)):
+        size = out.shape[axis]
+        width = int(chance.integers(min(most, size) + 1))
+        start = int(chance.integers(size - width + 1))
+        out.narrow(axis, start, width).fill_(0)
+    return out
+
+
+class Clips:
+    """Videos: frames over the whole clip, in training at a random place of each part and from a random square.
+
+    For evaluation view v of `clips * crops` takes clip v // crops, and of that the crop v % crops, as in the protocol
+    of the video papers (5 clips x 3 crops in VideoMAE).
+
+    Args:
+        processor: a VideoMAEImageProcessor, or one like it.
+        frames: how many the model takes.
+        clips: views that differ in their frames.
+        crops: views that differ in their square: along the longer side, from one end to the other.
+    """
+
+    def __init__(self, processor: Any, frames: int, clips: int = 1, crops: int = 1) -> None:
+        self.processor, self.frames, self.clips, self.crops = processor, frames, clips, crops
+
+    @property
+    def views(self) -> int:
+        """Inputs of one video."""
+        return self.clips * self.crops
+
+    def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
+        clip, crop = divmod(view, self.crops)
+        place = (clip + 0.5) / self.clips if chance is None else float(chance.random())
+        pictures = read_clip(file, self.frames, place)
+        if chance is not None:
+            pictures = random_square(pictures, chance)
+        elif self.crops > 1:
+            pictures = square(pictures, crop / (self.crops - 1))
+        return {"pixel_values": self.processor(list(pictures), return_tensors="pt")["pixel_values"][0]}
+
+
+def square(pictures: np.ndarray, place: float) -> np.ndarray:
+    """The largest square, (frames, side, side, 3); `place` runs from 0 to 1 along the longer side."""
+    height, width = pictures.shape[1:3]
+    side = min(height, width)
+    top, left = round(place * (height - side)), round(place * (width - side))
+    return pictures[:, top : top + side, left : left + side]
+
+
+def random_square(pictures: np.ndarray, chance: np.random.Generator, least: float = 0.8) -> np.ndarray:
+    """A square of at least `least` of the shorter side, anywhere; the same in every frame. Nothing is mirrored."""
+    height, width = pictures.shape[1:3]
+    side = max(1, round(min(height, width) * chance.uniform(least, 1)))
+    top, left = int(chance.integers(height - side + 1)), int(chance.integers(width - side + 1))
+    return pictures[:, top : top + side, left : left + side]

@@ -1,0 +1,139 @@
+"""Pictures, spectrograms and clips of real files: as they are for evaluation, varied in training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from recordings import tone, write_clip, write_sound
+from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil, ViTImageProcessorPil
+
+from hf_tome import ToMeValueError
+from hf_tome.data.image import read_image
+from hf_tome.train.augment import Clips, Pictures, Spectrograms, faster, masked, random_square, square
+
+PICTURES = Pictures(ViTImageProcessorPil(size={"height": 24, "width": 24}))
+EXTRACTOR = ASTFeatureExtractor(sampling_rate=16000, num_mel_bins=32, max_length=64)
+PROCESSOR = VideoMAEImageProcessorPil(size={"shortest_edge": 16}, crop_size=16)
+
+
+def chance(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+# Images
+
+
+def test_training_and_evaluation_see_a_picture_the_same_way_up(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((40, 28), 60).save(tmp_path / "a.jpg", exif=exif)
+    upright = read_image(tmp_path / "a.jpg")
+    assert upright.size == (28, 40)
+    expected = PICTURES(upright, None)["pixel_values"]
+    assert torch.equal(PICTURES(tmp_path / "a.jpg", None)["pixel_values"], expected)
+
+
+def test_pictures_vary_in_training_alone(tmp_path: Path) -> None:
+    picture = Image.fromarray(chance(0).integers(0, 255, (40, 30, 3), dtype=np.uint8))
+    seen = [PICTURES(picture, each)["pixel_values"] for each in (chance(0), chance(0), chance(1), None)]
+    assert {tuple(each.shape) for each in seen} == {(3, 24, 24)}
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[3])
+
+
+# Sounds
+
+
+@pytest.mark.parametrize(("rate", "channels", "seconds"), [(8000, 1, 0.5), (44100, 2, 2.0), (16000, 1, 0.001)])
+def test_any_rate_length_and_channels(tmp_path: Path, rate: int, channels: int, seconds: float) -> None:
+    path = write_sound(tmp_path / "a.wav", np.stack([tone(seconds, rate)] * channels, axis=1), rate)
+    values = Spectrograms(EXTRACTOR)(path, None)["input_values"]
+    assert values.shape == (64, 32)
+    assert values.isfinite().all()
+
+
+def test_masks_are_one_band_of_each_kind() -> None:
+    spectrogram, widths = torch.ones(50, 20), set()
+    for seed in range(200):
+        out = masked(spectrogram, chance(seed), 10, 6)
+        rows, columns = (out == 0).all(1).nonzero().ravel().tolist(), (out == 0).all(0).nonzero().ravel().tolist()
+        expected = torch.ones(50, 20)
+        for band, axis in ((rows, 0), (columns, 1)):
+            assert not band or band == list(range(band[0], band[-1] + 1))
+            expected.index_fill_(axis, torch.tensor(band, dtype=torch.int64), 0)
+        assert torch.equal(out, expected)
+        widths.add((len(rows), len(columns)))
+    assert {rows for rows, _ in widths} == set(range(11))
+    assert {columns for _, columns in widths} == set(range(7))
+    assert (spectrogram == 1).all()
+
+
+def test_sounds_are_masked_in_training_alone(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.wav", chance(0).normal(0, 0.1, 8000), 16000)
+    values = Spectrograms(EXTRACTOR)(path, None)["input_values"]
+    assert torch.equal(Spectrograms(EXTRACTOR)(path, chance(0))["input_values"], values)  # no mask asked for
+    some = Spectrograms(EXTRACTOR, 40, 20)
+    assert torch.equal(some(path, None)["input_values"], values)
+    assert not torch.equal(some(path, chance(0))["input_values"], values)
+
+
+def test_faster_is_shorter_and_higher() -> None:
+    quick = faster(tone(1, 16000), 1.25)
+    assert quick.dtype == np.float32
+    assert len(quick) == 12800
+    assert np.abs(np.fft.rfft(quick)).argmax() * 16000 / len(quick) == pytest.approx(550, abs=2)
+    assert np.abs(quick[100:-100]).max() == pytest.approx(0.5, abs=0.01)  # as loud as before
+
+
+def test_speed_varies_in_training_alone(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.wav", np.sin(np.arange(8000) / 3), 16000)
+    read = Spectrograms(EXTRACTOR, speed=0.2)
+    plain = Spectrograms(EXTRACTOR)(path, None)["input_values"]
+    assert torch.equal(read(path, None)["input_values"], plain)
+    drawn = [read(path, chance(seed))["input_values"] for seed in range(20)]
+    silence = [int((each == each[-1]).all(1).sum()) for each in drawn]  # frames of padding
+    assert min(silence) < int((plain == plain[-1]).all(1).sum()) < max(silence)
+    for wrong in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ToMeValueError, match="share in"):
+            Spectrograms(EXTRACTOR, speed=wrong)
+
+
+# Clips
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """20 frames of 32 x 64 pixels, each as bright as its number says, brighter to the right."""
+    ramp = np.linspace(0, 60, 64)[None, :, None]
+    return write_clip(tmp_path / "a.mp4", [10 + 9 * number + ramp for number in range(20)], size=(64, 32))
+
+
+def test_views_are_clips_then_crops(film: Path) -> None:
+    read = Clips(PROCESSOR, 4, clips=2, crops=3)
+    assert read.views == 6
+    brightness = [read(film, None, view)["pixel_values"].mean().item() for view in range(6)]
+    assert brightness[0] < brightness[1] < brightness[2] < brightness[5]
+    assert brightness[0] < brightness[3] < brightness[4] < brightness[5]
+    middle = Clips(PROCESSOR, 4, 2)(film, None, 0)["pixel_values"]  # the processor's own crop, after it has resized
+    torch.testing.assert_close(read(film, None, 1)["pixel_values"], middle, atol=0.05, rtol=0)
+
+
+def test_clips_vary_in_training_alone(film: Path) -> None:
+    read = Clips(PROCESSOR, 4)
+    draws = [read(film, chance(seed))["pixel_values"] for seed in (0, 0, 1)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    assert draws[0].shape == (4, 3, 16, 16)
+
+
+def test_squares() -> None:
+    pictures = np.arange(2 * 4 * 10 * 3).reshape(2, 4, 10, 3)
+    assert [square(pictures, place)[0, 0, 0, 0] for place in (0, 0.5, 1)] == [0, 9, 18]
+    assert square(pictures.transpose(0, 2, 1, 3), 1).shape == (2, 4, 4, 3)
+    sides = {random_square(pictures, chance(seed), 0.5).shape for seed in range(50)}
+    assert sides == {(2, side, side, 3) for side in (2, 3, 4)}
