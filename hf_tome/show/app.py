@@ -1,18 +1,19 @@
-"""The page itself, in gradio: what stands where, and what follows what."""
+"""A page on this machine to try merging on: a file goes in; prediction, speed, tokens and picture follow r."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_tome.data.classifier import Classifier, load_classifier
+from hf_tome.data.embedded import CLIPS, SOUNDS, embedded_images
 from hf_tome.data.extra import extra
+from hf_tome.data.fashion import CLASSES
 from hf_tome.data.folder import NAMES, plain_name
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
-from hf_tome.show.app.answers import SCHEDULES, Models, largest_r, setting, table, timed
-from hf_tome.show.app.samples import samples
-from hf_tome.show.look import Look, look, picture_of, write
+from hf_tome.measure.measure import Measured, measure
+from hf_tome.show.look import Look, classifier_for, kind_of, look, picture_of, write
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -21,60 +22,110 @@ ABOUT = """# What merges?
 Drop an image, a sound or a clip below, or take a sample. Then move r. Everything happens on this machine.
 """
 FIRST = "Choose a file first."
+SCHEDULES = {"constant": 0.0, "decreasing": -1.0, "increasing": 1.0}  # inflection by name
+ROUNDS = 9  # of a measurement
 
 
-@dataclass(frozen=True)
-class Replies:
+class Page:
     """What the page does when something is changed on it.
 
-    Attributes:
-        models: that see the files.
-        folder: for animations.
+    Args:
+        model: hub name or folder of a classifier for the inputs that it takes; for others, those inside the package.
+        folder: for files that the page shows; must outlive it.
+
+    Raises:
+        ToMeValueError, UnsupportedModelError: if the model cannot be loaded or merged.
     """
 
-    models: Models
-    folder: Path
+    def __init__(self, model: str | None, folder: Path) -> None:
+        own = [] if model is None else [load_classifier(model)]
+        self.folder = folder
+        self.classifiers: dict[str, Classifier] = {each.modality: each for each in own}
 
     def opened(self, path: str | None) -> tuple[Any, ...]:
         """The file without merging, and sliders that fit its model; or what is wrong with it, in the table's place."""
         import gradio as gr
 
-        none = None, gr.skip(), gr.skip(), gr.Audio(visible=False)
+        nothing = None, gr.skip(), gr.skip(), gr.Audio(visible=False)
         if path is None:
-            return *none, FIRST
+            return *nothing, FIRST
+        file = Path(path)
         try:
-            plain = self.models.open(Path(path))
+            kind = kind_of(file)
+            if kind not in self.classifiers:
+                self.classifiers[kind] = classifier_for(kind, None)
+            classifier = self.classifiers[kind]
+            plain = look(classifier, classifier.read(file), 0, file.name)
         except ToMeError as error:
-            return *none, f"### Not shown\n{error}"
-        most, layers = largest_r(plain), len(plain.trace.token_counts) - 1
-        heard = plain.classifier.modality == "audio"
-        player = gr.Audio(value=path if heard else None, visible=heard)
+            return *nothing, f"### Not shown\n{error}"
+        tokens, layers = plain.trace.token_counts[0], len(plain.trace.token_counts) - 1
+        most = tokens // layers  # with more, no token would be left to merge before the last layer
+        player = gr.Audio(value=path if kind == "audio" else None, visible=kind == "audio")
         return plain, gr.Slider(maximum=most, value=3 * most // 5), gr.Slider(maximum=layers, value=layers), player, ""
 
     def merged(self, plain: Look | None, r: int, schedule: str, layer: int) -> Iterator[tuple[Any, ...]]:
-        """What merging changes; times come last."""
+        """What merging changes; times come last, as they take longer."""
         import gradio as gr
 
         if plain is None:
-            yield None, gr.skip(), *self.drawn(None, 0)
+            yield None, gr.skip(), *self.pictures(None, 0)
             return
-        wanted = setting(int(r), schedule)
-        found = look(plain.classifier, plain.medium, wanted, plain.name)
-        yield found, table(plain, found), *self.drawn(found, layer)
-        yield found, table(plain, found, timed(plain, wanted)), gr.skip(), gr.skip()
+        inflection = SCHEDULES[schedule]
+        setting = (int(r), inflection) if inflection else int(r)
+        found = look(plain.classifier, plain.medium, setting, plain.name)
+        yield found, table(plain, found), *self.pictures(found, layer)
+        inputs = plain.classifier.inputs([plain.medium])
+        rows = measure(plain.classifier.model, inputs, [setting], rounds=ROUNDS)
+        yield found, table(plain, found, rows), gr.skip(), gr.skip()
 
-    def drawn(self, found: Look | None, layer: int) -> tuple[Any, Any]:
+    def pictures(self, found: Look | None, layer: int) -> tuple[Any, Any]:
         """The picture, and of a clip an animation too."""
         import gradio as gr
 
         if found is None:
             return gr.Image(visible=False), gr.Image(visible=False)
         picture = gr.Image(picture_of(found, int(layer)), visible=True)
-        if found.classifier.modality != "video":
+        if found.kind != "video":
             return picture, gr.Image(visible=False)
         animation = self.folder / f"{plain_name(found.name)}.gif"
         write(found, animation, int(layer))
         return picture, gr.Image(str(animation), visible=True)
+
+
+def table(plain: Look, merged: Look, rows: list[Measured] | None = None) -> str:
+    """Both side by side, in Markdown; `rows`, without merging and with it, are measured later."""
+    before, after = plain.trace.token_counts, merged.trace.token_counts
+    times, speed, macs, note = ["measuring"] * 2, "measuring", "measuring", ""
+    if rows is not None:
+        times = [f"{1000 / row.per_second:.1f} ms" for row in rows]
+        low, high = rows[1].spread
+        speed = f"**{rows[1].speedup:.2f}x** ({low:.2f} to {high:.2f})"
+        macs = f"{rows[1].mac_ratio:.2f}x"
+        note = f" Times are of {rows[0].inputs} rounds by turns, this input alone in its batch."
+    lines = [
+        ("", "without merging", "merged"),
+        ("---", "---", "---"),
+        ("prediction", plain.label, f"**{merged.label}**"),
+        ("confidence", f"{plain.confidence:.1%}", f"**{merged.confidence:.1%}**"),
+        ("tokens left", str(before[-1]), f"**{after[-1]}**"),
+        ("time for this input", *times),
+        ("speed-up", "", speed),
+        ("times fewer multiply-adds", "", macs),
+    ]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{text}\n\nTokens layer by layer: {', '.join(map(str, after))}.{note}"
+
+
+def samples(folder: Path) -> dict[str, dict[str, Path]]:
+    """A file of each class, by kind and class: images are written to `folder`, the others lie in the package."""
+    images = {}
+    for picture, label in zip(*embedded_images(), strict=True):
+        name = CLASSES[label]
+        if name not in images:
+            images[name] = folder / f"{plain_name(name)}.png"
+            picture.save(images[name])
+    sounds, clips = ({each.name: min(each.iterdir()) for each in sorted(place.iterdir())} for place in (SOUNDS, CLIPS))
+    return {"image": images, "audio": sounds, "video": clips}
 
 
 def page(model: str | None, folder: Path) -> Blocks:
@@ -90,7 +141,7 @@ def page(model: str | None, folder: Path) -> Blocks:
     """
     with extra("app", "show the page"):
         import gradio as gr
-    replies = Replies(Models(model), folder)
+    does = Page(model, folder)
     with gr.Blocks(title="hf-tome", analytics_enabled=False) as blocks:
         plain, shown = gr.State(), gr.State()
         gr.Markdown(ABOUT)
@@ -102,10 +153,10 @@ def page(model: str | None, folder: Path) -> Blocks:
         inputs, outputs = [plain, r, schedule, layer], [shown, told, picture, moving]
         one: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, "show_progress": "hidden"}
         live: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
-        opening = file.change(replies.opened, file, [plain, r, layer, player, told], **one)
-        opening.then(replies.merged, inputs, outputs, **one)
-        gr.on([r.input, schedule.input], replies.merged, inputs, outputs, **{**live, **one})
-        layer.input(replies.drawn, [shown, layer], [picture, moving], **live)
+        opening = file.change(does.opened, file, [plain, r, layer, player, told], **one)
+        opening.then(does.merged, inputs, outputs, **one)
+        gr.on([r.input, schedule.input], does.merged, inputs, outputs, **{**live, **one})
+        layer.input(does.pictures, [shown, layer], [picture, moving], **live)
     return blocks
 
 
