@@ -1,4 +1,4 @@
-"""`hf-tome study` as a real process: the embedded model, an own folder, and what is refused."""
+"""`hf-tome study`: the embedded model, an own folder, and what is refused."""
 
 import json
 
