@@ -26,8 +26,8 @@ SCHEDULES = {"constant": 0.0, "decreasing": -1.0, "increasing": 1.0}  # inflecti
 ROUNDS = 9  # of a measurement
 
 
-class Page:
-    """What the page does when something is changed on it.
+class Handlers:
+    """What happens when something is changed on the page.
 
     Args:
         model: hub name or folder of a classifier for the inputs that it takes; for others, those inside the package.
@@ -42,7 +42,7 @@ class Page:
         self.folder = folder
         self.classifiers: dict[str, Classifier] = {each.modality: each for each in own}
 
-    def opened(self, path: str | None) -> tuple[Any, ...]:
+    def open_file(self, path: str | None) -> tuple[Any, ...]:
         """The file without merging, and sliders that fit its model; or what is wrong with it, in the table's place."""
         import gradio as gr
 
@@ -63,7 +63,7 @@ class Page:
         player = gr.Audio(value=path if kind == "audio" else None, visible=kind == "audio")
         return plain, gr.Slider(maximum=most, value=3 * most // 5), gr.Slider(maximum=layers, value=layers), player, ""
 
-    def merged(self, plain: Look | None, r: int, schedule: str, layer: int) -> Iterator[tuple[Any, ...]]:
+    def merge(self, plain: Look | None, r: int, schedule: str, layer: int) -> Iterator[tuple[Any, ...]]:
         """What merging changes; times come last, as they take longer."""
         import gradio as gr
 
@@ -141,7 +141,7 @@ def page(model: str | None, folder: Path) -> Blocks:
     """
     with extra("app", "show the page"):
         import gradio as gr
-    does = Page(model, folder)
+    handlers = Handlers(model, folder)
     with gr.Blocks(title="hf-tome", analytics_enabled=False) as blocks:
         plain, shown = gr.State(), gr.State()
         gr.Markdown(ABOUT)
@@ -149,14 +149,14 @@ def page(model: str | None, folder: Path) -> Blocks:
             with gr.Column(scale=1, min_width=320):
                 file, r, schedule, layer = _controls(folder)
             with gr.Column(scale=2, min_width=480):
-                told, picture, moving, player = _answers()
-        inputs, outputs = [plain, r, schedule, layer], [shown, told, picture, moving]
-        one: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, "show_progress": "hidden"}
-        live: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
-        opening = file.change(does.opened, file, [plain, r, layer, player, told], **one)
-        opening.then(does.merged, inputs, outputs, **one)
-        gr.on([r.input, schedule.input], does.merged, inputs, outputs, **{**live, **one})
-        layer.input(does.pictures, [shown, layer], [picture, moving], **live)
+                answer, picture, animation, player = _outputs()
+        inputs, outputs = [plain, r, schedule, layer], [shown, answer, picture, animation]
+        exclusive: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, "show_progress": "hidden"}
+        latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
+        opening = file.change(handlers.open_file, file, [plain, r, layer, player, answer], **exclusive)
+        opening.then(handlers.merge, inputs, outputs, **exclusive)
+        gr.on([r.input, schedule.input], handlers.merge, inputs, outputs, **{**latest, **exclusive})
+        layer.input(handlers.pictures, [shown, layer], [picture, animation], **latest)
     return blocks
 
 
@@ -172,14 +172,14 @@ def _controls(folder: Path) -> tuple[Any, ...]:
     return file, r, schedule, gr.Slider(0, 8, 8, step=1, label="Picture after so many layers")
 
 
-def _answers() -> tuple[Any, ...]:
+def _outputs() -> tuple[Any, ...]:
     import gradio as gr
 
     bare: dict[str, Any] = {"interactive": False, "visible": False, "show_label": False}
-    told = gr.Markdown(FIRST)
+    answer = gr.Markdown(FIRST)
     picture = gr.Image(format="png", buttons=["download", "fullscreen"], elem_id="groups", **bare)
-    moving = gr.Image(buttons=["download", "fullscreen"], elem_id="moving", **bare)
-    return told, picture, moving, gr.Audio(buttons=["download"], **bare)
+    animation = gr.Image(buttons=["download", "fullscreen"], elem_id="moving", **bare)
+    return answer, picture, animation, gr.Audio(buttons=["download"], **bare)
 
 
 def launch(blocks: Blocks, port: int | None = None) -> str:

@@ -131,10 +131,10 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
         remove_tome(classifier.model)
     config: Any = classifier.model.config
     several = config.problem_type == "multi_label_classification"
-    shares = logits.sigmoid() if several else logits.softmax(0)
-    best = int(shares.argmax())
+    probabilities = logits.sigmoid() if several else logits.softmax(0)
+    best = int(probabilities.argmax())
     label = str(config.id2label[best])
-    return Look(name, medium, classifier, next(iter(inputs.values())), trace, label, float(shares[best]))
+    return Look(name, medium, classifier, next(iter(inputs.values())), trace, label, float(probabilities[best]))
 
 
 def check_content(medium: Any, name: str) -> None:

@@ -20,7 +20,7 @@ from recordings import write_sound
 
 from hf_tome import ToMeValueError
 from hf_tome.core import Schedule
-from hf_tome.show.app import Page, launch
+from hf_tome.show.app import Handlers, launch
 
 gradio = pytest.importorskip("gradio", reason="the page needs gradio")
 KINDS = [  # sample, prediction, tokens, layers, protected
@@ -113,9 +113,9 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
         "dot.png": "dot.png, which is one colour",
         "silence.wav": "silence.wav, which is silence",
     }
-    page = Page(None, tmp_path)
+    handlers = Handlers(None, tmp_path)
     for name, reason in reasons.items():
-        plain, *_, said = page.opened(str(tmp_path / name))
+        plain, *_, said = handlers.open_file(str(tmp_path / name))
         assert plain is None
         assert reason in said
 
