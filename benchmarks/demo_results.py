@@ -18,7 +18,7 @@ from hf_tome.data.subject import embedded_subject
 from hf_tome.measure.row import Row
 from hf_tome.measure.sweep import sweep
 from hf_tome.measure.table import markdown, speed
-from hf_tome.show.demo import picture
+from hf_tome.show.sheet import subject_sheet
 
 HEADER = ("r", "accuracy", "same prediction as unmerged", "speed-up", "MAC ratio (limit)", "tokens left")
 CASES = {  # values of r, inputs in a batch, how often all of them are run
@@ -60,7 +60,7 @@ def main() -> None:
         write_block(ROOT / "docs/results/demo.md", modality, text)
         if modality == "image":
             write_block(ROOT / "README.md", "demo", text)
-            picture(subject, [8, 16], ROOT / "docs/images/groups.png")
+            subject_sheet(subject, [8, 16]).save(ROOT / "docs/images/groups.png")
         print(text)
 
 

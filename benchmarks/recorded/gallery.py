@@ -30,7 +30,8 @@ from hf_tome.show import (
     video_groups,
 )
 from hf_tome.show.app import launch, page
-from hf_tome.show.look import drawn, look, picture_of
+from hf_tome.show.figures import as_picture
+from hf_tome.show.look import look, picture_of
 
 IMAGES = ROOT / "docs/images/gallery"
 CELL = 192  # pixels of a photo on the sheet
@@ -83,8 +84,10 @@ def main() -> None:
     save_animation(frames[::2], IMAGES / "clip.gif", fps=2)  # one of each step in time
     sound = look(ast, ast.read(next(SOUNDS.rglob("drum_cymbal_hard.flac"))), 22)
     picture_of(sound).save(IMAGES / "sound.png", optimize=True)
-    drawn(token_counts_figure(clip.trace)).save(IMAGES / "counts.png", optimize=True)
-    drawn(schedule_figure([16, (16, -1.0), (16, 1.0), 0.1], 197, 12, 1)).save(IMAGES / "schedules.png", optimize=True)
+    as_picture(token_counts_figure(clip.trace)).save(IMAGES / "counts.png", optimize=True)
+    as_picture(schedule_figure([16, (16, -1.0), (16, 1.0), 0.1], 197, 12, 1)).save(
+        IMAGES / "schedules.png", optimize=True
+    )
     app_shot(IMAGES / "app.png")
 
 

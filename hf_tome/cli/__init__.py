@@ -13,7 +13,7 @@ def main() -> None:
         from rich.markup import escape
     except ImportError as error:
         sys.exit(f'hf-tome needs the extra [cli] ({error.name} is missing). Run: pip install "hf_tome[cli]"')
-    from hf_tome.cli.app import app
+    from hf_tome.cli.commands import app
     from hf_tome.errors import ToMeError
 
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,47 +12,42 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from hf_tome.cli import options
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from hf_tome.measure.row import Row
 
 
-class Dtype(str, Enum):
-    """Numbers that a model can compute in."""
-
-    float32 = "float32"
-    float16 = "float16"
-    bfloat16 = "bfloat16"
-
-
 def bench(
     model: Annotated[str | None, typer.Option(help="Hub name or folder of a classifier.")] = None,
     config: Annotated[str | None, typer.Option(help="Full-size model with random weights, as vit-base.")] = None,
-    r: Annotated[list[str] | None, typer.Option(help="Tokens to merge per layer; several as 8,16.")] = None,
+    r: Annotated[list[str] | None, options.r("8,16")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Inputs per batch.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="How often each variant runs.")] = 10,
-    dtype: Annotated[Dtype, typer.Option(help="Numbers to compute in.")] = Dtype.float32,
+    dtype: options.Dtype = "float32",
     attn: Annotated[str, typer.Option(help="Attention implementation.")] = "sdpa",
-    device: Annotated[str | None, typer.Option(help="As cpu or cuda. [default: cuda where there is one]")] = None,
+    device: options.Device = None,
     compiled: Annotated[str | None, typer.Option("--compile", help="Mode of torch.compile, as default.")] = None,
     train: Annotated[bool, typer.Option("--train", help="Measure training steps, not inference.")] = False,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the rows to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw speed-up against MAC ratio.")] = None,
 ) -> None:
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
-    from transformers.utils import logging
-
     from hf_tome.measure.plot import check_plot, plot_speed
     from hf_tome.measure.presets import random_inputs
     from hf_tome.measure.speed import measure
+    from hf_tome.show.output import writing
 
-    rs = steps(r or ["8,16"])
+    rs = options.read_r(r or ["8,16"])
+    if json_out is not None:
+        with writing(json_out):
+            json_out.touch()  # refuses what cannot be written before anything is measured
     if plot is not None:
         check_plot(plot)
-    logging.disable_progress_bar()
     console = Console()
-    subject = loaded(model, config, attn, dtype.value, device)
+    subject = loaded(model, config, attn, dtype, device)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Measuring", total=rounds * (1 if train or batch == 1 else 2))
@@ -66,27 +60,12 @@ def bench(
             compiled=compiled,
             done=lambda: progress.advance(task),
         )
-    console.print(table(rows, f"{model or config or 'vit-base'}, {subject.device}, {dtype.value}, batch {batch}"))
+    console.print(table(rows, f"{model or config or 'vit-base'}, {subject.device}, {dtype}, batch {batch}"))
     if json_out is not None:
         json_out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     if plot is not None:
         plot_speed({"hf_tome": rows}, plot)
         console.print(f"Plot: {plot}")
-
-
-def steps(given: list[str]) -> list[int]:
-    """The values of --r: integers, several in one option between commas.
-
-    Raises:
-        ToMeValueError: if one is no integer of at least 0.
-    """
-    from hf_tome.errors import ToMeValueError, complaint
-
-    texts = [text.strip() for option in given for text in option.split(",")]
-    if not all(text.isdecimal() for text in texts):
-        rule = "--r takes integers of at least 0, several between commas."
-        raise ToMeValueError(complaint(rule, ",".join(given), "For example --r 8,16."))
-    return [int(text) for text in texts]
 
 
 def loaded(model: str | None, config: str | None, attn: str, dtype: str, device: str | None) -> PreTrainedModel:
@@ -95,9 +74,7 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
     Raises:
         ToMeValueError: if both or unknown names are given, or the device is not there.
     """
-    import torch
-
-    from hf_tome.data.classifier import load_classifier, placed
+    from hf_tome.data.classifier import load_classifier
     from hf_tome.errors import ToMeError, ToMeValueError, complaint
     from hf_tome.measure.presets import build
 
@@ -111,8 +88,7 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
     except (ValueError, ImportError) as error:
         got = f"--attn {attn} ({str(error).splitlines()[0]})"
         raise ToMeValueError(complaint("--attn names what this machine has.", got, "For example sdpa.")) from error
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return placed(subject, place, getattr(torch, dtype)).eval()  # pyright: ignore
+    return options.place(subject, device, dtype).eval()
 
 
 def table(rows: list[Row], title: str) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from hf_tome.doctor import CHECKS, Finding, Status, diagnose
 
-_STYLES: dict[Status, str] = {"ok": "green", "info": "cyan", "warning": "yellow", "error": "bold red"}
+STYLES: dict[Status, str] = {"ok": "green", "info": "cyan", "warning": "yellow", "error": "bold red"}
 
 
 def doctor(
@@ -20,47 +21,38 @@ def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print the findings as JSON."),
 ) -> None:
     """Check the environment and say the cure of each finding. Exit code 1 if an error remains."""
-    findings = _examine()
+    findings = _examined()
     mends = [finding.fix() for finding in findings if fix and finding.fix]
     if mends:  # a mend can cure other findings too, so look again
-        findings = _examine()
+        findings = _examined()
+    count = {status: sum(finding.status == status for finding in findings) for status in STYLES}
     if as_json:
         typer.echo(json.dumps({"findings": _plain(findings), "mends": _plain(mends)}, indent=2))
     else:
-        _print(findings, mends, fix)
-    raise typer.Exit(int(any(finding.status == "error" for finding in findings)))
+        console = Console(highlight=False, soft_wrap=True)  # unwrapped, so that commands and paths can be copied whole
+        _print(console, findings)
+        if fix:
+            console.print("\n--fix:" if mends else "\n--fix: nothing to mend.")
+            _print(console, mends)
+        console.print(f"\n{count['error']} error(s), {count['warning']} warning(s).")
+    raise typer.Exit(int(count["error"] > 0))
 
 
-def _examine() -> list[Finding]:
+def _examined() -> list[Finding]:
     # On stderr, and gone when done: the report is all that is left on stdout.
-    bar = track(diagnose(), "Examining", total=len(CHECKS), console=Console(stderr=True), transient=True)
-    return list(bar)
+    return list(track(diagnose(), "Examining", total=len(CHECKS), console=Console(stderr=True), transient=True))
 
 
-def _plain(findings: list[Finding]) -> list[dict[str, Any]]:
-    return [
-        {"name": f.name, "status": f.status, "what": f.what, "cure": f.cure, "fixable": f.fix is not None}
-        for f in findings
-    ]
+def _plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    keys = "name", "status", "what", "cure"
+    return [{key: getattr(each, key) for key in keys} | {"fixable": each.fix is not None} for each in findings]
 
 
-def _print(findings: list[Finding], mends: list[Finding], fix: bool) -> None:
-    console = Console()
-    _print_each(console, findings)
-    if fix:
-        console.print("\n--fix:" if mends else "\n--fix: nothing to mend.", highlight=False)
-        _print_each(console, mends)
-    errors, warnings = (sum(f.status == status for f in findings) for status in ("error", "warning"))
-    console.print(f"\n{errors} error(s), {warnings} warning(s).", highlight=False)
-
-
-def _print_each(console: Console, findings: list[Finding]) -> None:
-    """A line a finding and one for its cure, never wrapped, so that commands and paths can be copied whole."""
+def _print(console: Console, findings: Sequence[Finding]) -> None:
+    """A line for each finding and one for its cure."""
     width = max((len(finding.name) for finding in findings), default=0)
-    for finding in findings:
-        line = Text.assemble(
-            (f"{finding.status:<8}", _STYLES[finding.status]), (f"{finding.name:<{width}}  ", "bold"), finding.what
-        )
-        console.print(line, soft_wrap=True)
-        if finding.cure:
-            console.print(Text(f"{' ' * (10 + width)}{finding.cure}"), soft_wrap=True)
+    for each in findings:
+        status = f"{each.status:<8}", STYLES[each.status]
+        console.print(Text.assemble(status, (f"{each.name:<{width}}  ", "bold"), each.what))
+        if each.cure:
+            console.print(Text(f"{' ' * (10 + width)}{each.cure}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hf_tome.cli.bench import Dtype
+from hf_tome.cli import options
 
 if TYPE_CHECKING:
     from hf_tome.config import ToMeConfig
@@ -21,37 +20,23 @@ WIDE = 140  # columns that the whole table takes
 
 
 def evaluate(
-    model: Annotated[str, typer.Option(help="Hub name or folder of a classifier with its processor.")],
-    data: Annotated[
-        str, typer.Option(help="Folder whose subfolders are named as the classes, or name of a data set on the hub.")
-    ],
-    r: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="As in Python, several between commas: 8,16 or 0.1 or '(16, -1.0)' or '[12, 0, 7, 3]'.",
-            show_default="five steps towards no token left",
-        ),
-    ] = None,
+    model: options.Model,
+    data: options.Data,
+    r: Annotated[list[str] | None, options.r("five steps towards no token left")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Other settings of ToMeConfig, as prop_attn=on,off: each r runs with each value."),
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Split of the data, or subfolder.", show_default="test or validation")
-    ] = None,
+    split: options.Split = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many samples, drawn at random.")] = None,
-    media_column: Annotated[str | None, typer.Option(help="Column of the media.", show_default="by its type")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column of the labels.", show_default="by its type")] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
-    ] = None,
+    media_column: options.MediaColumn = None,
+    label_column: options.LabelColumn = None,
+    batch: options.Batch = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read ahead.")] = 0,
     skip_bad_files: Annotated[bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read.")] = False,
-    device: Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")] = None,
-    dtype: Annotated[Dtype, typer.Option(help="Numbers to compute in.")] = Dtype.float32,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report, and for what is finished.")] = Path(
-        "hf-tome-eval"
-    ),
+    device: options.Device = None,
+    dtype: options.Dtype = "float32",
+    out: Annotated[Path, options.out("Folder for the report, and for what is finished.")] = Path("hf-tome-eval"),
     card: Annotated[Path | None, typer.Option(help="Put the results into the model card in this file.")] = None,
     push: Annotated[bool, typer.Option("--push", help="Put them into the model's card on the hub.")] = False,
 ) -> None:
@@ -60,10 +45,7 @@ def evaluate(
     Writes report.md, report.json, report.csv, report.png and model-index.yaml. Under torchrun or accelerate launch,
     the processes share the data.
     """
-    import torch
-    from transformers.utils import logging
-
-    from hf_tome.data.classifier import load_classifier, placed
+    from hf_tome.data.classifier import load_classifier
     from hf_tome.data.samples import samples_of
     from hf_tome.measure.batches import Batches
     from hf_tome.measure.card import check_push
@@ -77,10 +59,9 @@ def evaluate(
     check_plot(open_folder(out) / "report.png")
     if push:
         check_push(model)
-    logging.disable_progress_bar()
     processes = Processes()
     classifier = load_classifier(model)
-    placed(classifier.model, device or processes.device, getattr(torch, dtype.value))
+    options.place(classifier.model, device or str(processes.device), dtype)
     samples = samples_of(
         data, classifier, split=split, limit=limit, media_column=media_column, label_column=label_column
     )
@@ -141,7 +122,7 @@ def grid(r: list[str], settings: list[str] | None) -> list[ToMeConfig]:
     """Every r with every combination of the other settings.
 
     Args:
-        r: as in Python, several between commas in one text.
+        r: see `read_r`.
         settings: each FIELD=VALUE, or FIELD=VALUE,VALUE.
 
     Raises:
@@ -152,13 +133,7 @@ def grid(r: list[str], settings: list[str] | None) -> list[ToMeConfig]:
     from hf_tome.config import ToMeConfig
     from hf_tome.errors import ToMeValueError, complaint
 
-    values: dict[str, list[Any]] = {"r": []}
-    for text in r:
-        try:
-            values["r"] += ast.literal_eval(f"[{text}]")
-        except (ValueError, SyntaxError) as error:
-            cure = "For example --r 8,16, --r 0.1, --r '(16, -1.0)' or --r '[12, 0, 7, 3]'."
-            raise ToMeValueError(complaint("--r is written as in Python.", text, cure)) from error
+    values = {"r": options.read_r(r)}
     for text in settings or []:
         field, equals, given = text.partition("=")
         if not equals or field == "r":

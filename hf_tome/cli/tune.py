@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from hf_tome.cli import options
+
 if TYPE_CHECKING:
     from hf_tome.data.classifier import Classifier
     from hf_tome.data.samples import Samples
@@ -20,8 +22,8 @@ LIMITS = {"image": 64, "audio": 32, "video": 16}  # so that a search takes minut
 
 
 def tune(
-    model: Annotated[str, typer.Option(help="Hub name or folder of a classifier with its processor.")],
-    data: Annotated[str, typer.Option(help="Folder of images, sounds or clips, or a data set of the hub.")],
+    model: options.Model,
+    data: options.Data,
     target_speedup: Annotated[float | None, typer.Option(help="Least drift at this MAC ratio, as 2.0.")] = None,
     max_drop: Annotated[
         float | None, typer.Option(help="Or fewest multiply-adds that lose so many points of accuracy.")
@@ -35,15 +37,11 @@ def tune(
             show_default="64 images, 32 sounds, 16 clips",
         ),
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Split of the data, or subfolder.", show_default="test or validation")
-    ] = None,
-    media_column: Annotated[str | None, typer.Option(help="Column of the media.", show_default="by its type")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column of the labels.", show_default="by its type")] = None,
-    device: Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
-    ] = None,
+    split: options.Split = None,
+    media_column: options.MediaColumn = None,
+    label_column: options.LabelColumn = None,
+    device: options.Device = None,
+    batch: options.Batch = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Try at most so many schedules.", show_default="12 a layer")
     ] = None,
@@ -52,10 +50,7 @@ def tune(
     store: Annotated[Path, typer.Option(help="File that keeps finished trials.")] = Path("hf-tome-tune.sqlite"),
 ) -> None:
     """Choose r for each layer, so that the predictions change least. Needs no labels."""
-    import torch
-    from transformers.utils import logging
-
-    from hf_tome.data.classifier import load_classifier, placed
+    from hf_tome.data.classifier import load_classifier
     from hf_tome.data.samples import samples_of
     from hf_tome.measure.sweep import BATCHES
     from hf_tome.tune import Goal
@@ -64,10 +59,9 @@ def tune(
     goal = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
     Goal(**goal)
     check_folder(save)
-    logging.disable_progress_bar()
     console = Console()
     classifier = load_classifier(model)
-    placed(classifier.model, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    options.place(classifier.model, device)
     samples = samples_of(data, classifier, split=split, media_column=media_column, label_column=label_column)
     check_labels(samples, max_drop)
     size = batch or BATCHES[classifier.modality]

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from hf_tome.doctor.extras import EXTRAS, check_extra
 from hf_tome.doctor.finding import Finding, Status
-from hf_tome.doctor.media import check_torchcodec, check_torchvision
-from hf_tome.doctor.required import check_numpy, check_pillow, check_torch, check_transformers
-from hf_tome.doctor.system import check_compiler, check_ffmpeg, check_python, check_triton
+from hf_tome.doctor.packages import (
+    EXTRAS,
+    check_extra,
+    check_required,
+    check_torch,
+    check_torchcodec,
+    check_torchvision,
+    check_transformers,
+    check_triton,
+)
+from hf_tome.doctor.system import check_compiler, check_ffmpeg, check_python
 from hf_tome.doctor.torchaudio import check_torchaudio
 
 __all__ = ["CHECKS", "Finding", "Status", "diagnose"]
@@ -21,15 +29,15 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_python,
     check_torch,
     check_transformers,
-    check_numpy,
-    check_pillow,
+    partial(check_required, "numpy", "numpy"),
+    partial(check_required, "pillow", "PIL"),
     check_torchaudio,
     check_torchvision,
     check_torchcodec,
     check_ffmpeg,
     check_compiler,
     check_triton,
-    *(lambda extra=extra: check_extra(extra) for extra in EXTRAS),
+    *(partial(check_extra, *extra) for extra in EXTRAS),
 )
 
 

@@ -24,22 +24,31 @@ except BaseException as error:
     while error is not None:
         causes.append(f"{{type(error).__name__}}: {{error}}")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-sys.__stdout__.write("\\n{_MARK}" + json.dumps({{"value": scope["value"], "causes": causes}}) + "\\n")
+sys.__stdout__.write("\\n{_MARK}" + json.dumps([scope["value"], causes]) + "\\n")
 """
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """How the code fared."""
+    """How the code fared.
+
+    Attributes:
+        value: what the code had assigned to `value`, also where it failed later.
+        causes: empty if all went well; else the chain of exceptions, the innermost last.
+    """
 
     value: Any = None
-    """What the code had assigned to `value`, also where it failed later."""
     causes: tuple[str, ...] = ()
-    """Empty if all went well; else the chain of exceptions, the innermost last."""
 
     @property
     def ok(self) -> bool:
+        """Whether nothing was raised."""
         return not self.causes
+
+    @property
+    def text(self) -> str:
+        """All causes, one below the other."""
+        return "\n".join(self.causes)
 
     @property
     def reason(self) -> str:
@@ -50,13 +59,13 @@ class Attempt:
     @property
     def missing_libraries(self) -> frozenset[str]:
         """Shared libraries that the loader of Linux or macOS could not find."""
-        text = "\n".join(self.causes)
-        linux = re.findall(r"([\w.+-]+\.so[\w.]*): cannot open shared object file", text)
-        macos = re.findall(r"Library not loaded: (?:\S*/)?([\w.+-]+\.dylib)", text)
+        linux = re.findall(r"([\w.+-]+\.so[\w.]*): cannot open shared object file", self.text)
+        macos = re.findall(r"Library not loaded: (?:\S*/)?([\w.+-]+\.dylib)", self.text)
         return frozenset(linux + macos)
 
     @property
     def misses_cuda(self) -> bool:
+        """Whether one of them belongs to CUDA."""
         return any("cuda" in name or name.startswith(("libnv", "libcu")) for name in self.missing_libraries)
 
 
@@ -71,18 +80,13 @@ def attempt(code: str, seconds: float = 120) -> Attempt:
         return Attempt(causes=(f"the Python interpreter could not be started: {error}",))
     for line in reversed(done.stdout.decode(errors="replace").splitlines()):
         if line.startswith(_MARK):
-            report = json.loads(line.removeprefix(_MARK))
-            return Attempt(report["value"], tuple(report["causes"]))
-    return Attempt(causes=(_ending(done.returncode),))
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"the process ended by itself with code {code}"
-    try:
-        return f"the process was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"the process was killed by signal {-code}"
+            value, causes = json.loads(line.removeprefix(_MARK))
+            return Attempt(value, tuple(causes))
+    if done.returncode >= 0:
+        return Attempt(causes=(f"the process ended by itself with code {done.returncode}",))
+    names = {each.value: each.name for each in signal.Signals}
+    name = names.get(-done.returncode, f"signal {-done.returncode}")
+    return Attempt(causes=(f"the process was killed by {name}",))
 
 
 def attempt_import(module: str) -> Attempt:

@@ -1,4 +1,4 @@
-"""What lies outside the Python packages: the interpreter, ffmpeg, a C++ compiler, Triton."""
+"""What lies outside the Python packages: the interpreter, ffmpeg, a C++ compiler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from hf_tome.doctor.attempt import attempt_import, folder_of
 from hf_tome.doctor.finding import Finding
 
 OLDEST_PYTHON = (3, 10)
@@ -18,10 +17,9 @@ OLDEST_PYTHON = (3, 10)
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     """Finding for a Python version."""
     said = ".".join(map(str, version))
-    if version[:2] < OLDEST_PYTHON:
-        cure = "Make a new virtual environment with Python 3.10 or newer."
-        return Finding("python", "error", f"{said} is too old", cure)
-    return Finding("python", "ok", said)
+    if version[:2] >= OLDEST_PYTHON:
+        return Finding("python", "ok", said)
+    return Finding("python", "error", f"{said} is too old", "Make a virtual environment with Python 3.10 or newer.")
 
 
 def check_ffmpeg() -> Finding:
@@ -44,9 +42,7 @@ def check_compiler() -> Finding:
     # cl has no --version and fails without a source file, so that being there must do.
     said = shutil.which(wanted) if sys.platform == "win32" else _first_line([wanted, "--version"])
     if said is None:
-        cure = (
-            "apt-get install g++ (Debian, Ubuntu), xcode-select --install (macOS), Visual Studio build tools (Windows)"
-        )
+        cure = "apt-get install g++ (Debian), xcode-select --install (macOS), Visual Studio build tools (Windows)"
         if "CXX" in os.environ:
             cure = f"Let the environment variable CXX name a compiler, or unset it to use {usual}."
         return Finding(name, "info", f"`{wanted}` does not run; {use}", cure)
@@ -56,23 +52,10 @@ def check_compiler() -> Finding:
     return Finding(name, "ok", said)
 
 
-def check_triton() -> Finding:
-    """Triton compiles kernels for GPUs."""
-    if folder_of("triton") is None:
-        what = "not installed; optional, used by torch.compile on a GPU"
-        return Finding("triton", "info", what, "On Linux a CUDA build of torch brings it. A CPU needs none.")
-    tried = attempt_import("triton")
-    if not tried.ok:
-        cure = "pip uninstall triton, or install the version that your torch asks for"
-        return Finding("triton", "warning", f"installed, but its import fails: {tried.reason}", cure)
-    return Finding("triton", "ok", tried.value)
-
-
 def _first_line(command: list[str]) -> str | None:
     """First line that a program prints; None if it cannot be run, fails, or takes more than 10 s."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    lines = done.stdout.decode(errors="replace").splitlines()
-    return lines[0] if lines else ""
+    return next(iter(done.stdout.decode(errors="replace").splitlines()), "")

@@ -1,31 +1,42 @@
-"""torchaudio: optional, and the one break that the doctor mends itself."""
+"""torchaudio: optional, and the one break that the doctor mends itself.
+
+The mend sets the CUDA extension aside, so that the rest of torchaudio can be imported.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from hf_tome.doctor.attempt import Attempt, attempt_import, folder_of
+from hf_tome.doctor.attempt import Attempt, attempt, attempt_import, folder_of
 from hf_tome.doctor.finding import Finding
-from hf_tome.doctor.media import MATCHING_BUILD, stray_folder
-from hf_tome.doctor.required import torch_is_cpu_build
-from hf_tome.doctor.torchaudio_mend import SUFFIX, disable
+from hf_tome.doctor.packages import MATCHING_BUILD, TORCH_FACTS, judged, stray
 
+NAME = "torchaudio"
+UNINSTALL = "pip uninstall torchaudio (it is not needed)"
+SUFFIX = ".disabled-by-hf-tome"
 # Not `_torchaudio_sox.so`: that one is loaded only when it is used.
 _EXTENSION = re.compile(r"_torchaudio(\.abi3)?\.(so|pyd)")
 
 
 def check_torchaudio() -> Finding:
     """Broken is an error: transformers then cannot import ViT, Trainer and pipeline either."""
-    if stray := stray_folder("torchaudio"):
-        return stray
-    folder = folder_of("torchaudio")
-    if folder is None:
-        return Finding("torchaudio", "info", "not installed; not needed: AST's features are the same without it")
-    tried = attempt_import("torchaudio")
-    if tried.ok:
-        return _works(tried.value, folder / "lib")
-    return judge_broken(tried, extension_in(folder / "lib"), torch_is_cpu_build())
+    absent = Finding(NAME, "info", "not installed; not needed: AST's features are the same without it")
+    return stray(NAME) or judged(NAME, absent, _judge)
+
+
+def _judge(tried: Attempt) -> Finding:
+    lib = (folder_of(NAME) or Path()) / "lib"
+    extension, disabled = extension_in(lib), next(lib.glob(f"_torchaudio*{SUFFIX}"), None)
+    if not tried.ok:
+        torch = attempt(TORCH_FACTS)
+        return judge_broken(tried, extension, cpu_torch=torch.ok and torch.value["build"] is None)
+    if disabled is None or extension:
+        return Finding(NAME, "ok", tried.value)
+    undo = f"To undo, rename {disabled} to {disabled.name.removesuffix(SUFFIX)}."
+    return Finding(NAME, "ok", f"{tried.value}, its CUDA extension disabled by hf-tome", undo)
 
 
 def extension_in(lib: Path) -> Path | None:
@@ -35,26 +46,58 @@ def extension_in(lib: Path) -> Path | None:
 
 def judge_broken(tried: Attempt, extension: Path | None, cpu_torch: bool) -> Finding:
     """Finding for a failed import; it offers the mend only if the extension is a CUDA build beside a CPU torch."""
-    uninstall = "pip uninstall torchaudio (it is not needed)"
     broken = "transformers' ViT, Trainer and pipeline fail with it"
     # torchaudio up to 2.10 fails one library earlier, on libtorchaudio, which only the extension needs.
-    text = "\n".join(tried.causes)
-    blamed = extension is not None and any(
-        f"{extension.parent.name}{bar}{stem}" in text for bar in "/\\" for stem in ("_torchaudio", "libtorchaudio")
-    )
+    blamed = re.search(r"\blib[/\\](_|lib)torchaudio", tried.text)
     if extension is None or not (blamed and cpu_torch and tried.misses_cuda):
         what = f"its import fails: {tried.reason}; {broken}"
-        return Finding("torchaudio", "error", what, f"{uninstall}, or {MATCHING_BUILD}")
+        return Finding(NAME, "error", what, f"{UNINSTALL}, or {MATCHING_BUILD}")
     what = f"a CUDA build beside a CPU-only torch; its import fails ({tried.reason}); {broken}"
-    cure = (
-        f"hf-tome doctor --fix (renames {extension.name}; features, resampling and masks work without), or {uninstall}"
-    )
-    return Finding("torchaudio", "error", what, cure, fix=lambda: disable(extension))
+    fix = f"hf-tome doctor --fix (renames {extension.name}; features, resampling and masks work without)"
+    return Finding(NAME, "error", what, f"{fix}, or {UNINSTALL}", fix=lambda: disable(extension))
 
 
-def _works(version: str, lib: Path) -> Finding:
-    disabled = next(lib.glob(f"_torchaudio*{SUFFIX}"), None)
-    if disabled is None or extension_in(lib):
-        return Finding("torchaudio", "ok", version)
-    undo = f"To undo, rename {disabled} to {disabled.name.removesuffix(SUFFIX)}."
-    return Finding("torchaudio", "ok", f"{version}, its CUDA extension disabled by hf-tome", undo)
+def disable(extension: Path) -> Finding:
+    """Rename the extension, see that the import now works, and tell pip of the new name. All or nothing.
+
+    torchaudio looks for the extension by its name and leaves out what needs it if it is not there.
+    Nothing is raised: what the file system refuses becomes a finding.
+    """
+    aside = extension.with_name(extension.name + SUFFIX)
+    try:
+        os.replace(extension, aside)
+        tried = attempt_import(NAME)
+        if tried.ok:
+            _tell_pip(extension, aside)
+            what = f"mended: renamed {extension} to {aside.name}; torchaudio {tried.value} can be imported again"
+            return Finding(NAME, "ok", what, f"To undo, rename {aside} to {extension.name}.")
+        os.replace(aside, extension)
+        what = f"without {extension.name} its import still fails ({tried.reason}); the file was put back"
+        return Finding(NAME, "error", what, UNINSTALL)
+    except OSError as error:
+        if not extension.exists():
+            os.replace(aside, extension)
+        reason = f"{error.strerror or error}: {error.filename or extension}"
+        cure = "Run `hf-tome doctor --fix` as the owner of that folder, or in a virtual environment of your own."
+        return Finding(NAME, "error", f"could not be mended, and nothing was changed: {reason}", cure)
+
+
+def _tell_pip(extension: Path, aside: Path) -> None:
+    """List the new name in the wheel's RECORD, so that `pip uninstall` removes it too.
+
+    Otherwise an uninstall would leave the folder, which transformers takes for an installed torchaudio.
+    The old name stays listed: after an undo it is right, and a listed file that is missing does no harm.
+    """
+    try:
+        files = distribution(NAME).files or []
+    except PackageNotFoundError:
+        return
+    record = next((Path(str(file.locate())).absolute() for file in files if file.name == "RECORD"), None)
+    if record is None or not record.parents[1].samefile(extension.parents[2]):  # not by pip, or of another copy
+        return
+    text, line = record.read_text(encoding="utf-8"), f"{NAME}/lib/{aside.name},,"
+    if line not in text.splitlines():
+        # Replaced as a whole, not written to: the file may be shared with a cache by a hard link.
+        new = record.with_name("RECORD.new")
+        new.write_text(f"{text.rstrip()}\n{line}\n", encoding="utf-8")
+        os.replace(new, record)

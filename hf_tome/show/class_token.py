@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.show.groups import forward_of, group_map, on_pixels
-from hf_tome.show.image import enlargement
 from hf_tome.show.paint import coloured, enlarged
+from hf_tome.show.scene import scenes
 from hf_tome.trace import ForwardTrace, Trace
 
 HEAT = 0.6  # of a pixel is the colour of the attention that its patch gets, the rest is the image in grey
@@ -54,12 +54,12 @@ def attention_images(
     """
     forward = forward_of(trace)
     pictures = []
-    for item, colours in enumerate(images):
-        levels = class_attention(attentions, forward, layer, item)
+    for scene in scenes(images, forward):
+        levels = class_attention(attentions, forward, layer, scene.item)
         levels = (255 * levels / max(float(levels.max()), 1e-12)).round().astype(np.uint8)
-        owners = on_pixels(np.arange(levels.size).reshape(levels.shape), forward.patches, colours.shape[:2])
+        owners = on_pixels(np.arange(levels.size).reshape(levels.shape), forward.patches, scene.pixels.shape[:-1])
         heat = coloured(np.where(owners >= 0, levels.ravel()[owners], 0))
-        grey = colours.mean(axis=-1, keepdims=True)
+        grey = scene.pixels.mean(axis=-1, keepdims=True)
         shaded = (HEAT * heat + (1 - HEAT) * grey).round().astype(np.uint8)
-        pictures.append(Image.fromarray(enlarged(shaded, enlargement(colours.shape[:2]), axis=0)))
+        pictures.append(Image.fromarray(enlarged(shaded, scene.scale)))
     return pictures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ from hf_tome.trace import ForwardTrace, Trace
 
 if TYPE_CHECKING:
     from jaxtyping import Int
+
+
+def forward_of(trace: Trace | ForwardTrace) -> ForwardTrace:
+    """The one forward that a picture shows: of a trace, the last."""
+    return trace.last if isinstance(trace, Trace) else trace
 
 
 def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = None) -> np.ndarray:
@@ -42,11 +48,6 @@ def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = N
     return patches.reshape(forward.grid)
 
 
-def forward_of(trace: Trace | ForwardTrace) -> ForwardTrace:
-    """The one forward that a picture shows: of a trace, the last."""
-    return trace.last if isinstance(trace, Trace) else trace
-
-
 def first_patches(groups: Int[np.ndarray, "*grid"]) -> Int[np.ndarray, "*grid"]:
     """For each patch the first patch of its group, patches counted row by row.
 
@@ -71,8 +72,8 @@ def on_pixels(groups: Int[np.ndarray, "*grid"], patches: PatchGrid, sides: Seque
     Raises:
         ToMeValueError: if an input of these sides has another grid.
     """
-    expected = tuple((side - n) // m + 1 for side, n, m in zip(sides, patches.sizes, patches.strides, strict=True))
-    if expected != groups.shape:
+    expected = tuple((side - n) // m + 1 for side, n, m in zip(sides, patches.sizes, patches.strides, strict=False))
+    if len(sides) != groups.ndim or expected != groups.shape:
         rule = f"A picture is what the model saw: its patches make the grid {groups.shape}."
         cure = "Pass what `seen` gives for the inputs of the traced forward."
         raise ToMeValueError(complaint(rule, f"sides {tuple(sides)}, which make {expected}", cure))
@@ -91,3 +92,31 @@ def patch_at(side: int, size: int, stride: int, count: int) -> tuple[np.ndarray,
     pixels = np.arange(side)
     patch = np.clip((2 * pixels - (size - stride)) // (2 * stride), 0, count - 1)
     return patch, pixels - patch * stride < size
+
+
+@dataclass(frozen=True)
+class Span:
+    """The groups of a clip that reach over equally many steps in time.
+
+    Attributes:
+        steps: of the grid in time, from the first in which a group has a patch to the last.
+        groups: how many groups.
+        patches: how many patches they hold together.
+    """
+
+    steps: int
+    groups: int
+    patches: int
+
+
+def time_spans(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = None) -> list[Span]:
+    """How far the groups of one clip reach in time: one row for each reach that occurs, rising.
+
+    Args and errors as those of `group_map`.
+    """
+    groups = group_map(trace, item, layers)
+    sizes: dict[int, list[int]] = {}  # of the groups, by their reach
+    for group in np.unique(groups):
+        steps = np.nonzero(groups == group)[0]
+        sizes.setdefault(int(np.ptp(steps)) + 1, []).append(len(steps))
+    return [Span(reach, len(held), sum(held)) for reach, held in sorted(sizes.items())]

@@ -12,25 +12,20 @@ from PIL import Image
 from torch import Tensor
 
 from hf_tome.api import apply_tome, remove_tome
-from hf_tome.data import clip, image, sound
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import AST, VIDEOMAE, VIT
-from hf_tome.data.folder import NAMES
+from hf_tome.data.folder import NAMES, SUFFIXES
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.variants import even_steps
-from hf_tome.show.animation import save_animation
-from hf_tome.show.image import image_groups
-from hf_tome.show.mel import MelAxes
-from hf_tome.show.page import page
-from hf_tome.show.scene import Scene, scenes
-from hf_tome.show.seen import seen
-from hf_tome.show.sound import sound_groups
-from hf_tome.show.video import film_strips, video_groups
+from hf_tome.show.explorer import explorer
+from hf_tome.show.figures import as_picture
+from hf_tome.show.output import MOVING, check_out, save_animation, writing
+from hf_tome.show.pictures import film_strips
+from hf_tome.show.scene import Scene, scenes_of_inputs
+from hf_tome.show.spectrogram import MelAxes, sound_groups
 from hf_tome.trace import Trace, trace_tome
 
 EMBEDDED = {"image": VIT, "audio": AST, "video": VIDEOMAE}  # the models inside the package, by what they see
-MOVING = (".gif", ".mp4")
-STILL = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -56,8 +51,14 @@ class Look:
     confidence: float
 
     @property
+    def kind(self) -> str:
+        """ "image", "video" or "audio"."""
+        return self.classifier.modality
+
+    @property
     def scene(self) -> Scene:
-        return scenes(self.pixels, self.classifier.processor, self.trace)[0]
+        """The medium as the model saw it, with its groups."""
+        return scenes_of_inputs(self.pixels, self.classifier.processor, self.trace)[0]
 
     @property
     def summary(self) -> str:
@@ -77,10 +78,10 @@ def kind_of(path: Path) -> str:
     if path.is_file():
         if suffix == ".gif":
             return "video" if _moves(path) else "image"
-        for kind, suffixes in (("image", image.SUFFIXES), ("audio", sound.SUFFIXES), ("video", clip.SUFFIXES)):
+        for kind, suffixes in SUFFIXES.items():
             if suffix in suffixes:
                 return kind
-    known = sorted({*image.SUFFIXES, *sound.SUFFIXES, *clip.SUFFIXES})
+    known = sorted(set().union(*SUFFIXES.values()))
     rule = f"The input is a file with an image, a sound or a video ({', '.join(known)})."
     got = f"{path}" if path.exists() else f"{path}, which does not exist"
     raise ToMeValueError(complaint(rule, got, "Convert other files to one of these."))
@@ -98,11 +99,8 @@ def classifier_for(kind: str, model: str | None) -> Classifier:
     """The user's model, checked to see such media, or the one inside the package.
 
     Raises:
-        ToMeValueError: if the model sees other media, cannot be loaded, or none is inside the package.
+        ToMeValueError: if the model sees other media, or cannot be loaded.
     """
-    if model is None and kind not in EMBEDDED:
-        rule = f"For {NAMES[kind]} a model must be given: the package holds none."
-        raise ToMeValueError(complaint(rule, "no --model", "Give the hub name or folder of a classifier with --model."))
     found = load_classifier(model or EMBEDDED[kind])
     if found.modality != kind:
         rule = f"The model must take {NAMES[kind]}, as the input is."
@@ -133,10 +131,10 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
         remove_tome(classifier.model)
     config: Any = classifier.model.config
     several = config.problem_type == "multi_label_classification"
-    shares = logits.sigmoid() if several else logits.softmax(0)
-    best = int(shares.argmax())
+    probabilities = logits.sigmoid() if several else logits.softmax(0)
+    best = int(probabilities.argmax())
     label = str(config.id2label[best])
-    return Look(name, medium, classifier, next(iter(inputs.values())), trace, label, float(shares[best]))
+    return Look(name, medium, classifier, next(iter(inputs.values())), trace, label, float(probabilities[best]))
 
 
 def check_content(medium: Any, name: str) -> None:
@@ -153,16 +151,10 @@ def check_content(medium: Any, name: str) -> None:
         raise ToMeValueError(complaint(rule, f"{name}, which is {what}", "Give another file."))
 
 
-def check_out(out: Path, kind: str) -> None:
-    """Refuse a place where this kind cannot be written, before any work is done.
-
-    Raises:
-        ToMeValueError: if the folder does not exist, or the name is of another kind of file.
-    """
-    allowed = (*STILL, ".html", *(MOVING if kind == "video" else ()))
-    if out.suffix.lower() not in allowed or not out.absolute().parent.is_dir():
-        rule = f"For {NAMES[kind]}, the output is a file ({', '.join(allowed)}) in a folder that exists."
-        raise ToMeValueError(complaint(rule, str(out), "For example -o groups.png."))
+def forms_of(kind: str) -> tuple[str, ...]:
+    """Suffixes of the files that `write` makes of such a medium."""
+    stills = sorted(SUFFIXES["image"] - {".gif"})
+    return (*stills, ".html", *(MOVING if kind == "video" else ()))
 
 
 def write(found: Look, out: Path, layers: int | None = None, fps: float = 8.0) -> None:
@@ -170,7 +162,7 @@ def write(found: Look, out: Path, layers: int | None = None, fps: float = 8.0) -
 
     Args:
         found: what was seen.
-        out: .png, .jpg or .webp: the input and its groups; .html: a page for all layers; .gif or .mp4: a clip.
+        out: .png or another image: the input and its groups; .html: a page for all layers; .gif or .mp4: a clip.
         layers: after how many layers; default all.
         fps: frames per second of an animation.
 
@@ -178,44 +170,28 @@ def write(found: Look, out: Path, layers: int | None = None, fps: float = 8.0) -
         ToMeValueError: if it cannot be written, or there is no such layer.
         MissingExtraError: without the extra that a form needs.
     """
-    kind, suffix = found.classifier.modality, out.suffix.lower()
-    check_out(out, kind)
-    try:
-        if suffix == ".html":
+    check_out(out, forms_of(found.kind))
+    with writing(out):
+        if out.suffix.lower() == ".html":
             out.write_text(page_of(found), encoding="utf-8")
-        elif suffix in MOVING:
-            frames = video_groups(seen(found.pixels, found.classifier.processor), found.trace, layers, beside=True)[0]
-            save_animation(frames, out, fps)
+        elif out.suffix.lower() in MOVING:
+            save_animation(list(map(Image.fromarray, found.scene.beside(layers))), out, fps)
         else:
             picture_of(found, layers).save(out)
-    except OSError as error:
-        rule = "The output must be writable."
-        raise ToMeValueError(complaint(rule, f"{out} ({error})", "Choose another place with -o.")) from error
 
 
 def page_of(found: Look) -> str:
     """A page with a slider over all layers."""
-    kind, processor = found.classifier.modality, found.classifier.processor
-    axes = MelAxes.of(processor) if kind == "audio" else None
-    return page(found.scene, found.name, found.summary, axes, found.medium if kind == "audio" else None)
+    sound = found.kind == "audio"
+    axes, wave = (MelAxes.of(found.classifier.processor), found.medium) if sound else (None, None)
+    return explorer(found.scene, found.name, found.summary, axes, wave)
 
 
 def picture_of(found: Look, layers: int | None = None) -> Image.Image:
     """The input and its groups: an image at its side, a clip as a strip, a sound with its waveform and axes."""
-    kind, processor = found.classifier.modality, found.classifier.processor
-    if kind == "audio":
-        figure = sound_groups(found.pixels, found.trace, processor, [found.medium], layers)[0]
-        return drawn(figure)
-    colours = seen(found.pixels, processor)
-    if kind == "video":
-        return film_strips(colours, found.trace, layers)[0]
-    return image_groups(colours, found.trace, layers, beside=True)[0]
-
-
-def drawn(figure: Any) -> Image.Image:
-    """A matplotlib figure as a picture."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    if found.kind == "audio":
+        processor = found.classifier.processor
+        return as_picture(sound_groups(found.pixels, found.trace, processor, [found.medium], layers)[0])
+    if found.kind == "video":
+        return film_strips([found.scene.pixels], found.trace, layers)[0]
+    return Image.fromarray(found.scene.beside(layers))

@@ -16,55 +16,44 @@ LEVELS = ((1.0, 1.0), (0.55, 1.0), (1.0, 0.7))  # saturation and brightness, by 
 LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # colours of rising levels
 
 
-def paint(
-    colours: UInt8[np.ndarray, "*frames height width 3"],
-    owners: Int[np.ndarray, "*frames height width"],
-    lines: UInt8[np.ndarray, "groups 3"],
-    scale: int = 1,
-    width: int = 1,
-) -> UInt8[np.ndarray, "*frames tall wide 3"]:
-    """Pixels in the mean colour of their group, with a closed outline around each connected part of a group.
+def fill(
+    pixels: UInt8[np.ndarray, "*frames height width channels"], owners: Int[np.ndarray, "*frames height width"]
+) -> UInt8[np.ndarray, "*frames height width channels"]:
+    """Each pixel in the mean colour of its group, over all frames.
 
     Args:
-        colours: what the patches cover. The mean is taken over all frames.
+        pixels: what the patches cover.
         owners: the group of each pixel, -1 for none; such pixels keep their colour.
-        lines: colour of the outline of each group.
-        scale: enlarge so many times, for small inputs.
-        width: of the outline, in pixels of the result. It lies inside the group.
-
-    Returns:
-        As `colours`, height and width `scale` times as large.
     """
-    return outlined(fill(colours, owners), owners, lines, scale, width)
-
-
-def outlined(filled: np.ndarray, owners: np.ndarray, lines: np.ndarray, scale: int = 1, width: int = 1) -> np.ndarray:
-    """The outlines alone, on pixels that are filled already; arguments as of `paint`."""
-    rows = owners.ndim - 2
-    owners, filled = enlarged(owners, scale, rows), enlarged(filled, scale, rows).copy()
-    edge = at_border(owners, width) & (owners >= 0)
-    filled[edge] = lines[owners[edge]]
-    return filled
-
-
-def line_colours(groups: Int[np.ndarray, "*grid"]) -> UInt8[np.ndarray, "groups 3"]:
-    """A colour for the outline of each group, by its number: vivid, or grey for a patch that is alone."""
-    counts = np.bincount(groups.ravel())
-    return np.where((counts > 1)[:, None], palette(len(counts)), np.uint8(128))
-
-
-def fill(colours: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """Each pixel in the mean colour of its group."""
     numbers = owners.ravel() + 1  # 0 is no group
     counts = np.maximum(np.bincount(numbers), 1)
-    means = [np.bincount(numbers, colours[..., channel].ravel()) / counts for channel in range(3)]
+    channels = np.moveaxis(pixels, -1, 0)
+    means = [np.bincount(numbers, channel.ravel()) / counts for channel in channels]
     filled = np.stack(means, axis=-1).round().astype(np.uint8)[owners + 1]
-    return np.where(owners[..., None] >= 0, filled, colours)
+    return np.where(owners[..., None] >= 0, filled, pixels)
 
 
-def enlarged(pixels: np.ndarray, scale: int, axis: int) -> np.ndarray:
-    """Each pixel as a square, on `axis` (rows) and the one after it."""
-    return pixels if scale == 1 else pixels.repeat(scale, axis).repeat(scale, axis + 1)
+def outlined(
+    pixels: UInt8[np.ndarray, "*frames height width 3"],
+    owners: Int[np.ndarray, "*frames height width"],
+    lines: UInt8[np.ndarray, "groups 3"],
+    width: int = 1,
+) -> UInt8[np.ndarray, "*frames height width 3"]:
+    """Pixels with a closed outline around each connected part of a group.
+
+    Args:
+        pixels: filled already.
+        owners: the group of each pixel, -1 for none.
+        lines: colour of the outline of each group.
+        width: of the outline, which lies inside the group.
+    """
+    edge = at_border(owners, width) & (owners >= 0)
+    return np.where(edge[..., None], lines[owners], pixels)
+
+
+def enlarged(pixels: np.ndarray, scale: tuple[int, int], axis: int = -3) -> np.ndarray:
+    """Each pixel as a rectangle of so many rows and columns; `axis` is that of the rows, counted from the end."""
+    return pixels.repeat(scale[0], axis).repeat(scale[1], axis + 1)
 
 
 def at_border(owners: np.ndarray, width: int) -> np.ndarray:
@@ -79,6 +68,12 @@ def at_border(owners: np.ndarray, width: int) -> np.ndarray:
     return edge
 
 
+def line_colours(groups: Int[np.ndarray, "*grid"]) -> UInt8[np.ndarray, "groups 3"]:
+    """A colour for the outline of each group, by its number: vivid, or grey for a patch that is alone."""
+    counts = np.bincount(groups.ravel())
+    return np.where((counts > 1)[:, None], palette(len(counts)), np.uint8(128))
+
+
 @cache
 def palette(count: int) -> np.ndarray:
     """(count, 3) uint8: a vivid colour for each number, far from those of the numbers next to it."""
@@ -88,7 +83,6 @@ def palette(count: int) -> np.ndarray:
 
 def coloured(levels: np.ndarray) -> np.ndarray:
     """Grey levels (...) as colours (..., 3), dark to bright."""
-    table = [
-        np.interp(np.arange(256), np.linspace(0, 255, len(LADDER)), channel) for channel in zip(*LADDER, strict=True)
-    ]
+    places = np.linspace(0, 255, len(LADDER))
+    table = [np.interp(np.arange(256), places, channel) for channel in zip(*LADDER, strict=True)]
     return np.stack(table, axis=-1).round().astype(np.uint8)[levels]

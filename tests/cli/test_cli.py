@@ -1,21 +1,54 @@
-"""The commands as real processes."""
+"""What all commands have in common: help, version, errors, and the options that several share."""
 
-import json
+from __future__ import annotations
 
-from command import hf_tome
+from typing import Any
+
+import pytest
+from command import Run, hf_tome
+
+import hf_tome as package
+from hf_tome import ToMeError
+from hf_tome.cli.options import read_one_r, read_r
 
 
-def test_families(tmp_path):
+def test_families_as_a_process(tmp_path) -> None:
     out = hf_tome("families", cwd=tmp_path)
     for name in ("vit", "deit", "videomae", "audio-spectrogram-transformer", "swin"):
         assert name in out
 
 
-def test_doctor_as_json(tmp_path):
-    findings = json.loads(hf_tome("doctor", "--json", cwd=tmp_path).split("\n}")[0] + "\n}")
-    assert {"torch", "transformers"} <= {finding["name"].lower() for finding in findings["findings"]}
+def test_help_and_version(run: Run) -> None:
+    out = run("--help")
+    assert all(command in out for command in ("demo", "show", "app", "eval", "bench", "tune", "families", "doctor"))
+    assert run("--version") == f"hf-tome {package.__version__}\n"
 
 
-def test_help(tmp_path):
-    out = hf_tome("--help", cwd=tmp_path)
-    assert all(command in out for command in ("demo", "families", "doctor"))
+@pytest.mark.parametrize(
+    ("texts", "runs"),
+    [
+        (["8,16"], [8, 16]),
+        (["8", "16"], [8, 16]),
+        (["[8,16]"], [[8, 16]]),
+        (["0.1, (16, -1.0)", "[12, 0]"], [0.1, (16, -1.0), [12, 0]]),
+    ],
+)
+def test_r_is_read_by_one_rule(texts: list[str], runs: list[Any]) -> None:
+    assert read_r(texts) == runs
+
+
+@pytest.mark.parametrize(
+    "text", ["", "many", "8,", "-3", "1.5", "[8,", "8 16", "{[]: 1}", "(1, 2, 3)", "None", "[" * 999]
+)
+def test_what_is_no_r_is_refused(text: str) -> None:
+    if text == "8,":
+        assert read_r([text]) == [8]  # as in Python
+        return
+    with pytest.raises(ToMeError):
+        read_r([text])
+
+
+def test_one_run_is_one() -> None:
+    assert read_one_r("[8, 16]") == [8, 16]
+    with pytest.raises(ToMeError, match=r"makes one run. Got: --r 8,16. .*'\[8,16\]'"):
+        read_one_r("8,16")

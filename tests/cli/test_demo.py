@@ -1,14 +1,17 @@
-"""`hf-tome demo` as a real process: the embedded model, and the user's own images, sounds and clips."""
+"""`hf-tome demo`: the embedded models, and the user's own images, sounds and clips."""
+
+from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import AST, CLASSIFIERS, VIDEOMAE
-from command import hf_tome
+from command import Run, hf_tome
+from own_data import BY_MODALITY, saved
 from PIL import Image
 from recordings import tone, write_clip, write_sound
-from transformers import ASTFeatureExtractor, BertConfig, BertForSequenceClassification, VideoMAEImageProcessorPil
+from transformers import BertConfig, BertForSequenceClassification
 
 from hf_tome.data.embedded import CLASSES, VIT, embedded_images
 
@@ -19,9 +22,9 @@ def rows(out: str) -> list[list[str]]:
     return [cells for cells in lines if re.match(r"unmerged$|r=", cells[0])]
 
 
-def test_demo_on_the_embedded_model(tmp_path):
-    out = hf_tome("demo", "--limit", "60", "--batch", "20", "--r", "8", "--r", "16", cwd=tmp_path)
-    assert "60 images" in out
+def test_images_as_a_process(tmp_path: Path) -> None:
+    out = hf_tome("demo", "--limit", "20", "--batch", "10", "--r", "8,16", cwd=tmp_path)
+    assert "20 images" in out
     cells = rows(out)
     assert [row[0] for row in cells] == ["unmerged", "r=8", "r=16"]
     assert [row[-1] for row in cells] == ["197 of 197", "133 of 197", "69 of 197"]
@@ -30,100 +33,69 @@ def test_demo_on_the_embedded_model(tmp_path):
 
 
 @pytest.mark.parametrize(("modality", "name", "tokens"), [("audio", "sounds", "173"), ("video", "clips", "512")])
-def test_demo_on_embedded_sounds_and_clips(modality, name, tokens, tmp_path):
-    out = hf_tome("demo", "--modality", modality, "--limit", "8", "--r", "12", cwd=tmp_path)
-    assert f"8 {name}" in out
+def test_embedded_sounds_and_clips(modality: str, name: str, tokens: str, run: Run, tmp_path: Path) -> None:
+    out = run("demo", "--modality", modality, "--limit", "3", "--r", "12")
+    assert f"3 {name}" in out
     assert [row[-1].split(" of ")[1] for row in rows(out)] == [tokens, tokens]
     assert (tmp_path / "hf-tome-demo.png").exists()
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """An image folder with class names, one file that is no image, and one of another size."""
-    images, labels = embedded_images()
-    for number in range(12):
-        place = tmp_path / "own" / CLASSES[labels[number]].replace("/", "_")
+def test_own_images_and_a_broken_one(run: Run, tmp_path: Path) -> None:
+    """Files with class names, one that is no image, and then one that only says so."""
+    for number, (image, label) in enumerate(zip(*embedded_images(), strict=True)):
+        place = tmp_path / "own" / CLASSES[label].replace("/", "_")
         place.mkdir(parents=True, exist_ok=True)
-        images[number].resize((40, 50)).save(place / f"{number}.png")
+        image.resize((40, 50)).save(place / f"{number}.png")
+        if number == 5:
+            break
     (tmp_path / "own" / "notes.txt").write_text("no image")
-    return tmp_path / "own"
-
-
-def test_demo_on_own_data(folder, tmp_path):
-    arguments = ("demo", "--model", VIT, "--data", str(folder), "--r", "8", "--batch", "6")
-    out = hf_tome(*arguments, "--out", "own.png", cwd=tmp_path)
-    assert "12 images" in out
+    options = ["--model", VIT, "--data", "own", "--r", "8", "--batch", "3", "--out", "own.png"]
+    assert "6 images" in run("demo", *options)
     assert (tmp_path / "own.png").exists()
+    (place / "broken.png").write_bytes(b"\x89PNG broken")
+    assert "broken.png" in run("demo", *options, code=2)
 
 
-def test_demo_names_a_broken_image(folder, tmp_path):
-    next(path for path in folder.iterdir() if path.is_dir()).joinpath("broken.png").write_bytes(b"\x89PNG broken")
-    out = hf_tome("demo", "--model", VIT, "--data", str(folder), cwd=tmp_path, code=2)
-    assert "broken.png" in out
-
-
-def test_demo_refusals(tmp_path):
+def test_refusals(run: Run, tmp_path: Path) -> None:
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     BertForSequenceClassification(BertConfig(**sizes, vocab_size=50)).save_pretrained(tmp_path / "bert")
-    assert "belong together" in hf_tome("demo", "--model", VIT, cwd=tmp_path, code=2)
-    assert "model type bert" in hf_tome("demo", "--model", "bert", "--data", ".", cwd=tmp_path, code=2)
-    assert "a folder with images" in hf_tome("demo", "--model", VIT, "--data", "bert", cwd=tmp_path, code=2)
-    assert "r is an int" in hf_tome("demo", "--r", "-3", "--limit", "2", cwd=tmp_path, code=2)
-    assert "--out is an image file" in hf_tome("demo", "--limit", "2", "--out", "no/such/x.png", cwd=tmp_path, code=2)
+    assert "belong together" in run("demo", "--model", VIT, code=2)
+    assert "Leave one of them out" in run("demo", "--model", VIT, "--modality", "audio", code=2)
+    assert "model type bert" in run("demo", "--model", "bert", "--data", ".", code=2)
+    assert "a folder with images" in run("demo", "--model", VIT, "--data", "bert", code=2)
+    assert "r is an int" in run("demo", "--r", "-3", code=2)
+    assert "The output is a file" in run("demo", "--out", "no/such/x.png", code=2)
 
 
-@pytest.fixture
-def sounds(tmp_path):
-    """A tiny AST with its feature extractor, and sounds of any rate and length; the folders name the classes."""
-    case = next(case for case in CLASSIFIERS if case.family is AST)
-    case.build(id2label={n: f"class {n}" for n in range(5)}).save_pretrained(tmp_path / "ast")
-    ASTFeatureExtractor(num_mel_bins=16, max_length=32).save_pretrained(tmp_path / "ast")
+def test_own_sounds(run: Run, tmp_path: Path) -> None:
+    """Of any rate and length; the folders name the classes."""
+    saved(BY_MODALITY["audio"], tmp_path / "ast")
     data = tmp_path / "sounds"
     write_sound(data / "class 0" / "low.wav", tone(0.5, 8000), 8000)
     write_sound(data / "class 0" / "stereo.flac", np.stack([tone(1, 44100)] * 2, axis=1), 44100)
     write_sound(data / "class 1" / "silent.wav", np.zeros(16000, np.float32), 16000)
     write_sound(data / "class 1" / "shorter than one window.ogg", tone(0.01, 16000), 16000)
-    return data
-
-
-def test_demo_on_sounds(sounds, tmp_path):
-    out = hf_tome("demo", "--model", "ast", "--data", "sounds", "--r", "3", "--batch", "3", cwd=tmp_path)
+    out = run("demo", "--model", "ast", "--data", "sounds", "--r", "3", "--batch", "3")
     assert "4 sounds, batches of 3" in out
     assert "accuracy" in out
     assert [row[-1] for row in rows(out)] == ["52 of 52", "40 of 52"]
     assert Image.open(tmp_path / "hf-tome-demo.png").height > 300
 
 
-@pytest.fixture
-def clips(tmp_path):
-    """A tiny VideoMAE with its processor, and clips of several lengths and kinds."""
-    case = next(case for case in CLASSIFIERS if case.family is VIDEOMAE)
-    case.build().save_pretrained(tmp_path / "mae")
-    square = {"height": 16, "width": 16}
-    VideoMAEImageProcessorPil(size={"shortest_edge": 16}, crop_size=square).save_pretrained(tmp_path / "mae")
+def test_own_clips(run: Run, tmp_path: Path) -> None:
+    """Of several lengths and kinds, in folders that name no classes."""
+    saved(BY_MODALITY["video"], tmp_path / "mae")
     data = tmp_path / "clips"
     write_clip(data / "long.mp4", range(0, 250, 3))
     write_clip(data / "one frame.mp4", [100])
     write_clip(data / "moving.gif", range(0, 250, 50), "gif")
-    return data
-
-
-def test_demo_on_clips(clips, tmp_path):
-    out = hf_tome("demo", "--model", "mae", "--data", "clips", "--limit", "3", cwd=tmp_path)
+    options = ["demo", "--model", "mae", "--data", "clips", "--limit", "3"]
+    out = run(*options)
     assert "3 clips, batches of 2" in out
-    assert "No label is known" in out  # these folders name no classes
-    assert [row[0] for row in rows(out)] == [
-        "unmerged",
-        "r=1",
-        "r=2",
-        "r=4",
-        "r=5",
-        "r=6",
-    ]  # steps towards 32 tokens / 4 layers
+    assert "No label is known" in out
+    # steps towards 32 tokens / 4 layers
+    assert [row[0] for row in rows(out)] == ["unmerged", "r=1", "r=2", "r=4", "r=5", "r=6"]
     assert rows(out)[-1][-1] == "8 of 32"
     assert Image.open(tmp_path / "hf-tome-demo.png").width > 300
-
-
-def test_demo_names_a_clip_that_is_none(clips, tmp_path):
-    (clips / "text.mp4").write_text("no video")
-    assert "text.mp4" in hf_tome("demo", "--model", "mae", "--data", "clips", cwd=tmp_path, code=2)
+    (data / "text.mp4").write_text("no video")
+    assert "text.mp4" in run(*options[:-2], code=2)

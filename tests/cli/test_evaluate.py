@@ -21,7 +21,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from hf_tome import ToMeConfig, ToMeError
-from hf_tome.cli.app import app
+from hf_tome.cli.commands import app
 from hf_tome.cli.evaluate import grid
 from hf_tome.measure.sweep import sweep
 
@@ -87,7 +87,7 @@ def test_the_grid_of_variants() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--r", "many"], "written as in Python"),
+        (["--r", "many"], "as in Python"),
         (["--r", "-3"], "r is an int"),
         (["--r", "4", "--set", "prop_attn"], "FIELD=VALUE"),
         (["--r", "4", "--set", "speed=9"], "The settings are"),

@@ -20,7 +20,7 @@ from recordings import write_sound
 
 from hf_tome import ToMeValueError
 from hf_tome.core import Schedule
-from hf_tome.show.app import launch
+from hf_tome.show.app import Handlers, launch
 
 gradio = pytest.importorskip("gradio", reason="the page needs gradio")
 KINDS = [  # sample, prediction, tokens, layers, protected
@@ -93,9 +93,14 @@ def test_a_sample_and_the_controls(tab, sample, label, tokens, layers, protected
     assert after != before
     tab.get_by_role("slider", name="Picture after").fill("1")
     tab.wait_for_function("before => document.querySelector('#groups img').getAttribute('src') !== before", arg=after)
+    tab.get_by_role("button", name="Clear").click()
+    tab.get_by_text("Choose a file first.").wait_for()
+    tab.locator("input[type=file]").first.set_input_files(Path(__file__))
+    tab.get_by_text("The input is a file with an image").wait_for()
+    assert not tab.locator("#groups").is_visible()
 
 
-def test_wrong_files_are_named(tab, tmp_path: Path) -> None:
+def test_wrong_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text")
     (tmp_path / "text.png").write_text("text")
     (tmp_path / "broken.mp4").write_bytes(b"\0" * 100)
@@ -108,12 +113,11 @@ def test_wrong_files_are_named(tab, tmp_path: Path) -> None:
         "dot.png": "dot.png, which is one colour",
         "silence.wav": "silence.wav, which is silence",
     }
+    handlers = Handlers(None, tmp_path)
     for name, reason in reasons.items():
-        tab.locator("input[type=file]").first.set_input_files(tmp_path / name)
-        tab.get_by_text(reason).wait_for()
-        tab.get_by_role("button", name="Clear").click()
-        tab.get_by_text("Choose a file first.").wait_for()
-    assert not tab.locator("#groups").is_visible()
+        plain, *_, said = handlers.open_file(str(tmp_path / name))
+        assert plain is None
+        assert reason in said
 
 
 def test_a_port_that_is_taken_is_named() -> None:

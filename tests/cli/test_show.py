@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import AST, CLASSIFIERS, VIDEOMAE
-from command import hf_tome
+from command import Run, hf_tome
 from PIL import Image
 from recordings import tone, write_clip
 from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil
@@ -16,7 +16,7 @@ from hf_tome import ToMeValueError
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import VIT, embedded_images
 from hf_tome.show import group_map
-from hf_tome.show.look import EMBEDDED, Look, check_out, classifier_for, kind_of, look, write
+from hf_tome.show.look import Look, classifier_for, kind_of, look, write
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,23 @@ def sound() -> Look:
     return look(Classifier(model, processor, "audio"), tone(0.3, 16000), 3, "a.wav")
 
 
-def test_the_command_shows_an_image(tmp_path: Path) -> None:
+def test_an_image_as_a_process(tmp_path: Path) -> None:
     embedded_images()[0][0].save(tmp_path / "boot.png")
     out = hf_tome("show", "boot.png", "--r", "16", "--inflection", "-1", "-o", "out.png", cwd=tmp_path)
     assert "197 tokens" in out
     assert "Ankle boot" in out
     assert Image.open(tmp_path / "out.png").size == (904, 448)
+
+
+def test_a_clip_and_what_is_refused(run: Run, tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mp4", range(0, 250, 20))
+    assert "--r '[8,16]'" in run("show", "a.mp4", "--r", "8,16", code=2)
+    assert "r is an int" in run("show", "a.mp4", "--r", "0.1", "--inflection", "-1", code=2)
+    assert "The input is a file" in run("show", "missing.png", code=2)
+    assert "The output is a file" in run("show", "a.mp4", "-o", "a.txt", code=2)
+    out = run("show", "a.mp4", "--r", "[8,16]", "-o", "out.gif")
+    assert "512 tokens, 488 left" in out
+    assert "How far groups reach in time" in out
 
 
 @pytest.mark.parametrize("suffix", [".png", ".gif", ".mp4", ".html"])
@@ -78,14 +89,11 @@ def test_bad_input_is_named(tmp_path: Path, image: Look) -> None:
         with pytest.raises(ToMeValueError, match="The input is a file"):
             kind_of(tmp_path / name)
     assert [kind_of(tmp_path / name) for name in ("text.png", "broken.mp4", "text.gif")] == ["image", "video", "image"]
-    if "video" not in EMBEDDED:
-        with pytest.raises(ToMeValueError, match="a model must be given"):
-            classifier_for("video", None)
     with pytest.raises(ToMeValueError, match="must take clips"):
         classifier_for("video", VIT)
     for out in ("a.gif", "a.txt", "no/a.png"):
-        with pytest.raises(ToMeValueError, match="the output is a file"):
-            check_out(tmp_path / out, "image")
+        with pytest.raises(ToMeValueError, match="The output is a file"):
+            write(image, tmp_path / out)
     with pytest.raises(ToMeValueError, match="layers counts"):
         write(image, tmp_path / "a.png", layers=9)
 
@@ -126,10 +134,8 @@ def test_the_page_shows_each_layer_and_the_group_under_the_pointer(browser, kind
     assert tab.locator("img").nth(1).get_attribute("src") != before
     tab.locator("canvas").nth(1).scroll_into_view_if_needed()
     tab.locator("canvas").nth(1).hover(position={"x": 3, "y": 3})
-    token = found.scene.groups(last - 1)[0, 0, 0]
-    if found.scene.rows[0] < 0:
-        token = None  # above the last patch
-    if token is not None:
+    if found.scene.panel_lines()[0][0] >= 0:  # else it is above the last patch
+        token = found.scene.panel_groups(last - 1)[0, 0, 0]
         size = int((group_map(found.trace, layers=last - 1) == token).sum())
         assert tab.locator("#info").inner_text().startswith(f"token {token}: {size} patch")
     assert not broken

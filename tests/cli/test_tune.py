@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ENVIRONMENT, hf_tome
+from command import ENVIRONMENT, Run
 from transformers import AutoModelForImageClassification
 
 from hf_tome import ToMeError, apply_tome
@@ -34,10 +34,10 @@ def own_images(folder: Path, count: int) -> Path:
     return folder / "own"
 
 
-def test_table_line_and_saved_model(tmp_path: Path) -> None:
+def test_table_line_and_saved_model(run: Run, tmp_path: Path) -> None:
     own_images(tmp_path, 10)
     options = ["--model", VIT, "--data", "own", "--target-speedup", "1.5", "--trials", "4", "--limit", "6"]
-    out = hf_tome("tune", *options, "--save", "tuned", cwd=tmp_path)
+    out = run("tune", *options, "--save", "tuned")
     for word in ("On 5 inputs, chosen by", "On 5 inputs, held out", "constant", "decreasing", "accuracy", "1.50x"):
         assert word in out
     said = json.loads(re.search(r"apply_tome\(model, r=(\[.*?\])\)", out)[1])  # pyright: ignore
@@ -48,7 +48,7 @@ def test_table_line_and_saved_model(tmp_path: Path) -> None:
     assert (tmp_path / STORE).exists()
 
 
-def test_interrupted_it_says_the_best_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_as_a_process_it_says_the_best_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own_images(tmp_path, 4)
     options = ["--model", VIT, "--data", "own", "--target-speedup", "2", "--limit", "2"]
     running = subprocess.Popen(

@@ -12,7 +12,7 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
-from hf_tome.doctor.torchaudio_mend import SUFFIX
+from hf_tome.doctor.torchaudio import SUFFIX
 
 COMMAND = "from hf_tome.cli import main; main()"
 EXTENSION = "_torchaudio.abi3.so"

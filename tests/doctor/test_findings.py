@@ -6,14 +6,21 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import hf_tome
 from hf_tome.doctor.attempt import Attempt
-from hf_tome.doctor.extras import EXTRAS
-from hf_tome.doctor.media import judge_torchcodec, judge_torchvision
-from hf_tome.doctor.required import judge_torch, judge_transformers
+from hf_tome.doctor.packages import (
+    EXTRAS,
+    TORCH_FACTS,
+    TRANSFORMERS_USE,
+    judge_torch,
+    judge_torchcodec,
+    judge_torchvision,
+    judge_transformers,
+)
 from hf_tome.doctor.system import check_compiler, check_ffmpeg, check_python
 
 
@@ -48,6 +55,14 @@ def test_transformers_that_cannot_be_imported() -> None:
 def test_torch(build: str | None, gpu: str | None, mps: bool, status: str, said: str) -> None:
     finding = judge_torch(Attempt({"version": "2.13.0", "build": build, "gpu": gpu, "mps": mps}))
     assert (finding.status, finding.what) == (status, said)
+
+
+def test_what_is_asked_of_torch_and_transformers_holds_here() -> None:
+    scope: dict[str, Any] = {}
+    exec(TORCH_FACTS, scope)
+    assert judge_torch(Attempt(scope["value"])).status in ("ok", "info")
+    exec(TRANSFORMERS_USE, scope)
+    assert judge_transformers(Attempt(scope["value"])).status in ("ok", "warning")
 
 
 def test_torchvision_of_another_build() -> None:
@@ -115,9 +130,9 @@ def test_extras_are_those_of_pyproject() -> None:
     tomllib = pytest.importorskip("tomllib")
     file = Path(hf_tome.__file__).parents[1] / "pyproject.toml"
     offered = tomllib.loads(file.read_text())["project"]["optional-dependencies"]
-    for extra in EXTRAS:
-        assert extra.package in [requirement.split(">")[0] for requirement in offered[extra.extra]]
-    known = {extra.package for extra in EXTRAS if extra.extra != "app"}  # which is gradio with other extras
+    for package, _, extra, _ in EXTRAS:
+        assert package in [requirement.split(">")[0] for requirement in offered[extra]]
+    known = {package for package, _, extra, _ in EXTRAS if extra != "app"}  # which is gradio with other extras
     assert known == {
         package for name in ("cpu", "audio", "video", "train", "eval", "tune", "viz") for package in offered[name]
     }

@@ -9,9 +9,9 @@ from PIL import Image
 from traced import DEIT, VIT, inner, means_of, owners_of, random_colours, traced
 from transformers import ViTImageProcessorPil
 
-from hf_tome import ToMeValueError, apply_tome, trace_tome
+from hf_tome import ToMeError, ToMeTypeError, ToMeValueError, apply_tome, trace_tome
 from hf_tome.show import attention_images, class_attention, image_groups, seen, sheet
-from hf_tome.show.paint import coloured, line_colours, paint, palette
+from hf_tome.show.paint import coloured, fill, line_colours, outlined, palette
 
 PROCESSOR = ViTImageProcessorPil(size={"height": 24, "width": 24})
 
@@ -37,14 +37,14 @@ def test_outlines_tell_groups_apart() -> None:
     groups = np.array([[0, 1, 0], [3, 1, 5]])
     colours = np.full((8, 12, 3), 90, np.uint8)
     owners = groups.repeat(4, 0).repeat(4, 1)
-    painted = paint(colours, owners, line_colours(groups))
+    painted = outlined(fill(colours, owners), owners, line_colours(groups))
     assert np.array_equal(painted[0, 0], painted[0, 8])
     assert not np.array_equal(painted[0, 0], painted[0, 4])
     assert painted[4, 0].tolist() == painted[4, 8].tolist() == [128] * 3  # patches that are alone
     assert painted[1, 1].tolist() == [90] * 3
     assert (painted[3:5, 5] == 90).all()  # no line inside a group
     owners[:, 11] = -1
-    assert (paint(colours, owners, line_colours(groups))[:, 11] == 90).all()
+    assert (outlined(fill(colours, owners), owners, line_colours(groups))[:, 11] == 90).all()
 
 
 def test_large_and_narrow_images() -> None:
@@ -60,6 +60,10 @@ def test_only_what_the_model_saw_can_be_painted() -> None:
         image_groups(random_colours(1, 48, 48), trace)
     with pytest.raises(ToMeValueError, match="item counts the inputs"):
         image_groups(random_colours(2, 24, 24), trace)
+    with pytest.raises(ToMeValueError, match="what the model saw"):
+        image_groups(random_colours(24, 24), trace)  # no batch
+    with pytest.raises(ToMeTypeError, match="uint8"):
+        image_groups(np.zeros((1, 24, 24, 3)), trace)
 
 
 @pytest.mark.parametrize("settings", [{}, {"do_normalize": False}, {"do_normalize": False, "do_rescale": False}])
@@ -99,3 +103,6 @@ def test_sheet_places_rows() -> None:
     assert reds.sum() == 2 * 1600
     top, bottom = reds[: len(page) // 2], reds[len(page) // 2 :]
     assert top.any(0).nonzero()[0].max() < bottom.any(0).nonzero()[0].min()
+    for nothing in ([], [("a caption", [])]):
+        with pytest.raises(ToMeError):
+            sheet(nothing)

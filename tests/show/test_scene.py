@@ -1,4 +1,4 @@
-"""A scene: panels, groups and pixel lines fit each other, for each kind."""
+"""A scene: panels, groups and lines of pixels fit each other, for each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 from traced import AST, VIDEOMAE, VIT, owners_of, traced
 from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil, ViTImageProcessorPil
 
-from hf_tome.show.scene import scenes
+from hf_tome.show.scene import scenes_of_inputs
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,18 @@ from hf_tome.show.scene import scenes
 def test_panels_show_the_groups_of_the_trace(case, shape, sides, processor, kind) -> None:
     pixels = torch.rand(shape)
     trace = traced(case, pixels, r=6)
-    scene = scenes(pixels, processor, trace)[1]
+    scene = scenes_of_inputs(pixels, processor, trace)[1]
     assert scene.kind == kind
-    assert scene.token_counts == trace.token_counts
-    painted, groups = scene.paint(4), scene.groups(4)
-    assert painted.shape == scene.plain.shape == (len(groups), len(scene.rows), len(scene.columns), 3)
+    painted, plain = scene.panels(scene.painted(4)), scene.panels(scene.plain)
+    groups, (rows, columns) = scene.panel_groups(4), scene.panel_lines()
+    assert painted.shape == plain.shape == (len(groups), len(rows), len(columns), 3)
     owners = owners_of(sides, trace, 1)
     if kind == "video":
         owners = owners[::2]
     elif kind == "audio":
         owners = owners[::-1]  # low frequencies at the bottom
-    shown = np.asarray([groups[panel][np.ix_(scene.rows, scene.columns)] for panel in range(len(groups))])
-    shown[:, scene.rows < 0], shown[:, :, scene.columns < 0] = -1, -1
+    shown = np.asarray([groups[panel][np.ix_(rows, columns)] for panel in range(len(groups))])
+    shown[:, rows < 0], shown[:, :, columns < 0] = -1, -1
     down, right = shown.shape[1] // owners.shape[-2], shown.shape[2] // owners.shape[-1]
     assert np.array_equal(shown[:, ::down, ::right].reshape(owners.shape), owners)
     for group in np.unique(shown):  # one fill each: what lies away from all lines

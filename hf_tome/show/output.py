@@ -1,8 +1,9 @@
-"""Frames as an animation: GIF, or MP4."""
+"""Files that pictures are written to: stills, and animations as GIF or MP4."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,33 @@ from PIL import Image
 
 from hf_tome.data.extra import extra
 from hf_tome.errors import ToMeValueError, complaint
+
+MOVING = (".gif", ".mp4")
+
+
+def check_out(out: Path, suffixes: Collection[str]) -> None:
+    """Refuse a place where nothing can be written, before any work is done.
+
+    Raises:
+        ToMeValueError: if the folder does not exist, or the name does not end in one of `suffixes`.
+    """
+    if out.suffix.lower() not in suffixes or not out.absolute().parent.is_dir():
+        rule = f"The output is a file ({', '.join(sorted(suffixes))}) in a folder that exists."
+        raise ToMeValueError(complaint(rule, str(out), "Choose another name."))
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Around what writes the file.
+
+    Raises:
+        ToMeValueError: if it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        rule = "The output must be writable."
+        raise ToMeValueError(complaint(rule, f"{out} ({error})", "Choose another place.")) from error
 
 
 def save_animation(frames: Sequence[Image.Image], path: Path | str, fps: float = 8.0) -> None:
@@ -26,22 +54,20 @@ def save_animation(frames: Sequence[Image.Image], path: Path | str, fps: float =
         MissingExtraError: for .mp4 without the extra [video].
     """
     path = Path(path)
-    if path.suffix.lower() not in (".gif", ".mp4") or not frames or not fps > 0:
-        rule = "An animation is a .gif or .mp4 file with at least one frame, and fps above 0."
-        raise ToMeValueError(complaint(rule, f"{path}, {len(frames)} frames, fps {fps}", "For example groups.gif."))
-    try:
+    check_out(path, MOVING)
+    if not frames or not fps > 0:
+        rule = "An animation has at least one frame, and fps above 0."
+        raise ToMeValueError(complaint(rule, f"{len(frames)} frames, fps {fps}", "For example fps=8."))
+    with writing(path):
         (_save_gif if path.suffix.lower() == ".gif" else _save_mp4)(frames, path, fps)
-    except OSError as error:
-        rule = "The animation must be writable."
-        raise ToMeValueError(complaint(rule, f"{path} ({error})", "Choose another place.")) from error
 
 
 def _save_gif(frames: Sequence[Image.Image], path: Path, fps: float) -> None:
     # one palette for all frames and no dither: a group must not change its colour from frame to frame
     whole = Image.fromarray(np.concatenate([np.asarray(frame.convert("RGB")) for frame in frames]))
     palette = whole.quantize(256, dither=Image.Dither.NONE)
-    reduced = [frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    reduced[0].save(path, save_all=True, append_images=reduced[1:], duration=round(1000 / fps), loop=0, optimize=False)
+    first, *others = [frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    first.save(path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=False)
 
 
 def _save_mp4(frames: Sequence[Image.Image], path: Path, fps: float) -> None:

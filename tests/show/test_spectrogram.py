@@ -10,9 +10,9 @@ from traced import AST, means_of, owners_of, traced
 from transformers import ASTFeatureExtractor
 
 from hf_tome.show import sound_groups
-from hf_tome.show.mel import MelAxes
 from hf_tome.show.paint import coloured
-from hf_tome.show.sound import painted_spectrogram, spectrograms
+from hf_tome.show.scene import scenes, spectrograms
+from hf_tome.show.spectrogram import MelAxes
 
 SMALL = ASTFeatureExtractor(num_mel_bins=16, max_length=32)
 
@@ -36,11 +36,10 @@ def test_groups_have_their_mean_level() -> None:
     features = torch.randn(2, 32, 16)
     trace = traced(AST, features)
     levels = spectrograms(features)[1]
-    assert levels.shape == (16, 32)
+    assert levels.shape == (16, 32, 1)
     assert (levels.min(), levels.max()) == (0, 255)
-    owners = owners_of((16, 32), trace, 1)
-    expected = means_of(np.stack([levels] * 3, -1), owners)[..., 0].round().astype(np.uint8)
-    painted = painted_spectrogram(levels, trace.last, 1, None)
+    expected = means_of(levels, owners_of((16, 32), trace, 1))[..., 0].round().astype(np.uint8)
+    painted = scenes(spectrograms(features), trace)[1].painted()
     assert painted.shape == (16 * 32, 32 * 62, 3)
     assert np.array_equal(painted[16::32, 31::62], coloured(expected))
     assert len(np.unique(coloured(np.arange(256)), axis=0)) == 256

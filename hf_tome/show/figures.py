@@ -1,4 +1,4 @@
-"""How many tokens each layer has, how large they are, and what a schedule merges."""
+"""Figures of numbers: tokens after each layer, how large they are, and what a schedule merges."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from hf_tome.core import Schedule
 from hf_tome.data.extra import extra
@@ -15,19 +16,15 @@ from hf_tome.trace import ForwardTrace, Trace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BINS = ((1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, 32), (33, None))  # sizes of tokens, both ends included
+EDGES = (1, 2, 3, 5, 9, 17, 33, np.inf)  # of ranges of sizes that stand together
+RANGES = ("1", "2", "3 to 4", "5 to 8", "9 to 16", "17 to 32", "33 or more")
 
 
-def size_counts(trace: Trace | ForwardTrace, layers: int) -> np.ndarray:
-    """How many patches are in a token of each size, after so many layers, over all inputs of the batch.
-
-    Returns:
-        int64: entry i is for tokens of i patches. Protected tokens are left out.
-    """
+def patch_sizes(trace: Trace | ForwardTrace, layers: int) -> np.ndarray:
+    """int64 (batch, patches): the size of the token that each patch is in, after so many layers."""
     forward = forward_of(trace)
     groups = forward.groups_at(layers)[:, forward.protected :].cpu().numpy()
-    sizes = [np.bincount(row)[row] for row in groups]
-    return np.bincount(np.concatenate(sizes))
+    return np.stack([np.bincount(row)[row] for row in groups])
 
 
 def token_counts_figure(trace: Trace | ForwardTrace) -> Figure:
@@ -36,20 +33,19 @@ def token_counts_figure(trace: Trace | ForwardTrace) -> Figure:
     Raises:
         MissingExtraError: without the extra [viz].
     """
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = _axes()
+    from matplotlib import colormaps
+
     forward = forward_of(trace)
     counts = forward.token_counts
-    bars = left.bar(range(len(counts)), counts, color="#4c72b0")
-    left.bar_label(bars, fontsize=7)
+    layers = range(len(counts))
+    left.bar_label(left.bar(layers, counts, color="#4c72b0"), fontsize=7)
     left.set(title="tokens", xlabel="after so many layers", ylabel="tokens")
-    shares = np.array([_shares(size_counts(forward, layers)) for layers in range(len(counts))])  # (layers, bins)
-    below = np.zeros(len(counts))
-    for number, (low, high) in enumerate(BINS):
-        if shares[:, number].any():
-            name = f"{low}" if low == high else f"{low} to {high}" if high else f"{low} or more"
-            colour = _colour(number / (len(BINS) - 1))
-            right.bar(range(len(counts)), shares[:, number], bottom=below, label=name, color=colour)
-            below += shares[:, number]
+    sizes = [patch_sizes(forward, each) for each in layers]
+    shares = np.array([np.histogram(each, EDGES)[0] / each.size for each in sizes])  # (layers + 1, ranges)
+    for number in np.nonzero(shares.any(axis=0))[0]:
+        colour, below = colormaps["viridis"](number / (len(RANGES) - 1)), shares[:, :number].sum(axis=1)
+        right.bar(layers, shares[:, number], bottom=below, label=RANGES[number], color=colour)
     right.set(title="sizes", xlabel="after so many layers", ylabel="share of the patches", ylim=(0, 1))
     figure.legend(title="patches in\nthe token", loc="outside right center", fontsize=8)
     return figure
@@ -68,7 +64,7 @@ def schedule_figure(rs: Sequence[Any], tokens: int, layers: int, protected: int 
         ToMeTypeError, ToMeValueError: if one is no schedule, or a list longer than the model is deep.
         MissingExtraError: without the extra [viz].
     """
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = _axes()
     for r in rs:
         schedule = Schedule.parse(r)
         schedule.check_layers(layers)
@@ -82,22 +78,21 @@ def schedule_figure(rs: Sequence[Any], tokens: int, layers: int, protected: int 
     return figure
 
 
-def _shares(counts: np.ndarray) -> list[float]:
-    bins = [counts[low : None if high is None else high + 1].sum() for low, high in BINS]
-    return [float(each) / max(float(counts.sum()), 1.0) for each in bins]
+def as_picture(figure: Figure) -> Image.Image:
+    """A matplotlib figure as an RGB picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def _colour(place: float) -> tuple[float, float, float, float]:
-    from matplotlib import colormaps
-
-    return colormaps["viridis"](place)
-
-
-def _axes(count: int) -> Any:
+def _axes() -> Any:
+    """An empty figure, and its two axes side by side."""
     with extra("viz", "draw figures"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=(11, 4), layout="constrained", dpi=120)
-    axes = figure.subplots(1, count)
+    axes = figure.subplots(1, 2)
     for each in axes:
         each.grid(axis="y", alpha=0.3)
     return figure, axes

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hf_tome.show.mel import MelAxes
 from hf_tome.show.scene import Scene
+from hf_tome.show.spectrogram import MelAxes
 
-TEMPLATE = Path(__file__).with_name("page.html")
+TEMPLATE = Path(__file__).with_name("explorer.html")
 POINTS = 1000  # across the waveform
 
 
-def page(
+def explorer(
     scene: Scene, title: str, caption: str = "", axes: MelAxes | None = None, wave: np.ndarray | None = None
 ) -> str:
     """HTML that holds everything it needs: it loads nothing, and works from a file.
@@ -31,20 +31,22 @@ def page(
         axes: of a spectrogram.
         wave: (samples,) of a sound, drawn above it.
     """
-    layers = range(len(scene.token_counts))
-    groups = [scene.groups(each) for each in layers]
+    counts = scene.forward.token_counts
+    groups = [scene.panel_groups(layers) for layers in range(len(counts))]
+    rows, columns = scene.panel_lines()
+    frames = scene.pixels.shape[1]
     data = {
         "kind": scene.kind,
-        "counts": scene.token_counts,
+        "counts": counts,
         "grid": groups[0].shape,
-        "rows": scene.rows.tolist(),
-        "columns": scene.columns.tolist(),
+        "rows": rows.tolist(),
+        "columns": columns.tolist(),
         "groups": [each.reshape(len(each), -1).tolist() for each in groups],
-        "plain": _sources(scene.plain),
-        "painted": [_sources(scene.paint(each)) for each in layers],
-        "steps": [f"step {step}" for step in range(len(scene.plain))] if scene.kind == "video" else None,
-        "ticks": {"x": [], "y": []} if axes is None else _ticks(axes, scene.frames),
-        "wave": None if axes is None or wave is None else _path(wave, axes, scene.frames),
+        "plain": _sources(scene.panels(scene.plain)),
+        "painted": [_sources(scene.panels(scene.painted(layers))) for layers in range(len(counts))],
+        "steps": [f"step {step}" for step in range(len(groups[0]))] if scene.kind == "video" else None,
+        "ticks": {"x": [], "y": []} if axes is None else _ticks(axes, frames),
+        "wave": None if axes is None or wave is None else _path(wave, axes, frames),
     }
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # nothing may close the script
     filled = {"__TITLE__": html.escape(title), "__CAPTION__": html.escape(caption), "__DATA__": text}

@@ -11,7 +11,7 @@ from traced import VIT, traced
 
 from hf_tome import ToMeError
 from hf_tome.show import schedule_figure, token_counts_figure
-from hf_tome.show.counts import size_counts
+from hf_tome.show.figures import patch_sizes
 
 
 def test_sizes_are_those_of_the_trace() -> None:
@@ -19,9 +19,8 @@ def test_sizes_are_those_of_the_trace() -> None:
     tokens: Counter[int] = Counter()
     for sizes in trace.sizes[:, 1:]:
         tokens.update(int(size) for size in sizes)
-    counts = size_counts(trace, 4)
-    assert {size: int(count) for size, count in enumerate(counts) if count} == {n: n * m for n, m in tokens.items()}
-    assert size_counts(trace, 0).tolist() == [0, 3 * 36]
+    assert Counter(patch_sizes(trace, 4).ravel().tolist()) == {n: n * m for n, m in tokens.items()}
+    assert (patch_sizes(trace, 0) == np.ones((3, 36))).all()
 
 
 def test_bars_are_the_counts() -> None:

@@ -9,8 +9,7 @@ import pytest
 from environment import CAUSE, COMMAND, EXTENSION, TORCH, Environment, tree
 
 from hf_tome.doctor.attempt import Attempt
-from hf_tome.doctor.torchaudio import extension_in, judge_broken
-from hf_tome.doctor.torchaudio_mend import SUFFIX
+from hf_tome.doctor.torchaudio import SUFFIX, extension_in, judge_broken
 
 
 def test_fix_mends_once_and_can_be_undone(broken: Environment) -> None:

@@ -1,0 +1,92 @@
+"""Options that several commands share: each is declared once here, and read once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+MODEL = "Hub name or folder of a classifier with its processor."
+Model = Annotated[str, typer.Option(help=MODEL)]
+OwnModel = Annotated[str | None, typer.Option(help=MODEL, show_default="the one inside the package")]
+Data = Annotated[
+    str, typer.Option(help="Folder (subfolders named as the classes give labels), or name of a data set on the hub.")
+]
+Split = Annotated[str | None, typer.Option(help="Split of the data, or subfolder.", show_default="test or validation")]
+MediaColumn = Annotated[str | None, typer.Option(help="Column of the media.", show_default="by its type")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels.", show_default="by its type")]
+Batch = Annotated[
+    int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
+]
+Device = Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")]
+Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Numbers to compute in.")]
+
+
+def r(default: str, several: bool = True) -> Any:
+    """--r of a command: `default` says what is taken without it."""
+    text = "Tokens to merge per layer, as in Python: 16, 0.1 or '(16, -1.0)'."
+    runs = "8,16 means two runs; a list for one run is written [8,16]." if several else "A list is written [8,16]."
+    return typer.Option("--r", help=f"{text} {runs}", show_default=default)
+
+
+def out(text: str) -> Any:
+    """--out of a command; `text` says what is written there."""
+    return typer.Option("--out", "-o", help=text)
+
+
+def read_r(texts: Sequence[str]) -> list[Any]:
+    """The runs that --r asks for, each as `apply_tome` takes it.
+
+    Args:
+        texts: as given, each time that the option stands in the command.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if there is none, or one is no r.
+    """
+    from hf_tome.core import Schedule
+    from hf_tome.errors import ToMeValueError, complaint
+
+    try:
+        runs = [run for text in texts for run in ast.literal_eval(f"[{text}]")]
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        runs = []
+    if not runs:
+        cure = "For example --r 8,16, --r 0.1, --r '(16, -1.0)' or --r '[12, 0, 7, 3]'."
+        raise ToMeValueError(complaint("--r is written as in Python.", ",".join(texts), cure))
+    for run in runs:
+        Schedule.parse(run)
+    return runs
+
+
+def read_one_r(text: str) -> Any:
+    """--r of a command that makes one run.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if it is no r, or several.
+    """
+    from hf_tome.errors import ToMeValueError, complaint
+
+    first, *others = read_r([text])
+    if others:
+        cure = f"Give one of them; one number for each layer is a list, --r '[{text}]'."
+        raise ToMeValueError(complaint("This command makes one run.", f"--r {text}", cure))
+    return first
+
+
+def place(model: nn.Module, device: str | None, dtype: str = "float32") -> Any:
+    """The model, moved to --device and to the numbers of --dtype.
+
+    Raises:
+        ToMeValueError: if the device is not there.
+    """
+    import torch
+
+    from hf_tome.data.classifier import placed
+
+    return placed(model, device or ("cuda" if torch.cuda.is_available() else "cpu"), getattr(torch, dtype))
