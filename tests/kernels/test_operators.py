@@ -8,10 +8,12 @@ from kinds import TRITON, parts, randn
 from test_merge import case_of
 
 from hf_tome.core.ops import fused
+from hf_tome.core.ops.kernels import merge
 
 
-@pytest.mark.parametrize(("tokens", "r"), [(9, 1), (40, 19), (290, 140)])
-def test_gradient_equals_that_of_torch(tokens: int, r: int) -> None:
+@pytest.mark.parametrize(("tokens", "r"), [(9, 1), (40, 19)])
+def test_gradient_equals_that_of_torch(tokens: int, r: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge, "BLOCK", 16)  # so that there are two blocks of joiners
     plan, x, sizes = case_of(TRITON, tokens, r, 7)
     _, shares = fused.share(sizes, *parts(plan))
     grad = randn(2, plan.count, 7, seed=4)
@@ -24,7 +26,27 @@ def test_gradient_equals_that_of_torch(tokens: int, r: int) -> None:
 def test_the_operators_are_well_formed() -> None:
     """Schemas, shapes without data, and gradients, as torch.compile relies on them."""
     plan, x, sizes = case_of(TRITON, 11, 4, 3)
-    _, shares = fused.share(sizes, *parts(plan))
-    torch.library.opcheck(fused.match, (randn(2, 11, 4), 4, 1, sizes == 0))
+    metric, (_, shares) = randn(2, 11, 4), fused.share(sizes, *parts(plan))
+    torch.library.opcheck(fused.match, (metric, 4, 1, sizes == 0))
+    torch.library.opcheck(fused.decide, (metric, sizes, True, 4, 1))
     torch.library.opcheck(fused.share, (sizes, *parts(plan)))
     torch.library.opcheck(fused.merge, (x.requires_grad_(), *parts(plan), shares))
+
+
+def test_only_an_export_hides_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert torch.compile(lambda x: (x, fused.available()), backend="eager", fullgraph=True)(torch.zeros(1))[1]
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)  # as torch 2.11 says in every compile
+    assert fused.available()
+    monkeypatch.setattr(torch.compiler, "_is_exporting_flag", True)
+    assert not fused.available()
+
+
+class Exported(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 1 if fused.available() else x
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_export_holds_torch_operations_alone(strict: bool) -> None:
+    x = torch.zeros(1)
+    assert torch.equal(torch.export.export(Exported(), (x,), strict=strict).module()(x), x)

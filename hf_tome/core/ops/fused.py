@@ -14,9 +14,6 @@ from torch import Tensor
 from torch.cuda import device_of
 from torch.library import custom_op
 
-WIDEST_METRIC = 256  # channels; a wider metric would not stay on the chip
-
-
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 HAS_TRITON = find_spec("triton") is not None  # torch for CUDA brings it along
 
@@ -28,11 +25,20 @@ def fits(x: Tensor) -> bool:
 
 def available() -> bool:
     """Whether the kernels can run at all, here and now. `torch.compile` traces this."""
-    exporting = hasattr(torch.compiler, "is_exporting") and torch.compiler.is_exporting()  # older torch cannot tell
-    return HAS_TRITON and not exporting
+    return HAS_TRITON and not _exporting()
+
+
+def _exporting() -> bool:
+    """Whether this is part of an export. Torch up to 2.11 says so in every compile, too; its flag says so in none."""
+    if not hasattr(torch.compiler, "is_exporting"):  # older torch cannot tell
+        return False
+    return torch.compiler.is_exporting() and getattr(torch.compiler, "_is_exporting_flag", True)
 
 
 _MATCH = "(Tensor metric, SymInt r, int protected, Tensor? padded) -> Tensor[]"
+_DECIDE = (
+    "(Tensor metric, Tensor? sizes, bool padding, SymInt r, int protected) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
+)
 _SHARE = "(Tensor sizes, Tensor leaders, Tensor joiners, Tensor targets) -> (Tensor, Tensor)"
 _MERGE = "(Tensor x, Tensor leaders, Tensor joiners, Tensor targets, Tensor shares) -> Tensor"
 
@@ -43,10 +49,9 @@ def match(metric: Tensor, r: int, protected: int, padded: Tensor | None) -> list
     from hf_tome.core.ops.kernels.propose import propose
     from hf_tome.core.ops.kernels.select import select
 
-    first_source, first_destination = protected + protected % 2, protected + 1 - protected % 2
+    weights = None if padded is None else padded.logical_not().contiguous().view(torch.uint8)
     with device_of(metric):  # triton launches on the current device, which need not be that of the tensors
-        similarity, best = propose(metric, padded, first_source, first_destination)
-        return list(select(similarity, best, r, protected, metric.shape[1], first_source, first_destination))
+        return list(select(*propose(metric, weights, protected), metric.shape[1], r, protected))
 
 
 @match.register_fake
@@ -55,18 +60,51 @@ def _(metric: Tensor, r: int, protected: int, padded: Tensor | None) -> list[Ten
     return [metric.new_empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r)]
 
 
+@custom_op("hf_tome::decide", mutates_args=(), schema=_DECIDE)
+def decide(
+    metric: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The mean of the keys over the heads, `match` and `share` in one; no gradient flows through it.
+
+    Args:
+        metric: (batch, heads, tokens, channels), or a mean already: (batch, tokens, channels).
+        sizes: (batch, tokens), or None where every token has size 1.
+        padding: whether tokens of size 0 are padding.
+        r: how many tokens to remove, capped already and not 0.
+        protected: how many tokens at the front never merge.
+
+    Returns:
+        Leaders, joiners, targets, totals and shares.
+    """
+    from hf_tome.core.ops.kernels.decide import decide
+
+    with device_of(metric):
+        return decide(metric, sizes, padding, r, protected)
+
+
+@decide.register_fake
+def _(
+    metric: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    batch, tokens = metric.shape[0], metric.shape[-2]
+    leaders, joiners, targets = (metric.new_empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
+    totals, shares = (metric.new_empty(batch, count, dtype=torch.float32) for count in (tokens - r, r))
+    return leaders, joiners, targets, totals, shares
+
+
 @custom_op("hf_tome::share", mutates_args=(), schema=_SHARE)
 def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """See `MergePlan.share`."""
-    from hf_tome.core.ops.kernels import merge as kernels
+    from hf_tome.core.ops.kernels.share import share
 
     with device_of(sizes):
-        return kernels.share(sizes, leaders, joiners, targets)
+        return share(sizes, leaders, joiners, targets)
 
 
 @share.register_fake
 def _(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    return sizes.new_empty(leaders.shape), sizes.new_empty(joiners.shape)
+    totals, shares = (sizes.new_empty(like.shape, dtype=torch.float32) for like in (leaders, joiners))
+    return totals, shares
 
 
 @custom_op("hf_tome::merge", mutates_args=(), schema=_MERGE)

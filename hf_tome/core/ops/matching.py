@@ -55,7 +55,7 @@ def match_bipartite(
     if r <= 0:
         return None
     metric = metric.detach()
-    if fused.fits(metric) and metric.shape[2] <= fused.WIDEST_METRIC:
+    if fused.fits(metric):
         return MergePlan(*fused.match(metric, r, protected, padded))
     if small.fits_match(metric):
         return MergePlan(*small.match(metric, r, protected, padded))

@@ -1,0 +1,65 @@
+"""A merge decided at once against its steps: numba's loop, and Triton's kernel, interpreted where there is no GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from comparison import assert_same
+from kinds import HALVES, TRITON, Kernels, each_kernels, needs_triton, parts, randn
+from test_match import few_directions
+from torch import Tensor
+
+
+def expect(kernels: Kernels, keys: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int) -> None:
+    """The plan and the shares are those of one step after the other."""
+    keys, sizes = keys.to(kernels.device), None if sizes is None else sizes.to(kernels.device)
+    plan = kernels.plan(keys.mean(dim=1), r, protected, sizes == 0 if padding and sizes is not None else None)
+    ones = torch.ones(plan.groups.shape, device=kernels.device)
+    expected = *parts(plan), *kernels.module.share(ones if sizes is None else sizes, *parts(plan))
+    assert_same(kernels.module.decide(keys, sizes, padding, r, protected), expected)
+
+
+def some_sizes(tokens: int) -> Tensor:
+    """Of three samples; zeros among them, but not in the first two tokens."""
+    sizes = torch.randint(0, 4, (3, tokens), generator=torch.Generator().manual_seed(1)).float()
+    sizes[:, :2] = 1
+    return sizes
+
+
+@each_kernels
+@pytest.mark.parametrize("sized", [False, True])
+@pytest.mark.parametrize(("tokens", "channels", "protected", "r"), [(9, 3, 1, 2), (20, 40, 0, 6), (150, 4, 2, 70)])
+def test_all_at_once(kernels: Kernels, sized: bool, tokens: int, channels: int, protected: int, r: int) -> None:
+    keys = randn(3, tokens, 2, channels).transpose(1, 2)
+    expect(kernels, keys, some_sizes(tokens) if sized else None, False, r, protected)
+
+
+@each_kernels
+@pytest.mark.parametrize("protected", [0, 2])
+def test_padding(kernels: Kernels, protected: int) -> None:
+    sizes = some_sizes(21)
+    sizes[2, 2:] = 0
+    expect(kernels, randn(3, 2, 21, 5), sizes, True, 8, protected)
+
+
+@needs_triton
+@pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
+def test_ties_zero_keys_and_nan(dtype: torch.dtype) -> None:
+    keys = few_directions(0).unsqueeze(1)
+    keys[1, :, 7] = float("nan")
+    expect(TRITON, keys.to(dtype), None, False, 30, 0)
+    assert_same(
+        TRITON.module.decide(keys[:, 0].to(dtype), None, False, 30, 0),
+        TRITON.module.decide(keys.expand(-1, 2, -1, -1).to(dtype), None, False, 30, 0),
+    )
+
+
+@needs_triton
+def test_many_tokens_take_several_launches(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hf_tome.core.ops.kernels import decide
+
+    keys, sizes = randn(3, 2, 21, 5), some_sizes(21).to(TRITON.device)
+    expected = TRITON.module.decide(keys, sizes, True, 8, 1)
+    monkeypatch.setattr(decide, "MOST_TOKENS", 20)
+    assert_same(TRITON.module.decide(keys, sizes, True, 8, 1), expected)
+    assert_same(TRITON.module.decide(keys, None, False, 8, 1)[3].sum(dim=1), torch.full((3,), 21.0))
