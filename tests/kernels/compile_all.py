@@ -1,6 +1,6 @@
 """Compile the kernels for GPUs, which needs none, and print what each of them takes of a multiprocessor.
 
-python compile_all.py 80,90 [propose]    # capabilities, and the start of the names of kernels to leave it at
+python compile_all.py 90 [propose]    # the capability, and how the names of the wanted kernels begin
 """
 
 from __future__ import annotations
@@ -100,13 +100,12 @@ def used(code: bytes) -> tuple[int, int]:
 
 def main() -> None:
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
-    for capability in map(int, sys.argv[1].split(",")):
-        for variant in variants():
-            if variant.name.startswith(wanted):
-                kernel = compiled(variant, capability)
-                registers, stack = used(kernel.asm["cubin"])
-                row = capability, registers, stack, kernel.metadata.shared, kernel.metadata.num_warps, variant.name
-                print(*row, sep="\t", flush=True)
+    print("registers", "stack", "shared memory", "warps", "kernel", sep="\t")
+    for variant in variants():
+        if variant.name.startswith(wanted):
+            kernel = compiled(variant, int(sys.argv[1]))
+            row = *used(kernel.asm["cubin"]), kernel.metadata.shared, kernel.metadata.num_warps, variant.name
+            print(*row, sep="\t", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if not HAS_TRITON:
 
 @pytest.fixture(scope="session", autouse=True)
 def bf16_in_the_interpreter() -> Iterator[None]:
-    """The interpreter takes the bits of bf16 matrices for integers. Here it multiplies them in float32: no less exact."""
+    """The interpreter takes the bits of bf16 matrices for integers. Here it multiplies them in float32."""
     with pytest.MonkeyPatch.context() as patch:
         if HAS_TRITON and not torch.cuda.is_available():
             from triton.language import bfloat16, float32

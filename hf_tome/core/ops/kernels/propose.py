@@ -60,7 +60,7 @@ def propose_block(
     square = tl.zeros([BLOCK], tl.float32)
     for chunk in range(0, CHANNELS, CHUNK):
         square += _squares(_load_rows(metric, rows, is_source, chunk + channel, stride_token, stride_channel, CHANNELS))
-    own_length = _inverse_length(square)[:, None]
+    own_scale = _inverse_length(square)[:, None]
     top = tl.full([BLOCK], float("-inf"), tl.float32)
     place = tl.zeros([BLOCK], tl.int32)
     for first in range(0, destinations, BLOCK):
@@ -73,7 +73,7 @@ def propose_block(
             y = _load_rows(metric, columns, is_destination, chunk + channel, stride_token, stride_channel, CHANNELS)
             scores = tl.dot(x, tl.trans(y), scores, input_precision="ieee")
             other_square += _squares(y)
-        scores = scores * _inverse_length(other_square)[None, :] * own_length
+        scores = scores * _inverse_length(other_square)[None, :] * own_scale
         scores = tl.where(scores == scores, scores, 3.0)  # NaN counts as the largest, as in torch
         if PADDED:
             is_padding = tl.load(weights + columns, mask=is_destination, other=1) == 0
