@@ -197,7 +197,12 @@ def test_extras_are_imported_late() -> None:
 
 
 # What `engine.patch` writes on a model, and what nobody else may: attributes of other objects, classes, hooks.
-OWN_OBJECTS = {"self", "LOCAL.now", "now", "training"}  # the module itself, the state of the forward, Trainer's arguments
+OWN_OBJECTS = {
+    "self",
+    "LOCAL.now",
+    "now",
+    "training",
+}  # the module itself, the state of the forward, Trainer's arguments
 WRITING_CALLS = {
     "setattr", "delattr", "add_module", "set_submodule", "set_attn_implementation", "register_buffer",
     "register_module", "register_parameter", "register_forward_hook", "register_forward_pre_hook",

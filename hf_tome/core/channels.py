@@ -1,4 +1,4 @@
-"""A bias on attention scores, as channels of queries and keys: for kernels that take no bias."""
+"""Token sizes in more channels of queries and keys, or of values: for attention kernels that take no bias."""
 
 from __future__ import annotations
 
@@ -44,3 +44,30 @@ def with_bias(
         pad(torch.cat([key, carried], dim=-1), (0, WIDTH - 2)),
         pad(value, (0, WIDTH)),
     )
+
+
+def with_sizes(value: Float[Tensor, "batch heads tokens channels"], sizes: Float[Tensor, "batch tokens"]) -> Tensor:
+    """Values whose plain attention has each key count `sizes` times, once `divided`: no bias of log(size) is needed.
+
+    Each value is multiplied by its size, and one more channel carries the size: exact, but for half precision's
+    rounding. Kernels that want queries, keys and values of one width want the first two padded with zeros.
+
+    Args:
+        value: the values.
+        sizes: how often each key counts, in float32. 0 hides the key, unless all of them are hidden.
+
+    Returns:
+        The values, `WIDTH` channels wider.
+    """
+    largest = sizes.amax(dim=1, keepdim=True)
+    _, exponent = torch.frexp(largest)
+    # divided by a power of two nothing is rounded, and by sizes of at most 1 no value overflows
+    factor = torch.ldexp(sizes.masked_fill(largest == 0, 1), -exponent).to(value.dtype)[:, None, :, None]
+    carried = factor.expand(-1, value.shape[1], -1, -1)
+    return pad(torch.cat([value * factor, carried], dim=-1), (0, WIDTH - 1))
+
+
+def divided(output: Float[Tensor, "*positions wide"]) -> Float[Tensor, "*positions channels"]:
+    """The attention's output for the values that `with_sizes` made, by its channel of sizes: `WIDTH` channels less."""
+    channels = output.shape[-1] - WIDTH
+    return output[..., :channels] / output[..., channels, None]

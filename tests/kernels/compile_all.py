@@ -1,61 +1,111 @@
-"""Compile each kernel for a GPU of a given capability, for each dtype, and with the arguments that Triton bakes in.
+"""Compile the kernels for GPUs, which needs none, and print what each of them takes of a multiprocessor.
 
-python compile_all.py 90
+python compile_all.py 90 [propose]    # the capability, and how the names of the wanted kernels begin
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
+from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from hf_tome.core.ops.kernels import merge, propose, select
+from hf_tome.core.ops.kernels import decide, merge, propose, select, share
 
-PLAN = {"leaders": "*i64", "joiners": "*i64", "targets": "*i64"}
-FLOATS = ("fp32", "bf16", "fp16")
-Variant = tuple[Any, dict[str, str], dict[str, Any]]
+DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+WIDTHS = (64, 128, 256)
+POINTERS = {
+    **dict.fromkeys(("leaders", "joiners", "targets"), "*i64"),
+    **dict.fromkeys(("sizes", "totals", "shares", "similarity"), "*fp32"),
+    **dict.fromkeys(("best", "rank"), "*i32"),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One kernel, as a call would compile it. Arguments that are no pointers are 32-bit integers.
+
+    Attributes:
+        name: for the report.
+        kernel: the function.
+        values: its compile-time values, and Triton's own options, such as `num_warps`.
+        pointers: the types of its pointers that `POINTERS` does not have.
+        dense: whether rows lie closely and begin at multiples of 16, as they mostly do: Triton compiles that apart.
+    """
+
+    name: str
+    kernel: Any
+    values: dict[str, Any]
+    pointers: dict[str, str] = field(default_factory=dict)
+    dense: bool = True
 
 
 def variants() -> Iterator[Variant]:
-    """A kernel, the types of its pointers, its compile-time values. Other arguments are 32-bit integers."""
-    found = {"similarity": "*fp32", "best": "*i32"}
-    for dtype in FLOATS:
-        for padded in (True, False):
-            pointers = {"metric": f"*{dtype}", "padded": "*u8" if padded else "*fp32", **found}
-            yield propose._propose, pointers, {"PADDED": padded, "WIDTH": 64, "BLOCK": propose.BLOCK}
-    yield select._rank, {"similarity": "*fp32", "rank": "*i32"}, {"BLOCK": select.BLOCK}
-    for in_order in (True, False):
-        pointers = {"rank": "*i32", "best": "*i32", **PLAN}
-        yield select._place, pointers, {"IN_ORDER": in_order, "BLOCK": select.BLOCK}
-    sizes = {"sizes": "*fp32", "totals": "*fp32", "shares": "*fp32"}
-    yield merge._share, {**PLAN, **sizes}, {"BLOCK": merge.BLOCK}
-    for dtype in FLOATS:
-        features = {"shares": "*fp32", "out": f"*{dtype}"}
-        values = {"WIDTH": 1024, "BLOCK": merge.BLOCK}
-        yield merge._merge, {"x": f"*{dtype}", **PLAN, **features}, values
-        yield merge._merge_backward, {"grad": f"*{dtype}", **PLAN, **features}, values
+    for dtype, name in DTYPES.items():
+        for width, dense in [*((width, True) for width in WIDTHS), (80, False)]:
+            values = {"PROTECTED": 1, "PADDED": True, **propose.tiles(dtype, width)}
+            keys, label = {"metric": f"*{name}", "weights": "*fp32"}, f"{name} {width}"
+            kind = "" if dense else "strided "
+            yield Variant(f"{kind}propose {label}", propose._propose, values, keys, dense)
+            values |= {"SIZED": True, "num_warps": decide.WARPS}
+            yield Variant(f"{kind}decide {label}", decide._decide, values, {**keys, "keys": f"*{name}"}, dense)
+        for dense in (True, False):
+            rows = {"x": f"*{name}", "grad": f"*{name}", "out": f"*{name}"}
+            for kernel in (merge._merge, merge._merge_backward):
+                values = {"WIDTH": merge.WIDEST, "BLOCK": merge.BLOCK}
+                label = f"{'' if dense else 'strided '}{kernel.__name__[1:]} {name}"
+                yield Variant(label, kernel, values, rows, dense)
+    yield Variant("rank", select._rank, {"BLOCK": select.BLOCK})
+    for protected in (0, 1):
+        yield Variant(f"place {protected}", select._place, {"PROTECTED": protected, "BLOCK": select.BLOCK})
+    for sized in (True, False):
+        yield Variant(f"share {sized}", share._share, {"SIZED": sized, "BLOCK": share.BLOCK})
 
 
-def compiled(variant: Variant, ones: set[str], capability: int) -> bytes:
-    """The machine code. Triton makes an integer argument that is 1 a compile-time value."""
-    kernel, pointers, values = variant
-    values = {**values, **{name: 1 for name in kernel.arg_names if name in ones}}
-    types = {name: pointers.get(name, "i32") for name in kernel.arg_names}
-    signature = {name: "constexpr" if name in values else kind for name, kind in types.items()}
-    constants = {(kernel.arg_names.index(name),): value for name, value in values.items()}
-    source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-    return compile(source, target=GPUTarget("cuda", capability, 32)).asm["cubin"]
+def compiled(variant: Variant, capability: int) -> Any:
+    """What Triton makes of it. An argument that is 1 is a compile-time value, unless it is not to be specialised."""
+    names = variant.kernel.arg_names
+    options = {name: value for name, value in variant.values.items() if name not in names}
+    values = {name: value for name, value in variant.values.items() if name in names}
+    if variant.dense:
+        values |= {name: 1 for name in names if name in ("stride_channel", "stride_feature")}
+    types = {**dict.fromkeys(names, "i32"), **POINTERS, **variant.pointers}
+    signature = {name: "constexpr" if name in values else types[name] for name in names}
+    constants = {(names.index(name),): value for name, value in values.items()}
+    whole = [n for n in names if n not in values and (types[n][0] == "*" or n.startswith("stride") or n == "features")]
+    attributes = {(names.index(name),): [["tt.divisibility", 16]] for name in whole if variant.dense}
+    source = ASTSource(fn=variant.kernel, signature=signature, constexprs=constants, attrs=attributes)
+    return compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+
+
+def used(code: bytes) -> tuple[int, int]:
+    """Registers and bytes of stack of each thread."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "kernel.cubin")
+        file.write_bytes(code)
+        command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", str(file)]
+        found = re.search(r"REG:(\d+) STACK:(\d+)", subprocess.run(command, capture_output=True, text=True).stdout)
+    assert found is not None
+    return int(found[1]), int(found[2])
 
 
 def main() -> None:
-    capability = int(sys.argv[1])
+    wanted = sys.argv[2] if len(sys.argv) > 2 else ""
+    print("registers", "stack", "shared memory", "warps", "kernel", sep="\t")
     for variant in variants():
-        for ones in (set(), {"r", "protected", "stride_channel", "stride_feature", "first_destination"}):
-            code = compiled(variant, ones, capability)
-            print(variant[0].__name__, sorted(ones & set(variant[0].arg_names)), len(code), "bytes", flush=True)
+        if variant.name.startswith(wanted):
+            kernel = compiled(variant, int(sys.argv[1]))
+            row = *used(kernel.asm["cubin"]), kernel.metadata.shared, kernel.metadata.num_warps, variant.name
+            print(*row, sep="\t", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.core import MergePlan, ops
-from hf_tome.core.ops import fused, gpu
+from hf_tome.core.ops import gpu
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HALVES = [torch.float16, torch.bfloat16]
@@ -31,7 +31,7 @@ class Kernels:
 
 
 TRITON, LOOPS = Kernels(gpu, DEVICE), Kernels(ops._loops(), "cpu")
-needs_triton = pytest.mark.skipif(not fused.HAS_TRITON, reason="needs triton")
+needs_triton = pytest.mark.skipif(not gpu.HAS_TRITON, reason="needs triton")
 needs_numba = pytest.mark.skipif(not ops.HAS_NUMBA, reason="needs numba")
 each_kernels = pytest.mark.parametrize(
     "kernels",

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
 from hf_tome.core import match_bipartite, ops
-from hf_tome.core.ops import fused
+from hf_tome.core.ops import gpu
 
-# tokens, channels, protected, r: odd and even counts, more than one block of sources (64) and of joiners (128)
-SHAPES = [(9, 3, 0, 2), (12, 16, 1, 4), (21, 6, 2, 9), (150, 20, 1, 3), (290, 8, 0, 140), (11, 5, 3, 1)]
+# tokens, channels, protected, r: odd and even counts, more than one block of sources, joiners and channels
+SHAPES = [(9, 3, 0, 2), (12, 16, 1, 4), (21, 70, 2, 9), (150, 6, 1, 70), (11, 5, 3, 1)]
 
 
 def expect(kernels: Kernels, metric: Tensor, r: int, protected: int, padded: Tensor | None = None) -> None:
@@ -31,7 +31,7 @@ def test_match_equals_the_oracle(kernels: Kernels, tokens: int, channels: int, p
 
 
 @each_kernels
-@pytest.mark.parametrize(("tokens", "channels", "protected", "r"), SHAPES[:4])
+@pytest.mark.parametrize(("tokens", "channels", "protected", "r"), SHAPES[:3])
 def test_padding_equals_the_oracle(kernels: Kernels, tokens: int, channels: int, protected: int, r: int) -> None:
     padded = randn(3, tokens, seed=1) < -0.5
     padded[:, :protected] = False
@@ -53,16 +53,10 @@ def test_ties_duplicates_and_zero_keys(kernels: Kernels, protected: int) -> None
 
 
 @needs_triton
-@pytest.mark.parametrize("protected", [0, 1, 2])
-@pytest.mark.parametrize("dtype", HALVES)
-def test_ties_in_half_precision(protected: int, dtype: torch.dtype) -> None:
-    expect(TRITON, few_directions(protected).to(dtype), 30, protected)
-
-
-@needs_triton
 @pytest.mark.parametrize("dtype", HALVES)
 def test_half_precision_is_compared_in_float32(dtype: torch.dtype) -> None:
-    expect(TRITON, randn(1, 100, 32, seed=5).to(dtype), 25, 1)
+    expect(TRITON, randn(1, 100, 70, seed=5).to(dtype), 25, 1)
+    expect(TRITON, few_directions(0).to(dtype), 30, 0)
 
 
 @each_kernels
@@ -94,14 +88,14 @@ def test_numbers_that_are_none_give_the_same_plan_as_torch(
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
 def test_tensors_on_a_gpu_go_by_the_kernels(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
     """On a GPU without data, which every machine has."""
-    seen, match = [], fused.match
-    monkeypatch.setattr(fused, "match", lambda *args: seen.append(args) or match(*args))
+    seen, decide = [], gpu.decide
+    monkeypatch.setattr(gpu, "decide", lambda *args: seen.append(args) or decide(*args))
     with FakeTensorMode():
         plan = match_bipartite(torch.empty(2, 20, 8, device="cuda", dtype=dtype), 4, 1)
         assert plan is not None
         _, shares = plan.share(torch.empty(2, 20, device="cuda"))
         merged = plan.merge(torch.empty(2, 20, 5, device="cuda", dtype=dtype), shares)
-        assert not fused.fits(torch.empty(2, 20, 8, device="cuda", dtype=torch.float64))
-        assert not fused.fits(torch.empty(2, 20, 8, dtype=dtype))
+        assert not gpu.takes(torch.empty(2, 20, 8, device="cuda", dtype=torch.float64))
+        assert not gpu.takes(torch.empty(2, 20, 8, dtype=dtype))
     assert (merged.shape, merged.dtype, merged.device.type) == ((2, 16, 5), dtype, "cuda")
     assert len(seen) == 1

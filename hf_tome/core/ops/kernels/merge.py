@@ -1,52 +1,18 @@
-"""The weighted merge and its gradient, one row of features a program, and the sizes that go with it."""
+"""The weighted merge and its gradient, one row of features a program."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
 
 from __future__ import annotations
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-BLOCK = 128  # joiners, or sizes, at a time
+BLOCK = 64  # joiners at a time
 WIDEST = 2048  # features of a row at a time
 
 
-@triton.jit
-def _sum_of_joiners(values, index, targets, group, r, BLOCK: tl.constexpr, INDIRECT: tl.constexpr):
-    """For each of a block of groups, the sum of `values` over the joiners that go into it."""
-    total = tl.zeros([BLOCK], tl.float32)
-    for start in range(0, r, BLOCK):
-        joiner = start + tl.arange(0, BLOCK)
-        fits = joiner < r
-        place = tl.load(index + joiner, mask=fits, other=0) if INDIRECT else joiner
-        value = tl.load(values + place, mask=fits, other=0.0)
-        target = tl.load(targets + joiner, mask=fits, other=-1)
-        total += tl.sum(tl.where(target[None, :] == group[:, None], value[None, :], 0.0), axis=1)
-    return total
-
-
-@triton.jit
-def _share(sizes, leaders, joiners, targets, totals, shares, tokens, groups, r, BLOCK: tl.constexpr):
-    """One program: `BLOCK` of the groups and, after these, of the joiners of one sample."""
-    sample = tl.program_id(1).to(tl.int64)
-    sizes += sample * tokens
-    leaders += sample * groups
-    joiners += sample * r
-    targets += sample * r
-    item = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    joiner = item - groups
-    is_group, is_joiner = item < groups, (joiner >= 0) & (joiner < r)
-    group = tl.where(is_group, item.to(tl.int64), tl.load(targets + joiner, mask=is_joiner, other=0))
-    total = tl.load(sizes + tl.load(leaders + group), mask=is_group | is_joiner, other=0.0)
-    total += _sum_of_joiners(sizes, joiners, targets, group, r, BLOCK, True)
-    tl.store(totals + sample * groups + item, total, mask=is_group)
-    size = tl.load(sizes + tl.load(joiners + joiner, mask=is_joiner, other=0), mask=is_joiner, other=0.0)
-    tl.store(shares + sample * r + joiner, size / tl.maximum(total, 1.1754944e-38), mask=is_joiner)
-
-
-@triton.jit
+@triton.jit(do_not_specialize=["groups", "r"])
 def _merge(
     x, leaders, joiners, targets, shares, out,
     groups, r, features, stride_batch, stride_token, stride_feature,
@@ -76,7 +42,7 @@ def _merge(
     tl.store(out + (sample * groups + group) * features + feature, row.to(out.dtype.element_ty), mask=fits)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["groups", "r", "tokens"])
 def _merge_backward(
     grad, leaders, joiners, targets, shares, out,
     groups, r, tokens, features, stride_batch, stride_token, stride_feature,
@@ -106,16 +72,6 @@ def _merge_backward(
     row = tl.load(grad + sample * stride_batch + group * stride_token + feature * stride_feature, mask=fits)
     row = weight * row.to(tl.float32)
     tl.store(out + (sample * tokens + token) * features + feature, row.to(out.dtype.element_ty), mask=fits)
-
-
-def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The sizes after the merge (batch, groups), and the share of each joiner in its group (batch, r)."""
-    (batch, groups), r = leaders.shape, joiners.shape[1]
-    totals, shares = (sizes.new_empty(batch, count, dtype=torch.float32) for count in (groups, r))
-    _share[(triton.cdiv(groups + r, BLOCK), batch)](
-        sizes.contiguous(), leaders, joiners, targets, totals, shares, groups + r, groups, r, BLOCK=BLOCK
-    )
-    return totals, shares
 
 
 def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:

@@ -1,87 +1,140 @@
 """Each source's best destination, without ever holding the scores of all pairs."""
 
-# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-BLOCK = 64
+BLOCK = 64  # sources, or destinations, at a time
 
 
 @triton.jit
-def _unit_rows(metric, rows, fits, channels, stride_token, stride_channel, WIDTH: tl.constexpr):
-    """Rows of the metric in float32 at length 1; zero where a row does not fit."""
-    channel = tl.arange(0, WIDTH)
-    mask = fits[:, None] & (channel < channels)[None, :]
-    x = tl.load(metric + rows[:, None] * stride_token + channel[None, :] * stride_channel, mask=mask, other=0.0)
+def split(tokens, PROTECTED: tl.constexpr):
+    """The position of the first source and the first destination, and how many there are of each.
+
+    Every other token from the first one on is one: sources at even positions, destinations at odd ones.
+    """
+    first_source, first_destination = PROTECTED + PROTECTED % 2, PROTECTED + 1 - PROTECTED % 2
+    return first_source, first_destination, (tokens - first_source + 1) // 2, (tokens - first_destination + 1) // 2
+
+
+@triton.jit
+def _load_rows(metric, rows, mask, channel, stride_token, stride_channel, CHANNELS: tl.constexpr):
+    mask = mask[:, None] & (channel < CHANNELS)[None, :]
+    return tl.load(metric + rows[:, None] * stride_token + channel[None, :] * stride_channel, mask=mask, other=0.0)
+
+
+@triton.jit
+def _squares(x):
+    """The sum of squares of each row."""
     x = x.to(tl.float32)
-    return x / tl.maximum(tl.sqrt(tl.sum(x * x, axis=1)), 1e-12)[:, None]
+    return tl.sum(x * x, axis=1)
 
 
 @triton.jit
-def _propose(
-    metric, padded, similarity, best,
-    sources, destinations, channels, tokens, first_source, first_destination,
-    stride_batch, stride_token, stride_channel,
-    PADDED: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+def _inverse_length(square):
+    return tl.div_rn(1.0, tl.maximum(tl.sqrt_rn(square), 1e-12))  # a zero key gives scores of 0
+
+
+@triton.jit
+def propose_block(
+    metric, weights, similarity, best, start, tokens, stride_token, stride_channel,
+    PROTECTED: tl.constexpr, PADDED: tl.constexpr, CHANNELS: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """One program: `BLOCK` sources of one sample against all destinations, a block of them at a time."""
-    sample = tl.program_id(1).to(tl.int64)
-    source = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    metric += sample * stride_batch
-    padded += sample * tokens
-    rows = first_source + 2 * source
-    unit = _unit_rows(metric, rows, source < sources, channels, stride_token, stride_channel, WIDTH)
+    """`BLOCK` sources of one sample, from `start` on, against all destinations, a block of them at a time.
+
+    The products are those of the metric as it is, and the lengths divide the scores. So a metric in half precision goes
+    through the tensor cores, where its products are exact and summed in float32. In float32 the products must be
+    float32's own ("ieee"): tf32 similarities tie by the dozen.
+    """
+    first_source, first_destination, sources, destinations = split(tokens, PROTECTED)
+    source = start + tl.arange(0, BLOCK)
+    rows, is_source = first_source + 2 * source, source < sources
+    channel = tl.arange(0, CHUNK)
+    square = tl.zeros([BLOCK], tl.float32)
+    for chunk in range(0, CHANNELS, CHUNK):
+        square += _squares(_load_rows(metric, rows, is_source, chunk + channel, stride_token, stride_channel, CHANNELS))
+    own_scale = _inverse_length(square)[:, None]
     top = tl.full([BLOCK], float("-inf"), tl.float32)
     place = tl.zeros([BLOCK], tl.int32)
-    for start in range(0, destinations, BLOCK):
-        destination = start + tl.arange(0, BLOCK)
-        fits = destination < destinations
-        columns = first_destination + 2 * destination
-        other = _unit_rows(metric, columns, fits, channels, stride_token, stride_channel, WIDTH)
-        # ieee: tf32 similarities tie by the dozen
-        scores = tl.dot(unit, tl.trans(other), input_precision="ieee")
+    for first in range(0, destinations, BLOCK):
+        destination = first + tl.arange(0, BLOCK)
+        columns, is_destination = first_destination + 2 * destination, destination < destinations
+        scores = tl.zeros([BLOCK, BLOCK], tl.float32)
+        other_square = tl.zeros([BLOCK], tl.float32)
+        for chunk in range(0, CHANNELS, CHUNK):  # one that fits into a chunk is no loop, and x stays in registers
+            x = _load_rows(metric, rows, is_source, chunk + channel, stride_token, stride_channel, CHANNELS)
+            y = _load_rows(metric, columns, is_destination, chunk + channel, stride_token, stride_channel, CHANNELS)
+            scores = tl.dot(x, tl.trans(y), scores, input_precision="ieee")
+            other_square += _squares(y)
+        scores = scores * _inverse_length(other_square)[None, :] * own_scale
         scores = tl.where(scores == scores, scores, 3.0)  # NaN counts as the largest, as in torch
         if PADDED:
-            scores = tl.where(tl.load(padded + columns, mask=fits, other=0)[None, :] != 0, -2.0, scores)
-        scores = tl.where(fits[None, :], scores, float("-inf"))
+            is_padding = tl.load(weights + columns, mask=is_destination, other=1) == 0
+            scores = tl.where(is_padding[None, :], -2.0, scores)
+        scores = tl.where(is_destination[None, :], scores, float("-inf"))
         block_top, block_place = tl.max(scores, axis=1, return_indices=True)  # of equals, the first
-        place = tl.where(block_top > top, start + block_place, place)
+        place = tl.where(block_top > top, first + block_place, place)
         top = tl.maximum(top, block_top)
     if PADDED:
-        is_padding = tl.load(padded + rows, mask=source < sources, other=0) != 0
+        is_padding = tl.load(weights + rows, mask=is_source, other=1) == 0
         top = tl.where(is_padding, 2.0, top)
         place = tl.where(is_padding, 0, place)
-    tl.store(similarity + sample * sources + source, top, mask=source < sources)
-    tl.store(best + sample * sources + source, place, mask=source < sources)
+    tl.store(similarity + source, top, mask=is_source)
+    tl.store(best + source, place, mask=is_source)
 
 
-def propose(metric: Tensor, padded: Tensor | None, first_source: int, first_destination: int) -> tuple[Tensor, Tensor]:
+@triton.jit(do_not_specialize=["tokens"])
+def _propose(
+    metric, weights, similarity, best, tokens, stride_batch, stride_token, stride_channel,
+    PROTECTED: tl.constexpr, PADDED: tl.constexpr, CHANNELS: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """One program: one block of sources of one sample."""
+    sample = tl.program_id(1).to(tl.int64)
+    sources = split(tokens, PROTECTED)[2]
+    propose_block(
+        metric + sample * stride_batch, weights + sample * tokens,
+        similarity + sample * sources, best + sample * sources,
+        tl.program_id(0) * BLOCK, tokens, stride_token, stride_channel,
+        PROTECTED, PADDED, CHANNELS, CHUNK, BLOCK,
+    )  # fmt: skip
+
+
+def count_sources(tokens: int, protected: int) -> int:
+    return (tokens - protected - protected % 2 + 1) // 2
+
+
+def tiles(dtype: torch.dtype, channels: int) -> dict[str, Any]:
+    """How the products are cut up. Those of float32 go through registers, which hold fewer channels at a time."""
+    widest, warps = (32, 8) if dtype == torch.float32 else (64, 4)
+    chunk = min(widest, max(16, triton.next_power_of_2(channels)))
+    return {"CHANNELS": channels, "CHUNK": chunk, "BLOCK": BLOCK, "num_warps": warps}
+
+
+def propose(metric: Tensor, weights: Tensor | None, protected: int) -> tuple[Tensor, Tensor]:
     """The similarity of each source to its best destination, and which that is.
 
     Args:
         metric: (batch, tokens, channels) of any strides.
-        padded: (batch, tokens) bool, or None.
-        first_source: position of the first source; every other token from there on is one.
-        first_destination: likewise.
+        weights: (batch, tokens), contiguous, 0 where a token is padding; None where none is.
+        protected: how many tokens at the front never merge.
 
     Returns:
         (batch, sources) float32 and (batch, sources) int32.
     """
     batch, tokens, channels = metric.shape
-    sources, destinations = (max(0, -(-(tokens - first) // 2)) for first in (first_source, first_destination))
+    sources = count_sources(tokens, protected)
     similarity = metric.new_empty(batch, sources, dtype=torch.float32)
     best = metric.new_empty(batch, sources, dtype=torch.int32)
-    mask = similarity if padded is None else padded.contiguous().view(torch.uint8)
-    grid = (triton.cdiv(sources, BLOCK), batch)
-    _propose[grid](
-        metric, mask, similarity, best,
-        sources, destinations, channels, tokens, first_source, first_destination,
-        *metric.stride(),
-        PADDED=padded is not None, WIDTH=max(16, triton.next_power_of_2(channels)), BLOCK=BLOCK,
+    options = tiles(metric.dtype, channels)
+    _propose[(triton.cdiv(sources, BLOCK), batch)](
+        metric, similarity if weights is None else weights, similarity, best, tokens, *metric.stride(),
+        PROTECTED=protected, PADDED=weights is not None, **options,
     )  # fmt: skip
     return similarity, best
