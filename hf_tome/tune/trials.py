@@ -149,6 +149,6 @@ def _space_of(model: nn.Module, inputs: dict[str, Any]) -> Space:
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         got = f"inputs that the model does not take ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise ToMeValueError(complaint(RULE, got, CURE)) from error
-    size: Any = tower.config
     layers = len(family.layers_of(tower))
-    return Space(trace.token_counts[0], layers, family.protected, size.hidden_size, size.intermediate_size)
+    protected = family.protected + family.protected_at_end
+    return Space(trace.token_counts[0], layers, protected, *family.widths(tower.config))
