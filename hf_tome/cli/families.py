@@ -16,7 +16,7 @@ def families() -> None:
         table.add_column(column)
     for family in FAMILIES:
         default = "on" if family.prop_attn else "off"
-        table.add_row(family.model_type, family.modality, family.tower, str(family.protected), default)
+        table.add_row(family.model_type, family.modality, ", ".join(family.towers), str(family.protected), default)
     console.print(table)
     refused = Table(title="Cannot be merged", title_justify="left")
     refused.add_column("model type")

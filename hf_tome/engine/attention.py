@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch._C import _get_tracing_state
+from torch.utils._python_dispatch import _disable_current_modes
 from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -39,11 +41,13 @@ class AttentionSite:
         layer: its layer.
         config: the real one; the module's own is a copy that names `hf_tome`.
         eager: its family's own eager attention.
+        eager_adds_mask: whether that adds a mask to the scores; some ignore it.
     """
 
     layer: LayerSite
     config: PretrainedConfig
     eager: Attention
+    eager_adds_mask: bool
 
     def run(self, name: str, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
         """The implementation `name`: the same arguments and results as in transformers' attention interface."""
@@ -67,8 +71,9 @@ def tome_attention(
     record = LOCAL.now.record
     if record is None or record.site is not site.layer:  # called by itself, or by another layer's hook
         return site.run(implementation_of(site.config), module, query, key, value, attention_mask, **kwargs)
-    # A mask that comes in hides nothing: the tower has made it from no mask (for flex attention, and in an export),
-    # since `engine.tower` turned the user's into sizes. Its shape is that of the tokens before any merge.
+    if attention_mask is not None and not record.padding:
+        _check_hides_nothing(attention_mask, record)
+    # Else what it hides is in the sizes. Its shape is that of the tokens before any merge.
     recipe = record.settings.recipe
     undecided = record.plan is None and (record.r > 0 or record.sizes is not None)
     if undecided:
@@ -84,6 +89,20 @@ def tome_attention(
     return output
 
 
+def _check_hides_nothing(mask: Any, record: LayerRecord) -> None:
+    """A tower may make a mask from no mask: for flex attention, in an export. Any other would be lost.
+
+    Raises:
+        UnsupportedModelError: if it hides a token, and the family does not say what becomes of it.
+    """
+    if not isinstance(mask, Tensor) or torch.compiler.is_compiling() or _get_tracing_state() is not None:
+        return
+    if not (mask if mask.dtype == torch.bool else mask == 0).all():
+        rule = f"Layers of a {record.settings.family.model_type} encoder get no attention mask that hides tokens."
+        cure = "Merge without padding, or use the plain model."
+        raise UnsupportedModelError(complaint(rule, f"a mask of shape {tuple(mask.shape)} that does", cure))
+
+
 def biased(
     site: AttentionSite,
     name: str,
@@ -95,7 +114,8 @@ def biased(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
-    if bias is None or not takes_channels(name):
+    takes_mask = site.eager_adds_mask if name == "eager" else not takes_channels(name)
+    if bias is None or takes_mask:
         mask = None if bias is None else bias.to(query.dtype).view(bias.shape[0], 1, 1, -1)
         return site.run(name, module, query, key, value, mask, **kwargs)
     width = value.shape[-1]
@@ -145,6 +165,17 @@ def eager_of(attention: nn.Module) -> Attention:
             return eager
     rule = "The attention must be the family's own, or a subclass, which calls transformers' attention interface."
     raise UnsupportedModelError(complaint(rule, type(attention).__name__, "Use the plain model."))
+
+
+def adds_mask(eager: Attention, module: nn.Module) -> bool:
+    """Whether an eager attention adds a mask to the scores, tried on one query and two keys of which one is hidden."""
+    heads = getattr(module, "num_key_value_groups", 1)
+    query, key = torch.ones(1, heads, 1, 2, device="cpu"), torch.ones(1, 1, 2, 2, device="cpu")
+    mask = torch.tensor([0.0, -torch.inf], device="cpu").view(1, 1, 1, 2)
+    value = torch.tensor([[1.0, 0.0], [0.0, 1.0]], device="cpu").view(1, 1, 2, 2)
+    with torch.no_grad(), _disable_current_modes():
+        _, weights = eager(module, query, key, value, mask, scaling=1.0, dropout=0.0)
+    return weights is not None and bool((weights[..., 0] == 1).all())
 
 
 def takes_channels(implementation: str) -> bool:

@@ -61,7 +61,7 @@ class MergedLayer:
     _tome: LayerSite
     _tome_original: type[nn.Module]
 
-    def __call__(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         # The forward's state is read here, outside hooks and checkpointing in every version of transformers.
         site = self._tome
         state, record = under_way(), None

@@ -12,16 +12,34 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from hf_tome.config import ToMeConfig
 from hf_tome.engine import guard
-from hf_tome.engine.attention import NAME, AttentionSite, check_implementation, eager_of, implementation_of
+from hf_tome.engine.attention import (
+    NAME,
+    AttentionSite,
+    adds_mask,
+    check_implementation,
+    eager_of,
+    implementation_of,
+)
 from hf_tome.engine.layer import LayerSite, MergedLayer, merged_class
 from hf_tome.engine.state import Settings
-from hf_tome.engine.tower import TowerSite, begin_forward, end_forward
+from hf_tome.engine.tower import TowerSite, begin_forward, end_forward, restore_collected, take_mask
 from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
 from hf_tome.families import FAMILIES, REFUSED, Block, Family, family_of
+from hf_tome.families.family import is_one_of
 
 
 class MISSING:
     """Stands for "there was no config.tome before". A class stays the same object in copies and pickles."""
+
+
+class WrittenSettings(dict):
+    """What `write` puts into `config.tome`.
+
+    Attributes:
+        earlier: what stood there before; a second model with the same config reads it here.
+    """
+
+    earlier: Any = MISSING
 
 
 def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
@@ -37,7 +55,8 @@ def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
     reasons = [f"{name} cannot be merged: {REFUSED[name]}." for name in sorted(types) if name in REFUSED]
     supported = ", ".join(family.model_type for family in FAMILIES)
     got = f"{type(model).__name__}" + (f" (model type {', '.join(sorted(types))})" if types else "")
-    cure = " ".join([*reasons, "`hf-tome families` lists what works and why the rest does not."])
+    how = "docs/contributing.md#adding-a-family says how to add one."
+    cure = " ".join([*(reasons or [how]), "`hf-tome families` lists what works and why the rest does not."])
     raise UnsupportedModelError(complaint(f"A model needs a tower of a supported family: {supported}.", got, cure))
 
 
@@ -66,6 +85,7 @@ def check(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> N
         rule = "block is a function of (layer, x, *args, merge, **kwargs)."
         raise ToMeTypeError(complaint(rule, shown(block), "Leave it out for layers of transformers' own."))
     for tower, family in towers_of(model):
+        family.check(tower.config)
         layers = family.layers_of(tower)
         for layer in layers:
             _check_layer(layer, family, _site_of(tower), block)
@@ -90,7 +110,9 @@ def write(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> N
         else:
             site.settings = settings
     for tower, _ in towers:
-        config_holder(model, tower).config.tome = config.to_dict()
+        written = WrittenSettings(config.to_dict())
+        written.earlier = tower._tome.earlier  # pyright: ignore
+        config_holder(model, tower).config.tome = written
 
 
 def erase(model: nn.Module) -> None:
@@ -141,13 +163,18 @@ def _check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, bloc
 
 
 def _check_heads(model: nn.Module, tower: nn.Module, family: Family) -> None:
-    for parent in model.modules():
-        if not isinstance(parent, PreTrainedModel) or parent is tower or tower not in list(parent.children()):
-            continue
-        if not {c.__name__ for c in type(parent).__mro__} & set(family.token_heads):
-            rule = "restore=False leaves the short sequence, and this head pools or reshapes all tokens."
-            cure = "Leave restore out (True), or apply to the bare tower and weight by trace.sizes yourself."
-            raise ToMeValueError(complaint(rule, type(parent).__name__, cure))
+    """Refuse a short sequence where a part of the tower, or a model around it, reads every token."""
+    heads = [head for head in model.modules() if isinstance(head, PreTrainedModel) and head is not tower]
+    readers = [
+        head
+        for head in heads
+        if any(part is tower for part in head.modules()) and not is_one_of(head, family.token_heads)
+    ]
+    readers += [part for part in tower.modules() if is_one_of(part, family.whole)]
+    if readers:
+        rule = "restore=False leaves the short sequence, and this head pools or reshapes all tokens."
+        cure = "Leave restore out (True), or apply to the bare tower and weight by trace.sizes yourself."
+        raise ToMeValueError(complaint(rule, type(readers[0]).__name__, cure))
 
 
 def _as_patched(site: TowerSite, layers: list[nn.Module]) -> bool:
@@ -162,23 +189,34 @@ def _as_patched(site: TowerSite, layers: list[nn.Module]) -> bool:
 def _patch(
     tower: nn.Module, settings: Settings, layers: list[nn.Module], holder: PretrainedConfig, block: Block | None
 ) -> None:
-    parameters = list(inspect.signature(type(tower).forward).parameters)[1:]  # without self
+    family, before = settings.family, getattr(holder, "tome", MISSING)
+    masked = tower.get_submodule(family.mask.module) if family.mask else tower
+    collector = tower.get_submodule(family.collector)
     site = TowerSite(
         settings,
         layers,
-        grid=settings.family.grid(tower.config),  # pyright: ignore
-        mask_position=parameters.index("attention_mask") if "attention_mask" in parameters else None,
-        input_name=tower.main_input_name,  # pyright: ignore
+        grid=family.grid(tower.config),
+        masked=masked,
+        mask_position=_positions(masked).get(family.mask.argument) if family.mask else None,
+        input_name=next(iter(_positions(tower))),
+        collector=collector,
         holder=holder,
-        earlier=getattr(holder, "tome", MISSING),
+        earlier=before.earlier if isinstance(before, WrittenSettings) else before,
     )
     site.handles += [
         tower.register_forward_pre_hook(begin_forward, with_kwargs=True),
+        masked.register_forward_pre_hook(take_mask, with_kwargs=True),
+        collector.register_forward_hook(restore_collected),
         tower.register_forward_hook(end_forward, always_call=True),
     ]
     tower._tome = site  # pyright: ignore
     for index, layer in enumerate(layers):
         _patch_layer(layer, site, index, block)
+
+
+def _positions(module: nn.Module) -> dict[str, int]:
+    """The place of each argument of a module's forward."""
+    return {name: place for place, name in enumerate(list(inspect.signature(type(module).forward).parameters)[1:])}
 
 
 def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | None) -> None:
@@ -189,7 +227,8 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
     own.check(layer, kind)
     layer._tome = own  # pyright: ignore
     layer.__class__ = merged_class(kind)
-    attention._tome = AttentionSite(own, attention.config, eager_of(attention))
+    eager = eager_of(attention)
+    attention._tome = AttentionSite(own, attention.config, eager, adds_mask(eager, attention))
     # a copy, so that the tower's config, which is saved and which other parts read, keeps the real implementation
     attention.config = copy.copy(attention.config)
     attention.config._attn_implementation_internal = NAME

@@ -8,7 +8,7 @@ layers read it (`engine.layer`). Each layer hands a record of its own to the cod
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from hf_tome.config import ToMeConfig
 from hf_tome.core import Candidates, MergePlan, Recipe, Schedule, compose, max_merge, ops, spread
-from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
+from hf_tome.engine.padding import fitting
+from hf_tome.errors import UnsupportedModelError, complaint
 from hf_tome.families import Family
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Settings:
 
     def r(self, layer: int, tokens: int) -> int:
         """How many of its tokens a layer merges."""
-        protected = self.family.protected
+        protected = self.family.protected + self.family.protected_at_end
         wanted = self.schedule.wanted(layer, self.layers, tokens - protected)
         return min(wanted, max_merge(tokens, protected))
 
@@ -122,25 +123,38 @@ class LayerRecord:
             )
             cure = "Call apply_tome again where the attention was replaced, else use the plain model."
             raise UnsupportedModelError(complaint(rule, "another attention", cure))
-        recipe, protected = self.settings.recipe, self.settings.family.protected
+        recipe, family = self.settings.recipe, self.settings.family
         if recipe.metric in ("x", "x_pre"):
             metric = (x if recipe.metric == "x" else entering).detach()[:, None]
-        r = min(self.r, max_merge(metric.shape[2], protected))  # a user's hook may have dropped tokens
+        tokens = metric.shape[2] - family.protected_at_end  # these stand in front
+        r = min(self.r, max_merge(tokens, family.protected))  # a user's hook may have dropped tokens
         if r == 0:
             return
+        sizes = None if self.sizes is None else self.sizes[:, :tokens]
+        self._match(_heads(metric[:, :, :tokens], recipe.heads), sizes, r)
+        if family.protected_at_end and self.plan is not None and self.totals is not None:
+            last = torch.arange(tokens, metric.shape[2], device=metric.device).expand(metric.shape[0], -1)
+            self.plan = replace(self.plan, leaders=torch.cat([self.plan.leaders, last], dim=1))
+            last_sizes = torch.ones_like(last, dtype=torch.float32) if self.sizes is None else self.sizes[:, tokens:]
+            self.totals = torch.cat([self.totals, last_sizes], dim=1)
+
+    def _match(self, metric: Float[Tensor, "batch heads tokens channels"], sizes: Tensor | None, r: int) -> None:
+        """Decide the merge of tokens that may all merge but for those protected at the front."""
+        recipe, protected = self.settings.recipe, self.settings.family.protected
         if recipe.paper:
-            decided = ops.decide(_heads(metric, recipe.heads), self.sizes, self.padding, r, protected)
+            decided = ops.decide(metric, sizes, self.padding, r, protected)
             self.plan, (self.totals, self.shares) = MergePlan(*decided[:3]), decided[3:]
             return
-        metric = _heads(metric, recipe.heads).mean(dim=1)
-        sizes = metric.new_ones(metric.shape[:2], dtype=torch.float32) if self.sizes is None else self.sizes
+        metric = metric.mean(dim=1)
+        if sizes is None:
+            sizes = metric.new_ones(metric.shape[:2], dtype=torch.float32)
         candidates = Candidates(
             metric=metric,
             r=r,
             protected=protected,
             sizes=sizes,
             padded=sizes == 0 if self.padding else None,
-            attention=self.importance,
+            attention=None if self.importance is None else self.importance[:, : metric.shape[1]],
             layer=self.site.index,
             layers=self.settings.layers,
             distance=recipe.distance,
@@ -169,7 +183,7 @@ class Forward:
         implementation: the attention implementation that it names.
         shape: shape of the main input, or () where it was no tensor.
         sizes: (batch, tokens) float32; None while every size is 1.
-        padding: whether an attention mask came in.
+        padding: whether a mask said which tokens are padding.
         wrapped: whether wrappers stand around the layers, such as those for checkpointing.
         grad: whether gradients were on when it began.
         previous: the forward that was under way in this thread when this one began.
@@ -202,7 +216,7 @@ class Forward:
         self.device = hidden_states.device
         self.counts.append(tokens)
         if len(self.counts) == 1 and self.sizes is not None:
-            self.sizes = _fitting(self.sizes, hidden_states)
+            self.sizes = fitting(self.sizes, hidden_states)
         r = self.settings.r(site.index, tokens)
         return LayerRecord(site, self.settings, r, self.config, self.implementation, self.sizes, self.padding)
 
@@ -212,18 +226,15 @@ class Forward:
         if record.plan is not None:
             self.sizes = record.totals
 
-    def restore(self, x: Tensor, layers: int | None = None) -> Tensor:
-        """Features (batch, n, ...) after the first `layers` layers (default all), back at all original positions."""
+    def restore(self, x: Any, layers: int | None = None) -> Any:
+        """Features (batch, n, ...) after the first `layers` layers (default all), back at all original positions.
+
+        Of a tuple, as some layers return it, the first element.
+        """
+        if isinstance(x, tuple):
+            return (self.restore(x[0], layers), *x[1:])
         groups = compose(self.plans[:layers])
         return x if groups is None else spread(x, groups)
-
-
-def _fitting(sizes: Tensor, hidden_states: Tensor) -> Tensor:
-    """The sizes on the device of the tokens that they belong to."""
-    if sizes.shape != hidden_states.shape[:2]:
-        rule = f"attention_mask is (batch, tokens) = {tuple(hidden_states.shape[:2])}, special tokens included."
-        raise ToMeValueError(complaint(rule, f"shape {tuple(sizes.shape)}", "Give one entry to each token."))
-    return sizes.to(hidden_states.device)
 
 
 class _Now:

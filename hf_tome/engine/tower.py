@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -15,8 +16,10 @@ from transformers.utils.generic import ModelOutput
 
 from hf_tome.core import PatchGrid
 from hf_tome.engine.attention import check_implementation, implementation_of
+from hf_tome.engine.padding import sizes_of
 from hf_tome.engine.state import LOCAL, Forward, Settings
-from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
+from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
+from hf_tome.families import Family
 
 
 @dataclass(eq=False)
@@ -29,8 +32,10 @@ class TowerSite:
         settings: how it merges; replaced as a whole, so that a forward keeps those that it began with.
         layers: the very layers that were patched.
         grid: how patches lie on the main input.
-        mask_position: place of `attention_mask` among the positional arguments of the tower's forward, or None.
+        masked: the module that gets the padding mask: the tower, or one inside.
+        mask_position: place of the mask among the positional arguments of that module, or None.
         input_name: name of the tower's main input.
+        collector: the module whose output holds the hidden states: the tower, or one inside.
         holder: the config that carries the user's settings.
         earlier: what `holder.tome` was before.
         handles: the hooks on the tower.
@@ -40,8 +45,10 @@ class TowerSite:
     settings: Settings
     layers: list[nn.Module]
     grid: PatchGrid
+    masked: nn.Module
     mask_position: int | None
     input_name: str
+    collector: nn.Module
     holder: PretrainedConfig
     earlier: Any
     handles: list[RemovableHandle] = field(default_factory=list)
@@ -52,13 +59,13 @@ class TowerSite:
         return {**vars(self), "listeners": []}
 
 
-def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple, dict]:
-    """Pre-hook of the tower: make the forward's state. A padding mask leaves the arguments and becomes sizes."""
+def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Pre-hook of the tower: make the forward's state."""
     site: TowerSite = tower._tome  # pyright: ignore
     compiling = torch.compiler.is_compiling()
     wrapped = not compiling and _are_wrapped(tower, site)
     pixels = args[0] if args else kwargs.get(site.input_name)
-    args, kwargs, mask = _without_mask(tower, site.mask_position, args, kwargs)
+    _check_arguments(tower, site.settings.family, kwargs)
     # the implementation may have changed since `apply_tome`
     config: Any = tower.config
     implementation, settings = implementation_of(config), site.settings
@@ -69,27 +76,50 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
         config,
         implementation,
         shape=tuple(pixels.shape) if isinstance(pixels, Tensor) else (),
-        sizes=None if mask is None else _sizes_of(mask),
-        padding=mask is not None,
+        sizes=None,
+        padding=False,
         wrapped=wrapped,
         grad=torch.is_grad_enabled(),
         previous=under_way(),
         caller=None if compiling else sys._getframe(1),
     )
+
+
+def take_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple, dict] | None:
+    """Pre-hook of the module that gets the padding mask: it becomes sizes."""
+    state = under_way()
+    if state is None or state.site.masked is not module:
+        return None
+    fact, place = state.settings.family.mask, state.site.mask_position
+    if fact is None or fact.ignored:
+        return None
+    if place is not None and len(args) > place:
+        mask, args = args[place], args if fact.stays else (*args[:place], None, *args[place + 1 :])
+    else:
+        mask = kwargs.get(fact.argument)
+        kwargs = kwargs if fact.stays or mask is None else {**kwargs, fact.argument: None}
+    if mask is not None:
+        state.sizes, state.padding = sizes_of(mask, fact), True
     return args, kwargs
 
 
-def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-    """Hook of the tower, called after an exception too: drop the state, tell the listeners, restore hidden states."""
+def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+    """Hook of the module that collects hidden states: restore them."""
+    state = under_way()
+    if state is None or state.site.collector is not module or len(state.plans) != state.settings.layers:
+        return None
+    return _restored_output(output, state) if state.settings.config.restore else None
+
+
+def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    """Hook of the tower, called after an exception too: drop the state, tell the listeners."""
     state, site = under_way(), tower._tome
     if state is None or state.site is not site:  # the forward failed before it began
-        return None
+        return
     LOCAL.now.forward, state.caller = state.previous, None
-    if output is None or len(state.plans) != state.settings.layers:
-        return None
-    for listener in state.site.listeners:
-        listener(state)
-    return _restored_output(output, state) if state.settings.config.restore else None
+    if output is not None and len(state.plans) == state.settings.layers:
+        for listener in state.site.listeners:
+            listener(state)
 
 
 def under_way() -> Forward | None:
@@ -126,38 +156,21 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
     return True
 
 
-def _without_mask(
-    tower: nn.Module, place: int | None, args: tuple, kwargs: dict[str, Any]
-) -> tuple[tuple, dict[str, Any], Any]:
-    """The arguments without their attention mask, and the mask.
+def _check_arguments(tower: Any, family: Family, kwargs: dict[str, Any]) -> None:
+    """Refuse what would be lost or mixed up without a word.
 
     Raises:
-        ToMeValueError: if the tower takes no mask.
+        ToMeValueError: if an attention mask comes in, and the tower takes none.
+        UnsupportedModelError: if training skips some of the layers.
     """
-    mask = kwargs.get("attention_mask")
-    if mask is not None:
-        kwargs = {**kwargs, "attention_mask": None}
-    elif place is not None and len(args) > place:
-        mask, args = args[place], (*args[:place], None, *args[place + 1 :])
-    if mask is not None and place is None:
+    masks = [name for name, value in kwargs.items() if name.endswith("attention_mask") and value is not None]
+    if masks and family.mask is None:
         rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
-        raise ToMeValueError(complaint(rule, "attention_mask", "Leave it out."))
-    return args, kwargs, mask
-
-
-def _sizes_of(mask: Any) -> Tensor:
-    """Token sizes from a padding mask: 1 for a token, 0 for padding.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if the mask is no (batch, tokens) tensor.
-    """
-    rule = "attention_mask is a tensor (batch, tokens), 1 for tokens and 0 for padding, special tokens included."
-    cure = "Masks per pair of tokens do not survive merging: reduce it to padding, or call remove_tome(model)."
-    if not isinstance(mask, Tensor):
-        raise ToMeTypeError(complaint(rule, shown(mask), cure))
-    if mask.ndim != 2:
-        raise ToMeValueError(complaint(rule, f"shape {tuple(mask.shape)}", cure))
-    return (mask != 0).to(torch.float32)
+        raise ToMeValueError(complaint(rule, masks[0], "Leave it out."))
+    if family.layerdrop and tower.training and (share := attrgetter(family.layerdrop)(tower)) > 0:
+        rule = "Token merging needs every layer: one that training skips (LayerDrop) would leave its sizes undecided."
+        cure = f"Set {family.layerdrop} of the {type(tower).__name__} to 0."
+        raise UnsupportedModelError(complaint(rule, f"{family.layerdrop}={share}", cure))
 
 
 def _restored_output(output: Any, state: Forward) -> Any:
@@ -166,10 +179,10 @@ def _restored_output(output: Any, state: Forward) -> Any:
         return None
     if isinstance(output, ModelOutput):
         if output.get("hidden_states"):
-            output["hidden_states"] = _restored(output["hidden_states"], state)
+            output["hidden_states"] = _restored(output["hidden_states"], output[0], state)
         return output
     if isinstance(output, tuple):  # return_dict=False: the hidden states are the tuple with one more than layers
-        return tuple(_restored(part, state) if _is_hidden(part, state) else part for part in output)
+        return tuple(_restored(part, output[0], state) if _is_hidden(part, state) else part for part in output)
     return None
 
 
@@ -177,9 +190,10 @@ def _is_hidden(part: Any, state: Forward) -> bool:
     return isinstance(part, tuple) and len(part) == state.settings.layers + 1
 
 
-def _restored(hidden_states: tuple, state: Forward) -> tuple:
-    """Each at full length; one that is the tower's last hidden state has it already."""
+def _restored(hidden_states: tuple, output: Any, state: Forward) -> tuple:
+    """Each at full length; one that is the output itself has its length already."""
     full = state.counts[0]
     return tuple(
-        h if h is None or h.shape[1] == full else state.restore(h, layer) for layer, h in enumerate(hidden_states)
+        h if h is None or h is output or h.shape[1] == full else state.restore(h, layer)
+        for layer, h in enumerate(hidden_states)
     )

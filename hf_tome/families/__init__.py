@@ -1,7 +1,8 @@
 """What hf_tome knows of each model family, as data."""
 
 from hf_tome.families.blocks import Block
-from hf_tome.families.family import Family
-from hf_tome.families.table import FAMILIES, REFUSED, family_of
+from hf_tome.families.family import Family, Mask, Refusal
+from hf_tome.families.refused import REFUSED
+from hf_tome.families.table import FAMILIES, GROUPS, family_of, widths_of
 
-__all__ = ["FAMILIES", "REFUSED", "Block", "Family", "family_of"]
+__all__ = ["FAMILIES", "GROUPS", "REFUSED", "Block", "Family", "Mask", "Refusal", "family_of", "widths_of"]

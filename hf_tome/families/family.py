@@ -3,14 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import nn
-from transformers import PretrainedConfig
 
 from hf_tome.core import PatchGrid
 from hf_tome.errors import UnsupportedModelError, complaint
 from hf_tome.families.blocks import Block
+from hf_tome.families.widths import Widths, named_widths
+
+
+@dataclass(frozen=True)
+class Mask:
+    """The argument that says which tokens are padding. It becomes token sizes.
+
+    Attributes:
+        argument: its name.
+        module: path in the tower of the module that gets it; the tower itself by default.
+        stays: whether the module gets it all the same, since embeddings or a head inside read it too. Else the module
+            gets None.
+        ignored: whether the module reads it nowhere: then it does not become sizes either.
+        shape: its axes.
+        per_pair: whether it may also be (batch, 1, tokens, tokens), as attention adds it: 0 where a token is seen. Its
+            rows must be equal, as they are for padding.
+    """
+
+    argument: str = "attention_mask"
+    module: str = ""
+    stays: bool = False
+    ignored: bool = False
+    shape: str = "batch, tokens"
+    per_pair: bool = False
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A switch in a family's config with which its layers cannot be merged.
+
+    Attributes:
+        switch: name of the config's attribute.
+        value: what it must not be, by its truth.
+        reason: why not.
+    """
+
+    switch: str
+    value: bool
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -20,32 +59,75 @@ class Family:
     Attributes:
         model_type: as in the model's config.
         modality: "image", "video" or "audio".
-        tower: class name of the encoder that holds the layers.
+        towers: class names of the encoders that hold the layers.
         layers: path of the layer list in the tower.
         layer: class name of a layer. It must be pre-norm.
         attention: path in a layer of the module that calls transformers' attention interface.
         block: the layer's forward with the merge in it.
         protected: tokens at the front that never merge: class, distillation and register tokens.
         prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).
-        grid: how patches lie on the main input, from the tower's config.
+        grid: how patches lie on the main input, the tower's first argument, from the tower's config.
+        widths: widths of a layer and of its MLP, from the tower's config.
         token_heads: head classes that read only protected tokens, so that they work on a short sequence.
+        whole: classes of towers, or of modules in a tower, that read every token: they need restored ones.
+        counted: attributes of the config that say how many more tokens are protected at the front.
+        counted_at_end: the same for tokens at the end.
+        protected_at_end: tokens at the end that never merge.
+        mask: the padding mask; None where the tower takes none.
+        collector: path in the tower of the module that collects hidden states; the tower itself by default.
+        layerdrop: path of the share of layers that training skips, from the tower; none by default.
+        positions: argument of a layer that says where tokens are, so that it must follow them; none by default.
+        refusals: what in a config rules merging out.
     """
 
     model_type: str
     modality: str
-    tower: str
+    towers: tuple[str, ...]
     layers: str
     layer: str
     attention: str
     block: Block
     protected: int
     prop_attn: bool
-    grid: Callable[[PretrainedConfig], PatchGrid]
-    token_heads: tuple[str, ...]
+    grid: Callable[[Any], PatchGrid]
+    token_heads: tuple[str, ...] = ()
+    widths: Widths = named_widths
+    whole: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
+    counted_at_end: tuple[str, ...] = ()
+    protected_at_end: int = 0
+    mask: Mask | None = None
+    collector: str = ""
+    layerdrop: str = ""
+    positions: str = ""
+    refusals: tuple[Refusal, ...] = ()
 
     def owns(self, module: nn.Module) -> bool:
         """Whether `module` is a tower of this family: transformers' class or a subclass of it."""
-        return _is_a(module, self.tower)
+        return is_one_of(module, self.towers)
+
+    def of(self, config: Any) -> Family:
+        """The family with the numbers of protected tokens that a tower's config asks for."""
+        return replace(
+            self,
+            protected=self.protected + sum(getattr(config, name) for name in self.counted),
+            protected_at_end=self.protected_at_end + sum(getattr(config, name) for name in self.counted_at_end),
+            counted=(),
+            counted_at_end=(),
+        )
+
+    def check(self, config: Any) -> None:
+        """Refuse a tower whose config rules merging out.
+
+        Raises:
+            UnsupportedModelError: with the reason.
+        """
+        for refusal in self.refusals:
+            value = getattr(config, refusal.switch, not refusal.value)
+            if bool(value) is refusal.value:
+                rule = f"A {self.model_type} model with {refusal.switch}={value} cannot be merged: {refusal.reason}."
+                got = f"{type(config).__name__} with it"
+                raise UnsupportedModelError(complaint(rule, got, "Use the plain model, or a checkpoint without it."))
 
     def layers_of(self, tower: nn.Module) -> list[nn.Module]:
         """The tower's layers in order. Wrappers around them, such as those for checkpointing, are looked through.
@@ -60,14 +142,14 @@ class Family:
         return layers
 
     def _layer_in(self, item: nn.Module, index: int) -> nn.Module:
-        layer = next((module for module in item.modules() if _is_a(module, self.layer)), None)
+        layer = next((module for module in item.modules() if is_one_of(module, (self.layer,))), None)
         if layer is None:
-            rule = f"A layer of {self.tower} is a {self.layer}."
+            rule = f"A layer of a {self.model_type} encoder is a {self.layer}."
             got = f"layer {index} is a {type(item).__name__}"
             raise UnsupportedModelError(complaint(rule, got, "Layers of another kind cannot be merged exactly."))
         return layer
 
 
-def _is_a(module: nn.Module, name: str) -> bool:
-    """Whether transformers' class `name` is among the classes of `module`."""
-    return any(c.__name__ == name and c.__module__.startswith("transformers.") for c in type(module).__mro__)
+def is_one_of(module: nn.Module, names: tuple[str, ...]) -> bool:
+    """Whether one of transformers' classes of these names is among the classes of `module`."""
+    return any(c.__name__ in names and c.__module__.startswith("transformers.") for c in type(module).__mro__)

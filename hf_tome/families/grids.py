@@ -1,7 +1,8 @@
-"""Patch grids of the three modalities, from the config."""
+"""How the tokens of a tower lie on its input, from its config."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from hf_tome.core import PatchGrid
@@ -19,9 +20,33 @@ def video_grid(config: Any) -> PatchGrid:
     return PatchGrid((-4, -2, -1), size, size)
 
 
+def tubelet_grid(config: Any) -> PatchGrid:
+    """The same where the config has all three sides of a tubelet in one."""
+    size = tuple(config.tubelet_size)
+    return PatchGrid((-4, -2, -1), size, size)
+
+
+def patches_grid(config: Any) -> PatchGrid:
+    """Patches in a row, of pixel values that are cut already: (batch, patches, values)."""
+    return PatchGrid((-2,), (1,), (1,))
+
+
 def spectrogram_grid(config: Any) -> PatchGrid:
     """(frequency, time) in patches, which overlap, of log-mel features (batch, frames, mel bins)."""
     return PatchGrid((-1, -2), pair(config.patch_size), (config.frequency_stride, config.time_stride))
+
+
+def mel_grid(config: Any) -> PatchGrid:
+    """Time steps of log-mel features (batch, mel bins, frames): a convolution takes every second frame."""
+    return PatchGrid((-1,), (2,), (2,))
+
+
+def wave_grid(config: Any) -> PatchGrid:
+    """Time steps of a wave (batch, samples): convolutions see `size` samples at a time."""
+    size = 1
+    for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True):
+        size = (size - 1) * stride + kernel
+    return PatchGrid((-1,), (size,), (prod(config.conv_stride),))
 
 
 def pair(size: Any) -> tuple[int, int]:

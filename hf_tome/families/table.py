@@ -1,78 +1,39 @@
-"""The families: one constant each, one table. What cannot be merged stands here too, with the reason."""
+"""All families, in the order in which they are listed."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
-from hf_tome.families.blocks import nested_block, vit_block
+from hf_tome.families.clip import CLIP_FAMILIES
+from hf_tome.families.dino import DINO_FAMILIES
 from hf_tome.families.family import Family
-from hf_tome.families.grids import image_grid, spectrogram_grid, video_grid
+from hf_tome.families.language import LANGUAGE_FAMILIES
+from hf_tome.families.sound import SOUND_FAMILIES
+from hf_tome.families.video import VIDEO_FAMILIES
+from hf_tome.families.vit import AST, VIT_FAMILIES
 
-VIT = Family(
-    model_type="vit",
-    modality="image",
-    tower="ViTModel",
-    layers="layers",
-    layer="ViTLayer",
-    attention="attention",
-    block=vit_block,
-    protected=1,
-    prop_attn=True,
-    grid=image_grid,
-    token_heads=("ViTForImageClassification",),
-)
-
-DEIT = replace(
-    VIT,
-    model_type="deit",
-    tower="DeiTModel",
-    layer="DeiTLayer",
-    protected=2,
-    token_heads=("DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"),
-)
-
-AST = replace(
-    VIT,
-    model_type="audio-spectrogram-transformer",
-    modality="audio",
-    tower="ASTModel",
-    layer="ASTLayer",
-    protected=2,
-    grid=spectrogram_grid,
-    token_heads=("ASTForAudioClassification",),
-)
-
-VIDEOMAE = Family(
-    model_type="videomae",
-    modality="video",
-    tower="VideoMAEModel",
-    layers="encoder.layer",
-    layer="VideoMAELayer",
-    attention="attention.attention",
-    block=nested_block,
-    protected=0,
-    prop_attn=False,
-    grid=video_grid,
-    token_heads=(),
-)
-
-FAMILIES: tuple[Family, ...] = (VIT, DEIT, VIDEOMAE, AST)
-
-REFUSED: dict[str, str] = {
-    "swin": "windowed attention: merged tokens would leave their windows",
-    "swinv2": "windowed attention: merged tokens would leave their windows",
-    "hiera": "windowed attention and pooling: merged tokens would leave their windows",
-    "beit": "its relative position bias is a table per pair of positions, which merged tokens no longer have",
-    "timesformer": "divided space-time attention needs the full grid in every layer",
-    "pixtral": "rotary position embeddings per patch of a packed sequence",
-    "qwen2_5_vl": "its vision tower uses windowed attention and packed sequences",
-    "wav2vec2": "post-norm layers: there is no norm between attention and MLP where tokens could merge exactly",
-    "hubert": "post-norm layers: there is no norm between attention and MLP where tokens could merge exactly",
+GROUPS: dict[str, tuple[Family, ...]] = {
+    "images": VIT_FAMILIES,
+    "self-supervised images": DINO_FAMILIES,
+    "images with text": CLIP_FAMILIES,
+    "vision towers of language models": LANGUAGE_FAMILIES,
+    "video": VIDEO_FAMILIES,
+    "sound": (AST, *SOUND_FAMILIES),
 }
+FAMILIES: tuple[Family, ...] = tuple(family for group in GROUPS.values() for family in group)
 
 
 def family_of(module: nn.Module) -> Family | None:
-    """The family whose tower `module` is, or None."""
-    return next((family for family in FAMILIES if family.owns(module)), None)
+    """The family whose tower `module` is, with the numbers of its config; or None."""
+    family = next((family for family in FAMILIES if family.owns(module)), None)
+    config: Any = getattr(module, "config", None)
+    return None if family is None else family.of(config)
+
+
+def widths_of(model: nn.Module) -> tuple[int, int]:
+    """Widths of a layer and of its MLP in the first tower of a model that holds one: what multiply-adds depend on."""
+    tower, family = next((module, found) for module in model.modules() if (found := family_of(module)))
+    config: Any = tower.config
+    return family.widths(config)

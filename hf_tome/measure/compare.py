@@ -15,6 +15,7 @@ from torch import nn
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.core.macs import encoder_macs, mac_ratio
+from hf_tome.families import widths_of
 from hf_tome.measure.costs import peak_memory
 from hf_tome.trace import trace_tome
 
@@ -83,7 +84,7 @@ def token_costs(model: nn.Module, setting: ToMeConfig | None, inputs: Inputs) ->
     merged: Any = apply_tome(twin(model), config=setting or ToMeConfig(r=0))
     with torch.inference_mode(), trace_tome(merged) as trace:
         merged(**first_of(inputs))
-    counts, sizes = trace.token_counts, (merged.config.hidden_size, merged.config.intermediate_size)
+    counts, sizes = trace.token_counts, widths_of(merged)
     return {"token_counts": counts, "macs": encoder_macs(counts, *sizes), "mac_ratio": mac_ratio(counts, *sizes)}
 
 

@@ -152,5 +152,5 @@ def _space_of(model: nn.Module, inputs: dict[str, Any]) -> Space:
         got = f"inputs that the model does not take ({type(error).__name__}: {str(error).splitlines()[0]})"
         raise ToMeValueError(complaint(RULE, got, CURE)) from error
     (tower, family), counts = towers[0], trace.token_counts
-    size: Any = tower.config
-    return Space(counts[0], len(counts) - 1, family.protected, size.hidden_size, size.intermediate_size)
+    protected = family.protected + family.protected_at_end
+    return Space(counts[0], len(counts) - 1, protected, *family.widths(tower.config))

@@ -1,0 +1,42 @@
+"""Padding masks become token sizes: 1 for a token, 0 for padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.families import Mask
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+CURE = "Masks per pair of tokens do not survive merging: reduce it to padding, or call remove_tome(model)."
+
+
+def sizes_of(mask: Any, fact: Mask) -> Float[Tensor, "batch tokens"]:
+    """Token sizes in float32 from a padding mask.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if the mask is no tensor of the form that the family says.
+    """
+    rule = f"{fact.argument} is a tensor ({fact.shape}), 1 for tokens and 0 for padding, special tokens included."
+    if not isinstance(mask, Tensor):
+        raise ToMeTypeError(complaint(rule, shown(mask), CURE))
+    if mask.ndim == 4 and fact.per_pair:
+        visible = mask if mask.dtype == torch.bool else mask == 0
+        if torch.compiler.is_compiling() or (visible == visible[:, :1, :1]).all():
+            return visible[:, 0, 0].to(torch.float32)
+    if mask.ndim != len(fact.shape.split(", ")):
+        raise ToMeValueError(complaint(rule, f"shape {tuple(mask.shape)}", CURE))
+    return (mask != 0).flatten(1).to(torch.float32)
+
+
+def fitting(sizes: Tensor, hidden_states: Tensor) -> Tensor:
+    """The sizes on the device of the tokens that they belong to."""
+    if sizes.shape != hidden_states.shape[:2]:
+        rule = f"attention_mask is (batch, tokens) = {tuple(hidden_states.shape[:2])}, special tokens included."
+        raise ToMeValueError(complaint(rule, f"shape {tuple(sizes.shape)}", "Give one entry to each token."))
+    return sizes.to(hidden_states.device)

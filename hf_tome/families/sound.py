@@ -1,0 +1,75 @@
+"""Encoders of speech and other sound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hf_tome.families.blocks import wav2vec2_block, whisper_block
+from hf_tome.families.family import Family, Mask, Refusal
+from hf_tome.families.grids import mel_grid, wave_grid
+from hf_tome.families.widths import named_widths, speech_widths
+
+WHISPER = Family(
+    model_type="whisper",
+    modality="audio",
+    towers=("WhisperEncoder",),
+    layers="layers",
+    layer="WhisperEncoderLayer",
+    attention="self_attn",
+    block=whisper_block,
+    protected=0,
+    prop_attn=True,
+    grid=mel_grid,
+    widths=speech_widths,
+    mask=Mask(ignored=True),
+    layerdrop="layerdrop",
+)
+
+QWEN2_AUDIO = replace(
+    WHISPER,
+    model_type="qwen2_audio_encoder",
+    towers=("Qwen2AudioEncoder",),
+    layer="Qwen2AudioEncoderLayer",
+    mask=Mask(per_pair=True),
+    whole=("Qwen2AudioEncoder",),
+)
+
+VOXTRAL = replace(
+    WHISPER,
+    model_type="voxtral_encoder",
+    towers=("VoxtralEncoder",),
+    layer="VoxtralEncoderLayer",
+    widths=named_widths,
+    mask=Mask(per_pair=True),
+    layerdrop="",
+)
+
+POST_NORM = "its layers are post-norm: there is no norm between attention and MLP where tokens could merge exactly"
+
+WAV2VEC2 = Family(
+    model_type="wav2vec2",
+    modality="audio",
+    towers=("Wav2Vec2Model",),
+    layers="encoder.layers",
+    layer="Wav2Vec2EncoderLayerStableLayerNorm",
+    attention="attention",
+    block=wav2vec2_block,
+    protected=0,
+    prop_attn=True,
+    grid=wave_grid,
+    mask=Mask(module="encoder", stays=True),
+    layerdrop="config.layerdrop",
+    refusals=(Refusal("do_stable_layer_norm", False, POST_NORM),),
+)
+
+HUBERT = replace(WAV2VEC2, model_type="hubert", towers=("HubertModel",), layer="HubertEncoderLayerStableLayerNorm")
+
+UNISPEECH = replace(
+    WAV2VEC2, model_type="unispeech", towers=("UniSpeechModel",), layer="UniSpeechEncoderLayerStableLayerNorm"
+)
+
+UNISPEECH_SAT = replace(
+    WAV2VEC2, model_type="unispeech-sat", towers=("UniSpeechSatModel",), layer="UniSpeechSatEncoderLayerStableLayerNorm"
+)
+
+SOUND_FAMILIES = (WHISPER, QWEN2_AUDIO, VOXTRAL, WAV2VEC2, HUBERT, UNISPEECH, UNISPEECH_SAT)

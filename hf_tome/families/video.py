@@ -1,0 +1,35 @@
+"""Encoders of video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hf_tome.families.blocks import nested_block
+from hf_tome.families.family import Family
+from hf_tome.families.grids import tubelet_grid, video_grid
+from hf_tome.families.vit import VIT
+
+VIDEOMAE = Family(
+    model_type="videomae",
+    modality="video",
+    towers=("VideoMAEModel",),
+    layers="encoder.layer",
+    layer="VideoMAELayer",
+    attention="attention.attention",
+    block=nested_block,
+    protected=0,
+    prop_attn=False,
+    grid=video_grid,
+)
+
+VIVIT = replace(
+    VIT,
+    model_type="vivit",
+    modality="video",
+    towers=("VivitModel",),
+    layer="VivitLayer",
+    grid=tubelet_grid,
+    token_heads=("VivitForVideoClassification",),
+)
+
+VIDEO_FAMILIES = (VIDEOMAE, VIVIT)

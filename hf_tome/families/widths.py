@@ -1,0 +1,23 @@
+"""Widths of a layer, from a tower's config: of its tokens, and of its MLP in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Widths = Callable[[Any], tuple[int, int]]
+
+
+def named_widths(config: Any) -> tuple[int, int]:
+    """Both by name, as in most families."""
+    return config.hidden_size, config.intermediate_size
+
+
+def ratio_widths(config: Any) -> tuple[int, int]:
+    """The MLP is so many times wider. A gated one (SwiGLU) has three matrices of two thirds of that: as much work."""
+    return config.hidden_size, int(config.hidden_size * config.mlp_ratio)
+
+
+def speech_widths(config: Any) -> tuple[int, int]:
+    """Those of an encoder beside a decoder."""
+    return config.d_model, config.encoder_ffn_dim

@@ -1,0 +1,133 @@
+"""Token merging around the layers of a plain model, written once for all families: slow, obvious, float64.
+
+It shares no code with the package. Every layer gets and gives all original tokens, of which those of one group are
+equal; so whatever stands around the layers works as it is. A layer runs twice: once up to its second norm, to see the
+keys and the tokens there; and once more on merged tokens with an attention that gives zeros, for the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import oracle
+import pytest
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Where the parts are.
+
+    Attributes:
+        tower: class name of the encoder.
+        layers: path of its layers.
+        attention: name of a layer's attention.
+        norm: name of the norm before its MLP.
+        protected: tokens at the front that never merge.
+        at_end: the same at the end.
+    """
+
+    tower: str
+    layers: str
+    attention: str
+    norm: str
+    protected: int
+    at_end: int = 0
+
+
+def merge_by_hand(
+    model: nn.Module, shape: Shape, r: int, prop_attn: bool, mask: Tensor | None, patch: pytest.MonkeyPatch
+) -> None:
+    """Make each layer of a plain model, whose attention is eager, merge r tokens.
+
+    Args:
+        mask: (batch, tokens), 0 for padding.
+    """
+    tower = next(module for module in model.modules() if type(module).__name__ == shape.tower)
+    layers = list(tower.get_submodule(shape.layers).children())
+    run = Run(shape, r, prop_attn, mask)
+    for module in {type(part).__module__ for part in layers[0].get_submodule(shape.attention).modules()}:
+        plain = getattr(sys.modules[module], "eager_attention_forward", None)
+        if plain is not None:
+            patch.setattr(sys.modules[module], "eager_attention_forward", partial(run.attention, plain))
+    for index, layer in enumerate(layers):
+        layer.forward = partial(run.layer, layer, index, layer.forward)
+
+
+@dataclass
+class Run:
+    """One forward."""
+
+    shape: Shape
+    r: int
+    prop_attn: bool
+    mask: Tensor | None
+    groups: list[oracle.Merge] = field(default_factory=list)
+    sizes: list[list[float]] = field(default_factory=list)
+    bias: Tensor | None = None
+    keys: Any = None
+    tuples: bool = False
+
+    def layer(self, layer: Any, index: int, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        batch, tokens = x.shape[:2]
+        samples = range(batch)
+        if index == 0:
+            self.groups = [oracle.Merge([[token] for token in range(tokens)])] * batch
+            self.sizes = [[1.0] * tokens] * batch if self.mask is None else self.mask.double().tolist()
+        short = torch.stack([x[b, [old[0] for old in self.groups[b].members]] for b in samples])
+        middle = self.first_half(layer, plain, short, *args, **kwargs)
+        merges = [self.match(self.keys[b].transpose(0, 1), self.sizes[b]) for b in samples]
+        merged = [merges[b].merge(middle[b].tolist(), self.sizes[b]) for b in samples]
+        self.sizes = [merges[b].sizes(self.sizes[b]) for b in samples]
+        self.groups = [oracle.then(self.groups[b], merges[b]) for b in samples]
+        out = self.second_half(layer, plain, torch.tensor(merged, dtype=x.dtype), *args, **kwargs)
+        features, rest = (out[0], out[1:]) if isinstance(out, tuple) else (out, None)
+        full = torch.stack([features[b, self.groups[b].groups] for b in samples])
+        return full if rest is None else (full, *rest)
+
+    def first_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """The tokens between attention and MLP; remembers the keys."""
+        seen: list[Tensor] = []
+        sizes = torch.tensor(self.sizes, dtype=torch.float64)
+        self.bias = sizes.log() if self.prop_attn else torch.where(sizes == 0, -torch.inf, 0.0)
+        attention, norm = layer.get_submodule(self.shape.attention), layer.get_submodule(self.shape.norm)
+        hooks = [
+            attention.register_forward_hook(lambda _, args, out: setattr(self, "tuples", isinstance(out, tuple))),
+            norm.register_forward_pre_hook(lambda _, args: seen.append(args[0])),
+        ]
+        plain(x, *args, **kwargs)
+        for hook in hooks:
+            hook.remove()
+        self.bias = None
+        return seen[0]
+
+    def second_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        attention, tuples = layer.get_submodule(self.shape.attention), self.tuples
+        attention.forward = lambda *_, **__: (torch.zeros_like(x), None) if tuples else torch.zeros_like(x)
+        try:
+            return plain(x, *args, **kwargs)
+        finally:
+            del attention.forward
+
+    def attention(
+        self, plain: Callable[..., Any], module: Any, q: Tensor, k: Tensor, v: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """In place of the family's eager attention. Masks count nothing: sizes of 0 hide padding."""
+        if self.bias is None:
+            return plain(module, q, k, v, *args, **kwargs)
+        self.keys = k
+        scaling = kwargs.get("scaling") or q.shape[-1] ** -0.5
+        weights = (q @ k.mT * scaling + self.bias[:, None, None]).softmax(dim=-1)
+        return (weights @ v).transpose(1, 2).contiguous(), weights
+
+    def match(self, keys: Tensor, sizes: list[float]) -> oracle.Merge:
+        """Keys (tokens, heads, channels) of one sample."""
+        free = len(keys) - self.shape.at_end
+        rows = keys.mean(dim=1).tolist()[:free]
+        found = oracle.match(rows, self.r, self.shape.protected, [size == 0 for size in sizes[:free]])
+        return oracle.Merge(found.members + [[token] for token in range(free, len(keys))])

@@ -1,0 +1,122 @@
+"""Every family: nothing merged is the plain model to the bit; merged is what `by_hand` says; it all comes off again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from by_hand import merge_by_hand
+from comparison import apart, assert_same, tensors_of
+from torch import Tensor
+from untouched import assert_untouched
+from zoo import ZOO, Row
+
+from hf_tome import ToMeError, apply_tome, remove_tome
+from hf_tome.families import FAMILIES, family_of
+
+R = 3
+
+
+def name(row: Row) -> str:
+    return f"{row.model_type}-{row.model.__name__}"
+
+
+each_row = pytest.mark.parametrize("row", ZOO, ids=name)
+each_masked = pytest.mark.parametrize("row", [row for row in ZOO if row.mask], ids=lambda row: row.model_type)
+each_implementation = pytest.mark.parametrize(
+    ("row", "implementation"),
+    [pytest.param(row, each, id=f"{name(row)}-{each}") for row in ZOO for each in row.implementations],
+)
+
+
+def exact(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
+
+
+def by_hand(row: Row, inputs: dict[str, Tensor], mask: Tensor | None, prop_attn: bool, patch: Any) -> Any:
+    """What the plain model gives in float64 with merging around its layers."""
+    model = row.build("eager").double()
+    with patch.context() as inner:
+        merge_by_hand(model, row.shape, R, prop_attn, mask, inner)
+        return model(**exact(inputs), output_hidden_states=True)
+
+
+def assert_close(found: Any, expected: Any) -> None:
+    scale = max(tensor.abs().max().item() for tensor in tensors_of(expected))
+    assert apart(found, expected) < 1e-6 * max(1, scale)
+
+
+def test_every_family_has_a_row() -> None:
+    assert {row.model_type for row in ZOO} == {family.model_type for family in FAMILIES}
+
+
+@each_implementation
+@torch.no_grad()
+def test_nothing_merged_is_the_plain_model(row: Row, implementation: str) -> None:
+    outputs = []
+    for model in (row.build(implementation), apply_tome(row.build(implementation), r=0)):
+        outputs.append(model(**row.inputs(), output_hidden_states=True))
+    assert_same(*outputs)
+
+
+@each_implementation
+@torch.no_grad()
+def test_merged_is_what_is_merged_by_hand(row: Row, implementation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = by_hand(row, row.inputs(), None, True, monkeypatch)
+    model = apply_tome(row.build(implementation).double(), r=R, prop_attn=True)
+    found = model(**exact(row.inputs()), output_hidden_states=True)
+    assert_close(found, expected)
+    plain = row.build(implementation).double()(**exact(row.inputs()), output_hidden_states=True)
+    assert apart(found, plain) > 1e-3
+
+
+@each_masked
+@torch.no_grad()
+def test_padding_is_what_is_merged_by_hand(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert row.mask is not None
+    arguments, mask = row.mask()
+    inputs = {**row.inputs(), **arguments}
+    expected = by_hand(row, inputs, mask, True, monkeypatch)
+    model = apply_tome(row.build().double(), r=R, prop_attn=True)
+    assert_close(model(**exact(inputs), output_hidden_states=True), expected)
+
+
+@each_row
+def test_it_comes_off_and_short_sequences_are_refused_where_they_are_wrong(row: Row) -> None:
+    model, plain = row.build(), row.build()
+    with torch.no_grad():
+        plain(**row.inputs(), output_hidden_states=True)
+        apply_tome(model, r=R)(**row.inputs(), output_hidden_states=True)
+        if row.restored:
+            with pytest.raises(ToMeError, match="restore"):
+                apply_tome(model, r=R, restore=False)
+        else:
+            apply_tome(model, r=R, restore=False)(**row.inputs())
+    assert_untouched(remove_tome(model), plain, row.inputs())
+
+
+@each_row
+def test_a_recompute_gives_the_same_gradients(row: Row) -> None:
+    found = []
+    for checkpointing in (False, True):
+        model = apply_tome(row.build(), r=R).train()
+        if checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        out = tensors_of(model(**row.inputs()))[0]
+        (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
+        found.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert len(found[0]) > 10
+    assert all(torch.isfinite(grad).all() for grad in found[0])
+    assert apart(*found) < 1e-4 * max(1, max(grad.abs().max().item() for grad in found[0]))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model_type)
+def test_the_facts_fit_the_model(family: Any) -> None:
+    """The grid counts the tokens, and the widths are those of the layer's weights."""
+    row = next(row for row in ZOO if row.model_type == family.model_type)
+    tower: Any = next(module for module in row.build().modules() if family.owns(module))
+    found: Any = family_of(tower)
+    widths = {weight.shape for weight in found.layers_of(tower)[0].parameters() if weight.ndim == 2}
+    hidden, inner = found.widths(tower.config)
+    assert (inner, hidden) in widths
