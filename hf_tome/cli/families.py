@@ -1,27 +1,89 @@
-"""`hf-tome families`: what is supported, and why the rest is not."""
+"""`hf-tome families`: what is supported, all that is known of one family, and why the rest cannot be merged."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 from rich.console import Console
 from rich.table import Table
 
+from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 
-def families() -> None:
+if TYPE_CHECKING:
+    from hf_tome.families import Family
+
+HOW = "Any other family is refused until it is described: docs/contributing.md#adding-a-family says how."
+
+
+def families(
+    name: Annotated[str | None, typer.Argument(help="Model type of a family, to see all that is known of it.")] = None,
+) -> None:
     """List the supported model families, and why others cannot be merged."""
     from hf_tome.families import FAMILIES, REFUSED
 
+    if name is None:
+        return _list()
+    family = next((each for each in FAMILIES if each.model_type == name), None)
+    if family is not None:
+        return _describe(family)
+    if name in REFUSED:
+        rule = f"{name} cannot be merged: {REFUSED[name]}."
+        raise UnsupportedModelError(complaint(rule, name, "`hf-tome families` lists what works."))
+    raise ToMeValueError(complaint("A family goes by the model_type of its config.", name, HOW))
+
+
+def _list() -> None:
+    from hf_tome.families import GROUPS, REFUSED
+
     console = Console()
-    table = Table(title="Supported", title_justify="left")
-    for column in ("model type", "modality", "tower", "protected tokens", "prop_attn by default"):
-        table.add_column(column)
-    for family in FAMILIES:
-        default = "on" if family.prop_attn else "off"
-        table.add_row(family.model_type, family.modality, ", ".join(family.towers), str(family.protected), default)
-    console.print(table)
-    refused = Table(title="Cannot be merged", title_justify="left")
-    refused.add_column("model type")
-    refused.add_column("why")
-    for model_type, reason in REFUSED.items():
-        refused.add_row(model_type, reason)
-    console.print(refused)
-    console.print("Any other family is not described yet: apply_tome refuses it. docs/families.md says how to add one.")
+    for title, group in GROUPS.items():
+        table = Table(title=title.capitalize(), title_justify="left", box=None, pad_edge=False)
+        for column, width in (("model type", 29), ("protected tokens", 25), ("padding mask", 12), ("prop_attn", 9)):
+            table.add_column(column, min_width=width)
+        for family in group:
+            mask = "yes" if family.mask and not family.mask.ignored else "no"
+            table.add_row(family.model_type, _protected(family), mask, _default(family))
+        console.print(table, "")
+    console.print("[bold]Cannot be merged[/]")
+    for reason in dict.fromkeys(REFUSED.values()):
+        console.print(f"{', '.join(name for name in REFUSED if REFUSED[name] == reason)}: {reason}", highlight=False)
+    console.print("", "`hf-tome families NAME` says more of one.", HOW, sep="\n")
+
+
+def _describe(family: Family) -> None:
+    facts = {
+        "modality": family.modality,
+        "encoder": ", ".join(family.towers),
+        "layers": f"{family.layer} at {family.layers}",
+        "attention": family.attention,
+        "block": family.block.__name__,
+        "protected tokens": _protected(family) + (", these at the end" if family.counted_at_end else ""),
+        "prop_attn by default": _default(family),
+        "padding mask": _mask(family),
+        "heads that take restore=False": ", ".join(family.token_heads) or "none",
+        "parts that need every token": ", ".join(family.whole) or "none known",
+        "merged only without": "; ".join(f"{r.switch}={r.value} ({r.reason})" for r in family.refusals) or "-",
+        "training": f"with {family.layerdrop} at 0" if family.layerdrop else "as it is",
+    }
+    table = Table(title=family.model_type, title_justify="left", box=None, pad_edge=False, show_header=False)
+    for fact, value in facts.items():
+        table.add_row(fact, value)
+    Console().print(table)
+
+
+def _protected(family: Family) -> str:
+    front = [*([str(family.protected)] if family.protected or not family.counted else []), *family.counted]
+    return " + ".join([*front, *family.counted_at_end])
+
+
+def _default(family: Family) -> str:
+    return "on" if family.prop_attn else "off"
+
+
+def _mask(family: Family) -> str:
+    mask = family.mask
+    if mask is None:
+        return "refused"
+    what = "ignored, as the model does" if mask.ignored else f"({mask.shape}) becomes token sizes"
+    return f"{mask.argument}{f' of {mask.module}' if mask.module else ''}: {what}"

@@ -77,7 +77,9 @@ def tome_attention(
     recipe = record.settings.recipe
     undecided = record.plan is None and (record.r > 0 or record.sizes is not None)
     if undecided:
-        record.metric = {"q": query, "v": value}.get(recipe.metric, key).detach()
+        # keys that are turned by their positions would say more of these than of the tokens
+        keys = value if record.settings.family.positions else key
+        record.metric = {"q": query, "v": value}.get(recipe.metric, keys).detach()
     name = record.implementation if site.config is record.config else implementation_of(site.config)
     output = biased(site, name, module, query, key, value, log_sizes(record), **kwargs)
     if undecided and record.r > 0 and recipe.matching.attention is not None:

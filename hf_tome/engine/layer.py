@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hf_tome.engine import guard
+from hf_tome.engine.positions import follow
 from hf_tome.engine.state import LOCAL, Forward, LayerRecord
 from hf_tome.engine.tower import TowerSite, under_way
 from hf_tome.errors import UnsupportedModelError, complaint
@@ -28,6 +29,7 @@ class LayerSite:
         block: runs in place of its class's forward.
         users: whether the block is the user's own.
         attends: the part of the layer that holds the attention.
+        positions: place of the argument that says where tokens are, after the tokens themselves; None without one.
         attention: the patched attention module.
         config: the one that the attention had before.
         checked: the forward that the guard has compared with the block; not pickled, so that it is compared again.
@@ -38,6 +40,7 @@ class LayerSite:
     block: Block
     users: bool
     attends: str
+    positions: int | None
     attention: nn.Module
     config: PretrainedConfig
     checked: Callable[..., Any] | None = None
@@ -72,6 +75,8 @@ class MergedLayer:
         if site.checked is not self._tome_original.forward and not torch.compiler.is_compiling():
             site.check(self, self._tome_original)  # pyright: ignore
         entered = state.enter(site, hidden_states) if record is None else record
+        if site.positions is not None:
+            args, kwargs = follow(entered, site.positions, hidden_states, args, kwargs)
         if state.wrapped and record is None:
             _keep_for_recompute(state, entered, hidden_states)
         out = super().__call__(hidden_states, *args, tome_record=entered, **kwargs)  # pyright: ignore

@@ -21,25 +21,12 @@ from hf_tome.engine.attention import (
     implementation_of,
 )
 from hf_tome.engine.layer import LayerSite, MergedLayer, merged_class
+from hf_tome.engine.saved import MISSING, earlier_of, written
 from hf_tome.engine.state import Settings
 from hf_tome.engine.tower import TowerSite, begin_forward, end_forward, restore_collected, take_mask
 from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
 from hf_tome.families import FAMILIES, REFUSED, Block, Family, family_of
 from hf_tome.families.family import is_one_of
-
-
-class MISSING:
-    """Stands for "there was no config.tome before". A class stays the same object in copies and pickles."""
-
-
-class WrittenSettings(dict):
-    """What `write` puts into `config.tome`.
-
-    Attributes:
-        earlier: what stood there before; a second model with the same config reads it here.
-    """
-
-    earlier: Any = MISSING
 
 
 def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
@@ -110,9 +97,8 @@ def write(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> N
         else:
             site.settings = settings
     for tower, _ in towers:
-        written = WrittenSettings(config.to_dict())
-        written.earlier = tower._tome.earlier  # pyright: ignore
-        config_holder(model, tower).config.tome = written
+        earlier = tower._tome.earlier  # pyright: ignore
+        config_holder(model, tower).config.tome = written(config, earlier)
 
 
 def erase(model: nn.Module) -> None:
@@ -189,7 +175,7 @@ def _as_patched(site: TowerSite, layers: list[nn.Module]) -> bool:
 def _patch(
     tower: nn.Module, settings: Settings, layers: list[nn.Module], holder: PretrainedConfig, block: Block | None
 ) -> None:
-    family, before = settings.family, getattr(holder, "tome", MISSING)
+    family = settings.family
     masked = tower.get_submodule(family.mask.module) if family.mask else tower
     collector = tower.get_submodule(family.collector)
     site = TowerSite(
@@ -201,7 +187,7 @@ def _patch(
         input_name=next(iter(_positions(tower))),
         collector=collector,
         holder=holder,
-        earlier=before.earlier if isinstance(before, WrittenSettings) else before,
+        earlier=earlier_of(holder),
     )
     site.handles += [
         tower.register_forward_pre_hook(begin_forward, with_kwargs=True),
@@ -223,7 +209,8 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
     family, kind = tower.settings.family, type(layer)
     attention: Any = layer.get_submodule(family.attention)
     users, attends = block is not None, family.attention.partition(".")[0]
-    own = LayerSite(tower, index, block or family.block, users, attends, attention, attention.config)
+    place = _positions(layer)[family.positions] - 1 if family.positions else None
+    own = LayerSite(tower, index, block or family.block, users, attends, place, attention, attention.config)
     own.check(layer, kind)
     layer._tome = own  # pyright: ignore
     layer.__class__ = merged_class(kind)

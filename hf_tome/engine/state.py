@@ -8,7 +8,7 @@ layers read it (`engine.layer`). Each layer hands a record of its own to the cod
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import Candidates, MergePlan, Recipe, Schedule, compose, max_merge, ops, spread
+from hf_tome.core import MergePlan, Recipe, Schedule, compose, max_merge, spread
+from hf_tome.engine.decision import decide
 from hf_tome.engine.padding import fitting
-from hf_tome.errors import UnsupportedModelError, complaint
+from hf_tome.engine.positions import Positions, merged
 from hf_tome.families import Family
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LayerRecord:
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
         shares: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
+        positions: of its tokens, in families where these must follow them.
     """
 
     site: LayerSite
@@ -95,6 +97,7 @@ class LayerRecord:
     plan: MergePlan | None = None
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
+    positions: Positions | None = None
 
     def merge(
         self, x: Float[Tensor, "batch tokens channels"], entering: Float[Tensor, "batch tokens channels"]
@@ -109,67 +112,11 @@ class LayerRecord:
             UnsupportedModelError: if its attention did not go through transformers' attention interface.
         """
         if self.plan is None and (self.r > 0 or self.sizes is not None):
-            self._decide(x, entering)
+            decide(self, x, entering)
         if self.plan is None or self.shares is None:
             return x
         combine = self.settings.recipe.combine(self.site.index)
         return combine.merge(self.plan, x, self.sizes, self.shares)
-
-    def _decide(self, x: Tensor, entering: Tensor) -> None:
-        metric, self.metric = self.metric, None
-        if metric is None:
-            rule = (
-                "The keys of a layer pass through transformers' attention interface, on the attention that was patched."
-            )
-            cure = "Call apply_tome again where the attention was replaced, else use the plain model."
-            raise UnsupportedModelError(complaint(rule, "another attention", cure))
-        recipe, family = self.settings.recipe, self.settings.family
-        if recipe.metric in ("x", "x_pre"):
-            metric = (x if recipe.metric == "x" else entering).detach()[:, None]
-        tokens = metric.shape[2] - family.protected_at_end  # these stand in front
-        r = min(self.r, max_merge(tokens, family.protected))  # a user's hook may have dropped tokens
-        if r == 0:
-            return
-        sizes = None if self.sizes is None else self.sizes[:, :tokens]
-        self._match(_heads(metric[:, :, :tokens], recipe.heads), sizes, r)
-        if family.protected_at_end and self.plan is not None and self.totals is not None:
-            last = torch.arange(tokens, metric.shape[2], device=metric.device).expand(metric.shape[0], -1)
-            self.plan = replace(self.plan, leaders=torch.cat([self.plan.leaders, last], dim=1))
-            last_sizes = torch.ones_like(last, dtype=torch.float32) if self.sizes is None else self.sizes[:, tokens:]
-            self.totals = torch.cat([self.totals, last_sizes], dim=1)
-
-    def _match(self, metric: Float[Tensor, "batch heads tokens channels"], sizes: Tensor | None, r: int) -> None:
-        """Decide the merge of tokens that may all merge but for those protected at the front."""
-        recipe, protected = self.settings.recipe, self.settings.family.protected
-        if recipe.paper:
-            decided = ops.decide(metric, sizes, self.padding, r, protected)
-            self.plan, (self.totals, self.shares) = MergePlan(*decided[:3]), decided[3:]
-            return
-        metric = metric.mean(dim=1)
-        if sizes is None:
-            sizes = metric.new_ones(metric.shape[:2], dtype=torch.float32)
-        candidates = Candidates(
-            metric=metric,
-            r=r,
-            protected=protected,
-            sizes=sizes,
-            padded=sizes == 0 if self.padding else None,
-            attention=None if self.importance is None else self.importance[:, : metric.shape[1]],
-            layer=self.site.index,
-            layers=self.settings.layers,
-            distance=recipe.distance,
-            partition=recipe.partition,
-            seed=recipe.seed,
-        )
-        self.importance = None
-        self.plan = recipe.matching.plan(candidates)
-        if self.plan is not None:
-            self.totals, self.shares = recipe.combine(self.site.index).share(self.plan, sizes)
-
-
-def _heads(metric: Float[Tensor, "batch heads tokens channels"], heads: str) -> Tensor:
-    """The metric with its heads side by side in one, where they are to be compared so; the mean is taken later."""
-    return metric.transpose(1, 2).flatten(2)[:, None] if heads == "concat" else metric
 
 
 @dataclass(eq=False)
@@ -192,6 +139,7 @@ class Forward:
         plans: the merge of each layer so far; None where it merged nothing.
         batch: batch size, known from the first layer on.
         device: where the tokens are.
+        positions: of the tokens that are left, in families where these must follow them; None before any merge.
     """
 
     site: TowerSite
@@ -209,6 +157,7 @@ class Forward:
     plans: list[MergePlan | None] = field(default_factory=list)
     batch: int = 0
     device: torch.device | None = None
+    positions: Positions | None = None
 
     def enter(self, site: LayerSite, hidden_states: Float[Tensor, "batch tokens channels"]) -> LayerRecord:
         """The record for a layer that is about to run on `hidden_states`."""
@@ -218,13 +167,16 @@ class Forward:
         if len(self.counts) == 1 and self.sizes is not None:
             self.sizes = fitting(self.sizes, hidden_states)
         r = self.settings.r(site.index, tokens)
-        return LayerRecord(site, self.settings, r, self.config, self.implementation, self.sizes, self.padding)
+        record = LayerRecord(site, self.settings, r, self.config, self.implementation, self.sizes, self.padding)
+        record.positions = self.positions
+        return record
 
     def leave(self, record: LayerRecord) -> None:
         """Take over what a layer did."""
         self.plans.append(record.plan)
-        if record.plan is not None:
+        if record.plan is not None and record.shares is not None:
             self.sizes = record.totals
+            self.positions = merged(record.positions, record.plan, record.shares)
 
     def restore(self, x: Any, layers: int | None = None) -> Any:
         """Features (batch, n, ...) after the first `layers` layers (default all), back at all original positions.

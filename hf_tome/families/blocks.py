@@ -124,3 +124,27 @@ def wav2vec2_block(
     x = merge(x + layer.dropout(attended))
     x = x + layer.feed_forward(layer.final_layer_norm(x))
     return x if layer.adapter_layer is None else x + layer.adapter_layer(x)
+
+
+def dinov3_block(
+    layer: Any,
+    x: Tensor,
+    attention_mask: Tensor | None = None,
+    position_embeddings: Any = None,
+    *,
+    merge: Merge,
+    **kwargs: Any,
+) -> Tensor:
+    """DINOv3: DINOv2 with rotary positions."""
+    attended, _ = layer.attention(
+        layer.norm1(x), attention_mask=attention_mask, position_embeddings=position_embeddings, **kwargs
+    )
+    x = merge(layer.drop_path(layer.layer_scale1(attended)) + x)
+    return layer.drop_path(layer.layer_scale2(layer.mlp(layer.norm2(x)))) + x
+
+
+def vjepa2_block(layer: Any, x: Tensor, position_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Any:
+    """V-JEPA 2."""
+    attended, weights = layer.attention(layer.norm1(x), position_mask=position_mask)
+    x = merge(layer.drop_path(attended) + x)
+    return layer.drop_path(layer.mlp(layer.norm2(x))) + x, weights

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import dinov2_block
+from hf_tome.families.blocks import dinov2_block, dinov3_block
 from hf_tome.families.family import Family, Mask
 from hf_tome.families.grids import image_grid
-from hf_tome.families.widths import ratio_widths
+from hf_tome.families.widths import named_widths, ratio_widths
 
 DINOV2 = Family(
     model_type="dinov2",
@@ -35,4 +35,18 @@ DINOV2_WITH_REGISTERS = replace(
     whole=("Dinov2WithRegistersBackbone",),
 )
 
-DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS)
+DINOV3 = replace(
+    DINOV2_WITH_REGISTERS,
+    model_type="dinov3_vit",
+    towers=("DINOv3ViTModel", "DINOv3ViTBackbone"),
+    layers="model.layer",
+    layer="DINOv3ViTLayer",
+    block=dinov3_block,
+    widths=named_widths,
+    mask=None,
+    collector="model",
+    whole=("DINOv3ViTBackbone",),
+    positions="position_embeddings",
+)
+
+DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS, DINOV3)

@@ -76,7 +76,8 @@ class Family:
         mask: the padding mask; None where the tower takes none.
         collector: path in the tower of the module that collects hidden states; the tower itself by default.
         layerdrop: path of the share of layers that training skips, from the tower; none by default.
-        positions: argument of a layer that says where tokens are, so that it must follow them; none by default.
+        positions: argument of a layer that says where tokens are, so that it must follow them; none by default. Keys
+            are turned by it then, so that tokens are compared by their values in place of keys.
         refusals: what in a config rules merging out.
     """
 

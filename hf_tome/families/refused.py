@@ -24,7 +24,7 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(("data2vec-vision", "zoedepth"), RELATIVE),
     "timesformer": "divided space-time attention needs the full grid in every layer",
     "wavlm": "a relative position bias per pair of positions, which merged tokens no longer have",
-    **dict.fromkeys(("wav2vec2", "hubert", "unispeech", "unispeech-sat", "sew", "data2vec-audio"), POST_NORM),
+    **dict.fromkeys(("sew", "data2vec-audio"), POST_NORM),
     **dict.fromkeys(("wav2vec2-bert", "wav2vec2-conformer", "parakeet", "parakeet_encoder"), CONVOLUTION),
     **dict.fromkeys(("vilt", "bridgetower"), JOINT),
     "eomt": "queries enter midway, between layers",

@@ -30,6 +30,7 @@ class Shape:
         norm: name of the norm before its MLP.
         protected: tokens at the front that never merge.
         at_end: the same at the end.
+        positions: argument of a layer that says where its tokens are. Tokens are then compared by values.
     """
 
     tower: str
@@ -38,6 +39,7 @@ class Shape:
     norm: str
     protected: int
     at_end: int = 0
+    positions: str = ""
 
 
 def merge_by_hand(
@@ -80,6 +82,10 @@ class Run:
             self.groups = [oracle.Merge([[token] for token in range(tokens)])] * batch
             self.sizes = [[1.0] * tokens] * batch if self.mask is None else self.mask.double().tolist()
         short = torch.stack([x[b, [old[0] for old in self.groups[b].members]] for b in samples])
+        if self.shape.positions == "position_embeddings":
+            kwargs["position_embeddings"] = tuple(self.mean_position(each) for each in kwargs["position_embeddings"])
+        elif self.shape.positions:
+            args = (torch.tensor([[old[0] for old in groups.members] for groups in self.groups]), *args[1:])
         middle = self.first_half(layer, plain, short, *args, **kwargs)
         merges = [self.match(self.keys[b].transpose(0, 1), self.sizes[b]) for b in samples]
         merged = [merges[b].merge(middle[b].tolist(), self.sizes[b]) for b in samples]
@@ -89,6 +95,12 @@ class Run:
         features, rest = (out[0], out[1:]) if isinstance(out, tuple) else (out, None)
         full = torch.stack([features[b, self.groups[b].groups] for b in samples])
         return full if rest is None else (full, *rest)
+
+    def mean_position(self, each: Tensor) -> Tensor:
+        """Of each group, from (patches, channels): the mean over its original tokens."""
+        every = torch.cat([torch.zeros(self.shape.protected, each.shape[1], dtype=each.dtype), each])
+        rows = [torch.stack([every[old].mean(dim=0) for old in groups.members]) for groups in self.groups]
+        return torch.stack(rows)[:, None, self.shape.protected :]
 
     def first_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The tokens between attention and MLP; remembers the keys."""
@@ -120,7 +132,7 @@ class Run:
         """In place of the family's eager attention. Masks count nothing: sizes of 0 hide padding."""
         if self.bias is None:
             return plain(module, q, k, v, *args, **kwargs)
-        self.keys = k
+        self.keys = v if self.shape.positions else k
         scaling = kwargs.get("scaling") or q.shape[-1] ** -0.5
         weights = (q @ k.mT * scaling + self.bias[:, None, None]).softmax(dim=-1)
         return (weights @ v).transpose(1, 2).contiguous(), weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,8 +48,11 @@ def assert_close(found: Any, expected: Any) -> None:
     assert apart(found, expected) < 1e-6 * max(1, scale)
 
 
-def test_every_family_has_a_row() -> None:
-    assert {row.model_type for row in ZOO} == {family.model_type for family in FAMILIES}
+def test_every_family_has_a_row_here_and_in_the_docs() -> None:
+    names = {family.model_type for family in FAMILIES}
+    page = (Path(__file__).parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
+    assert {row.model_type for row in ZOO} == names
+    assert [name for name in names if f"| `{name}` |" not in page] == []
 
 
 @each_implementation

@@ -232,6 +232,21 @@ DINOs = (
         Shape("Dinov2WithRegistersBackbone", "encoder.layer", "attention", "norm2", 3),
         token_mask(19, 5),
     ),
+    Row(
+        "dinov3_vit",
+        tf.DINOv3ViTModel,
+        lambda: tf.DINOv3ViTConfig(**CORE, num_register_tokens=2),
+        image,
+        Shape("DINOv3ViTModel", "model.layer", "attention", "norm2", 3, positions="position_embeddings"),
+        restored=False,
+    ),
+    Row(
+        "dinov3_vit",
+        tf.DINOv3ViTBackbone,
+        lambda: tf.DINOv3ViTConfig(**CORE, num_register_tokens=2, **STAGES),
+        image,
+        Shape("DINOv3ViTBackbone", "model.layer", "attention", "norm2", 3, positions="position_embeddings"),
+    ),
 )
 
 
@@ -444,6 +459,27 @@ VIDEOs = (
         lambda: {"pixel_values": made(2, 2, 3, 16, 16)},
         vit_shape("VivitModel"),
         restored=False,
+    ),
+    Row(
+        "vjepa2",
+        tf.VJEPA2ForVideoClassification,
+        lambda: tf.VJEPA2Config(
+            hidden_size=16,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=2,
+            mlp_ratio=2,
+            crop_size=16,
+            patch_size=4,
+            frames_per_clip=4,
+            tubelet_size=2,
+            pred_hidden_size=16,
+            pred_num_attention_heads=2,
+            pred_num_hidden_layers=2,
+            pred_num_mask_tokens=2,
+            num_pooler_layers=1,
+        ),
+        lambda: {"pixel_values_videos": made(2, 4, 3, 16, 16)},
+        Shape("VJEPA2Model", "encoder.layer", "attention", "norm2", 0, positions="position_mask"),
     ),
 )
 

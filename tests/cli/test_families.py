@@ -1,0 +1,38 @@
+"""`hf-tome families`."""
+
+from __future__ import annotations
+
+import pytest
+from hf_tome.cli.app import app
+from typer.testing import CliRunner
+
+from hf_tome import ToMeError
+from hf_tome.families import FAMILIES, REFUSED
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["families", *arguments])
+    if result.exception is not None:
+        raise result.exception
+    return result.output
+
+
+def test_the_list_fits_80_columns_and_names_all() -> None:
+    out = run()
+    assert max(map(len, out.splitlines())) <= 80
+    names = [*(family.model_type for family in FAMILIES), *REFUSED]
+    assert [name for name in names if name not in out] == []
+    assert "…" not in out
+
+
+def test_one_family_is_told_in_full() -> None:
+    out = run("siglip2")
+    for fact in ("Siglip2VisionModel", "encoder.layers", "clip_block", "pixel_attention_mask", "PoolingHead"):
+        assert fact in out
+
+
+def test_a_refused_family_and_an_unknown_one() -> None:
+    with pytest.raises(ToMeError, match="windowed"):
+        run("swin")
+    with pytest.raises(ToMeError, match="adding-a-family"):
+        run("resnet")
