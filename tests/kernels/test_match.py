@@ -34,8 +34,10 @@ def test_match_equals_the_oracle(kernels: Kernels, tokens: int, channels: int, p
 @pytest.mark.parametrize(("tokens", "channels", "protected", "r"), SHAPES[:3])
 def test_padding_equals_the_oracle(kernels: Kernels, tokens: int, channels: int, protected: int, r: int) -> None:
     padded = randn(3, tokens, seed=1) < -0.5
+    padded[1, 1::2] = True
+    padded[1, protected + 1 - protected % 2] = False  # one destination is left for all, however far it is
+    padded[2] = True
     padded[:, :protected] = False
-    padded[2, protected:] = True
     expect(kernels, randn(3, tokens, channels), r, protected, padded)
 
 
