@@ -159,4 +159,5 @@ def dot(a: Float[Tensor, "batch m channels"], b: Float[Tensor, "batch n channels
 
 def outside_autocast(device: str) -> AbstractContextManager:
     """Autocast would round the similarities to half precision, whatever the dtype of the keys."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    active = device != "meta" and torch.is_autocast_enabled(device)  # torch refuses to say it of meta
+    return torch.autocast(device, enabled=False) if active else nullcontext()
