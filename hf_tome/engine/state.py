@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,7 @@ class Settings:
     family: Family
     layers: int
 
-    @cached_property
+    @property
     def prop_attn(self) -> bool:
         """Whether log-size is added to the attention: what the user, the matching or the family says, in this order."""
         choices = self.config.prop_attn, self.config.recipe.matching.prop_attn, self.family.prop_attn
@@ -56,9 +55,6 @@ class Settings:
         protected = self.family.protected + self.family.protected_at_end
         wanted = self.config.schedule.wanted(layer, self.layers, tokens - protected)
         return min(wanted, max_merge(tokens, protected))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "family": self.family, "layers": self.layers}
 
 
 @dataclass(eq=False)
