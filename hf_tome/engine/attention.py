@@ -7,6 +7,7 @@ and sits in channels of its own for flash and flex attention, which take none.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hf_tome.engine.layer import LayerSite
 
 NAME = "hf_tome"
+EAGER = "eager_attention_forward"
 TAKE_MASK = ("sdpa", "eager")
 Attention = Callable[..., tuple[Tensor, Tensor | None]]  # the signature of transformers' attention interface
 
@@ -156,13 +158,15 @@ def implementation_of(config: PretrainedConfig) -> str:
 
 
 def eager_of(attention: nn.Module) -> Attention:
-    """The eager attention function beside the class of `attention`, or beside the nearest class that it comes from.
+    """The eager attention function that `attention` names, beside its class or the nearest class that it comes from.
 
     Raises:
         UnsupportedModelError: if there is none: then `attention` does not call transformers' attention interface.
     """
+    code = getattr(inspect.unwrap(type(attention).forward), "__code__", None)
+    named = [name for name in getattr(code, "co_names", ()) if name.endswith(EAGER)]  # a file may have two
     for kind in type(attention).__mro__:
-        eager = getattr(sys.modules.get(kind.__module__), "eager_attention_forward", None)
+        eager = getattr(sys.modules.get(kind.__module__), (*named, EAGER)[0], None)
         if eager is not None:
             return eager
     rule = "The attention must be the family's own, or a subclass, which calls transformers' attention interface."

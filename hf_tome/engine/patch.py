@@ -138,11 +138,18 @@ def _check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, bloc
     else:
         kind = type(layer)
     try:
-        eager_of(layer.get_submodule(family.attention))
+        attention = layer.get_submodule(family.attention)
+        eager_of(attention)
     except AttributeError:
         rule = f"A {family.layer} has a module {family.attention!r}."
         cure = "Layers of another kind cannot be merged: use the plain model."
         raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with none", cure)) from None
+    if getattr(attention, "is_causal", False):
+        rule = (
+            "Every token of a layer looks at every other: token sizes are a mask, and sdpa is causal without one only."
+        )
+        got = f"a {type(attention).__name__} with is_causal=True"
+        raise UnsupportedModelError(complaint(rule, got, "Use the plain model."))
     kept = layer._tome.block if isinstance(layer, MergedLayer) and layer._tome.users else None
     users = block or kept
     guard.check(layer, kind, users or family.block, family.attention.partition(".")[0], users is not None)

@@ -35,6 +35,14 @@ DINOV2_WITH_REGISTERS = replace(
     whole=("Dinov2WithRegistersBackbone",),
 )
 
+TIPSV2 = replace(
+    DINOV2_WITH_REGISTERS,
+    model_type="tipsv2_vision_model",
+    towers=("Tipsv2VisionModel", "Tipsv2VisionBackbone"),
+    layer="Tipsv2VisionLayer",
+    whole=("Tipsv2VisionBackbone",),
+)
+
 DINOV3 = replace(
     DINOV2_WITH_REGISTERS,
     model_type="dinov3_vit",
@@ -49,4 +57,4 @@ DINOV3 = replace(
     positions="position_embeddings",
 )
 
-DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS, DINOV3)
+DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS, TIPSV2, DINOV3)

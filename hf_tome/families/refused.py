@@ -10,6 +10,7 @@ PACKED = "packed sequences: all images of a batch stand in one sequence, which m
 PACKED_WINDOWS = "packed sequences, and windows that merged tokens would leave"
 CONVOLUTION = "its layers convolve over neighbours in time, which merged tokens no longer are"
 JOINT = "text and patches stand in one sequence, so that words would merge too"
+ATTENTION = "its attention computes by itself, so that token sizes have no way in"
 
 REFUSED: dict[str, str] = {
     **dict.fromkeys(
@@ -27,6 +28,11 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(("sew", "data2vec-audio"), POST_NORM),
     **dict.fromkeys(("wav2vec2-bert", "wav2vec2-conformer", "parakeet", "parakeet_encoder"), CONVOLUTION),
     **dict.fromkeys(("vilt", "bridgetower"), JOINT),
+    **dict.fromkeys(("blip", "blip_vision_model", "flava", "flava_image_model", "mgp-str", "kosmos-2.5"), ATTENTION),
+    **dict.fromkeys(
+        ("phi4_multimodal", "phi4_multimodal_vision"), "its sdpa attention is causal without a mask, and not with one"
+    ),
+    "radio": "it takes packed sequences too, which merge as one",
     "eomt": "queries enter midway, between layers",
     "xclip": "each layer makes a message token from the class tokens of all frames",
 }

@@ -54,9 +54,9 @@ def merge_by_hand(
     layers = list(tower.get_submodule(shape.layers).children())
     run = Run(shape, r, prop_attn, mask)
     for module in {type(part).__module__ for part in layers[0].get_submodule(shape.attention).modules()}:
-        plain = getattr(sys.modules[module], "eager_attention_forward", None)
-        if plain is not None:
-            patch.setattr(sys.modules[module], "eager_attention_forward", partial(run.attention, plain))
+        for name, plain in list(vars(sys.modules[module]).items()):
+            if name.endswith("eager_attention_forward"):
+                patch.setattr(sys.modules[module], name, partial(run.attention, plain))
     for index, layer in enumerate(layers):
         layer.forward = partial(run.layer, layer, index, layer.forward)
 

@@ -108,3 +108,10 @@ def test_an_eager_attention_that_ignores_masks_is_known() -> None:
     module = row("vit").build().layers[0].attention
     assert adds_mask(vit_eager, module)
     assert not adds_mask(vjepa2_eager, module)
+
+
+def test_a_causal_attention() -> None:
+    model = row("vit").build()
+    model.layers[1].attention.is_causal = True
+    with pytest.raises(UnsupportedModelError, match="is_causal=True"):
+        apply_tome(model, r=2)

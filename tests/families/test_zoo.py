@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from untouched import assert_untouched
 from zoo import ZOO, Row
 
-from hf_tome import ToMeError, apply_tome, remove_tome
+from hf_tome import ToMeError, apply_tome, remove_tome, trace_tome
 from hf_tome.families import FAMILIES, family_of
 
 R = 3
@@ -58,9 +59,20 @@ def test_every_family_has_a_row_here_and_in_the_docs() -> None:
 @each_implementation
 @torch.no_grad()
 def test_nothing_merged_is_the_plain_model(row: Row, implementation: str) -> None:
+    plain, model = row.build(implementation), apply_tome(row.build(implementation), r=0)
+    assert_same(model(**row.inputs(), output_hidden_states=True), plain(**row.inputs(), output_hidden_states=True))
+
+
+@each_row
+@torch.no_grad()
+def test_dropout_is_drawn_as_in_the_plain_model(row: Row) -> None:
     outputs = []
-    for model in (row.build(implementation), apply_tome(row.build(implementation), r=0)):
-        outputs.append(model(**row.inputs(), output_hidden_states=True))
+    for model in (row.build(), apply_tome(row.build(), r=0)):
+        for module in model.train().modules():
+            for name in {"p", "drop_prob", "dropout", "attention_dropout", "activation_dropout"} & set(vars(module)):
+                setattr(module, name, 0.2)
+        torch.manual_seed(5)
+        outputs.append(model(**row.inputs()))
     assert_same(*outputs)
 
 
@@ -119,7 +131,12 @@ def test_a_recompute_gives_the_same_gradients(row: Row) -> None:
 def test_the_facts_fit_the_model(family: Any) -> None:
     """The grid counts the tokens, and the widths are those of the layer's weights."""
     row = next(row for row in ZOO if row.model_type == family.model_type)
-    tower: Any = next(module for module in row.build().modules() if family.owns(module))
+    model = apply_tome(row.build(), r=0)
+    tower: Any = next(module for module in model.modules() if family.owns(module))
+    with torch.no_grad(), trace_tome(model) as trace:
+        model(**row.inputs())
+    hidden_by_mask = 4 if row.model_type == "vit_mae" else 0
+    assert prod(trace.grid) - hidden_by_mask == trace.token_counts[0] - row.shape.protected - row.shape.at_end
     found: Any = family_of(tower)
     widths = {weight.shape for weight in found.layers_of(tower)[0].parameters() if weight.ndim == 2}
     hidden, inner = found.widths(tower.config)

@@ -233,6 +233,15 @@ DINOs = (
         token_mask(19, 5),
     ),
     Row(
+        "tipsv2_vision_model",
+        tf.Tipsv2VisionModel,
+        lambda: tf.Tipsv2VisionConfig(**CORE, mlp_ratio=2, num_register_tokens=1),
+        image,
+        Shape("Tipsv2VisionModel", "encoder.layer", "attention", "norm2", 2),
+        token_mask(18, 5),
+        restored=False,
+    ),
+    Row(
         "dinov3_vit",
         tf.DINOv3ViTModel,
         lambda: tf.DINOv3ViTConfig(**CORE, num_register_tokens=2),
