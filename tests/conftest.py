@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,12 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are imported: without a GPU they run in the interpreter
 
 from hf_tome.engine.state import LOCAL
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries_are_no_garbage() -> None:
+    """Many parts of torch and transformers collect garbage: they need not walk all that the imports have made."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from cases import CASES, LAYERS, SMALL_VIDEO, SMALL_VIT, Case, each_case
+from cases import LAYERS, SMALL_VIDEO, SMALL_VIT, Case, each_bare, each_case
 from comparison import apart, assert_same
+from layouts import each_layout
 from untouched import assert_untouched, photograph
 
 from hf_tome import ToMeConfig, ToMeValueError, apply_tome, remove_tome
 
 
-@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
-@pytest.mark.parametrize("prop_attn", [None, True, False])
+@pytest.mark.parametrize(("implementation", "prop_attn"), [("sdpa", None), ("sdpa", True), ("eager", False)])
 @each_case
 @torch.no_grad()
 def test_r_zero_is_exactly_the_original(case: Case, implementation: str, prop_attn: bool | None) -> None:
@@ -33,7 +33,7 @@ def test_merging_changes_the_output(case: Case) -> None:
     assert apart(model(**case.inputs()), plain(**case.inputs())) > 1e-3
 
 
-@each_case
+@each_layout
 @torch.no_grad()
 def test_apply_twice_reconfigures(case: Case) -> None:
     model = apply_tome(apply_tome(case.build(), r=2, prop_attn=False), r=5)
@@ -42,7 +42,7 @@ def test_apply_twice_reconfigures(case: Case) -> None:
     assert_same(model(**case.inputs()), once(**case.inputs()))
 
 
-@each_case
+@each_layout
 def test_state_dict_keys_and_values_stay(case: Case) -> None:
     plain, model = case.build().state_dict(), apply_tome(case.build(), r=3).state_dict()
     assert list(plain) == list(model)
@@ -65,9 +65,9 @@ def test_settings_are_plain_json_and_load_again(r: Any, tmp_path: Path) -> None:
     assert_same(loaded(**case.inputs()), model(**case.inputs()))
 
 
-@each_case
+@each_layout
 @torch.no_grad()
-def test_save_and_load_every_head(case: Case, tmp_path: Path) -> None:
+def test_save_load_and_remove(case: Case, tmp_path: Path) -> None:
     model = apply_tome(case.build(), r=3)
     model.save_pretrained(tmp_path)
     loaded = case.head.from_pretrained(tmp_path).eval()
@@ -87,14 +87,13 @@ def test_config_object_is_the_same_as_keywords() -> None:
     assert ToMeConfig.from_dict(config.to_dict()).schedule == config.schedule
 
 
+@each_bare
 @torch.no_grad()
-def test_default_of_proportional_attention_is_that_of_the_family() -> None:
-    for case in CASES:
-        model = apply_tome(case.build(), r=5)(**case.inputs())
-        given = apply_tome(case.build(), r=5, prop_attn=case.family.prop_attn)(**case.inputs())
-        other = apply_tome(case.build(), r=5, prop_attn=not case.family.prop_attn)(**case.inputs())
-        assert_same(model, given)
-        assert apart(model, other) > 1e-5
+def test_default_of_proportional_attention_is_that_of_the_family(case: Case) -> None:
+    model = apply_tome(case.build(), r=5)
+    default = model(**case.inputs())
+    assert_same(apply_tome(model, r=5, prop_attn=case.family.prop_attn)(**case.inputs()), default)
+    assert apart(apply_tome(model, r=5, prop_attn=not case.family.prop_attn)(**case.inputs()), default) > 1e-5
 
 
 @each_case

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from command import Run, hf_tome
+from command import Run
 from PIL import Image
 
 from hf_tome.data.embedded import VIT
 
 
-def test_table_file_and_plot_as_a_process(tmp_path: Path) -> None:
-    options = ["--r", "4,(8, -1.0)", "--batch", "2", "--rounds", "2", "--json", "rows.json", "--plot", "speed.png"]
-    out = hf_tome("bench", "--model", VIT, *options, cwd=tmp_path)
+def test_table_file_and_plot(run: Run, tmp_path: Path) -> None:
+    options = ["--r", "4,(8, -1.0)", "--batch", "1", "--rounds", "1", "--json", "rows.json", "--plot", "speed.png"]
+    out = run("bench", "--model", VIT, *options)
     for word in ("speed-up", "MAC ratio", "score", "off", "(8, -1.0)", "Plot: speed.png"):
         assert word in out
     rows = json.loads((tmp_path / "rows.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,29 @@ from command import Run, hf_tome
 import hf_tome as package
 from hf_tome import ToMeError
 from hf_tome.cli.options import read_one_r, read_r
+from hf_tome.data.embedded import VIT, embedded_images
 
 
-def test_families_as_a_process(tmp_path) -> None:
+def test_families_as_a_process(tmp_path: Path) -> None:
     out = hf_tome("families", cwd=tmp_path)
     for name in ("vit", "deit", "videomae", "audio-spectrogram-transformer", "swin"):
         assert name in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bench", "--model", VIT, "--r", "16", "--batch", "1", "--rounds", "1"],
+        ["demo", "--limit", "2", "--r", "16"],
+        ["show", "boot.png"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_other_commands_as_processes(arguments: list[str], tmp_path: Path) -> None:
+    """eval, tune and app run as processes in their own tests."""
+    embedded_images()[0][0].save(tmp_path / "boot.png")
+    assert "197" in hf_tome(*arguments, cwd=tmp_path)  # tokens
 
 
 def test_help_and_version(run: Run) -> None:

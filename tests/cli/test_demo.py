@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Run, hf_tome
+from command import Run
 from own_data import BY_MODALITY, saved
 from PIL import Image
 from recordings import tone, write_clip, write_sound
@@ -22,9 +22,9 @@ def rows(out: str) -> list[list[str]]:
     return [cells for cells in lines if re.match(r"unmerged$|r=", cells[0])]
 
 
-def test_images_as_a_process(tmp_path: Path) -> None:
-    out = hf_tome("demo", "--limit", "20", "--batch", "10", "--r", "8,16", cwd=tmp_path)
-    assert "20 images" in out
+def test_images(run: Run, tmp_path: Path) -> None:
+    out = run("demo", "--limit", "6", "--batch", "3", "--r", "8,16")
+    assert "6 images" in out
     cells = rows(out)
     assert [row[0] for row in cells] == ["unmerged", "r=8", "r=16"]
     assert [row[-1] for row in cells] == ["197 of 197", "133 of 197", "69 of 197"]
@@ -34,8 +34,8 @@ def test_images_as_a_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("modality", "name", "tokens"), [("audio", "sounds", "173"), ("video", "clips", "512")])
 def test_embedded_sounds_and_clips(modality: str, name: str, tokens: str, run: Run, tmp_path: Path) -> None:
-    out = run("demo", "--modality", modality, "--limit", "3", "--r", "12")
-    assert f"3 {name}" in out
+    out = run("demo", "--modality", modality, "--limit", "2", "--r", "12")
+    assert f"2 {name}" in out
     assert [row[-1].split(" of ")[1] for row in rows(out)] == [tokens, tokens]
     assert (tmp_path / "hf-tome-demo.png").exists()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import hf_tome
+from command import Run, hf_tome
 from huggingface_hub import ModelCard
 from own_data import BY_MODALITY, labelled, saved, two_classes
 from PIL import Image
@@ -49,9 +49,9 @@ def results(folder: Path) -> list[tuple[Any, ...]]:
     return [(row["name"], row["metric"], row["interval"], row["agreement"], row["kl"]) for row in report["rows"]]
 
 
-def test_files_and_a_second_call(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_and_a_second_call(own: Path, run: Run) -> None:
     options = ["--model", "vit", "--data", "images", "--r", "4,(3, -1.0)", "--set", "prop_attn=on,off", "--batch", "3"]
-    out = hf_tome("eval", *options, "--out", "new/out", "--card", "README.md", cwd=own)
+    out = run("eval", *options, "--out", "new/out", "--card", "README.md")
     for word in (
         "r=4, prop_attn=on",
         "r=(3, -1.0), prop_attn=off",
@@ -70,7 +70,7 @@ def test_files_and_a_second_call(own: Path, monkeypatch: pytest.MonkeyPatch) -> 
     card = ModelCard.load(own / "README.md")
     assert [each.metric_name for each in card.data.eval_results or []][1] == "accuracy, r=4, prop_attn=on"
     assert "model-index:" in (folder / "model-index.yaml").read_text()
-    call(own, monkeypatch, *options, "--r", "2", "--out", "new/out")  # two more variants
+    run("eval", *options, "--r", "2", "--out", "new/out")  # two more variants
     after = json.loads((folder / "report.json").read_text())
     assert len(after["rows"]) == 7
     assert [row["seconds"] for row in after["rows"][1:3]] == [row["seconds"] for row in before["rows"][1:3]]
@@ -119,7 +119,7 @@ def test_files_that_are_none(own: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert out.count("r=") == 5  # steps of its own
     (own / "images" / "cats").mkdir()
     (own / "images" / "class 0" / "0.png").rename(own / "images" / "cats" / "0.png")
-    assert "files in cats" in str(call(own, monkeypatch, *options).exception)
+    assert "no class for cats" in str(call(own, monkeypatch, *options).exception)
     (own / "loose").mkdir()
     (own / "images" / "class 1" / "1.png").rename(own / "loose" / "1.png")
     assert "No label is known" in call(own, monkeypatch, *options[:2], "--data", "loose", "--r", "4").output

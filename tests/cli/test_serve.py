@@ -20,13 +20,14 @@ from recordings import write_sound
 
 from hf_tome import ToMeValueError
 from hf_tome.core import Schedule
+from hf_tome.data.embedded import embedded_images
 from hf_tome.show.app import Handlers, launch
 
 gradio = pytest.importorskip("gradio", reason="the page needs gradio")
 KINDS = [  # sample, prediction, tokens, layers, protected
     ("Ankle boot", "Ankle boot", 197, 8, 1),
-    pytest.param("snare", "snare", 173, 6, 2, marks=pytest.mark.slow),
-    pytest.param("left", "left", 512, 6, 0, marks=pytest.mark.slow),
+    ("snare", "snare", 173, 6, 2),
+    ("left", "left", 512, 6, 0),
 ]
 
 
@@ -75,6 +76,7 @@ def wait_for_tokens(tab: Any, r: Any, tokens: int, layers: int, protected: int) 
     assert re.fullmatch(r"\d\.\d\dx \(\d\.\d\d to \d\.\d\d\)", cell(tab, "speed-up"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sample", "label", "tokens", "layers", "protected"), KINDS)
 def test_a_sample_and_the_controls(tab, sample, label, tokens, layers, protected) -> None:
     tab.get_by_role("button", name=sample, exact=True).click()
@@ -98,6 +100,22 @@ def test_a_sample_and_the_controls(tab, sample, label, tokens, layers, protected
     tab.locator("input[type=file]").first.set_input_files(Path(__file__))
     tab.get_by_text("The input is a file with an image").wait_for()
     assert not tab.locator("#groups").is_visible()
+
+
+def test_what_the_page_shows_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handlers of the page, without a browser."""
+    monkeypatch.setattr("hf_tome.show.app.ROUNDS", 1)
+    embedded_images()[0][0].save(tmp_path / "boot.png")
+    handlers = Handlers(None, tmp_path)
+    plain, r, layer, _, said = handlers.open_file(str(tmp_path / "boot.png"))
+    assert said == ""
+    assert (r.maximum, layer.value) == (197 // 8, 8)
+    measuring, measured = handlers.merge(plain, 5, "decreasing", 8)
+    counts = Schedule.parse((5, -1.0)).counts(197, 8, 1)
+    assert f"Tokens layer by layer: {', '.join(map(str, counts))}" in measuring[1]
+    assert "| prediction | Ankle boot | **Ankle boot** |" in measured[1]
+    assert re.search(r"\| speed-up \|  \| \*\*\d+\.\d\dx\*\* \(", measured[1])
+    assert measuring[2].value is not None
 
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`hf-tome show` on files of each kind, as a process and in the browser."""
+"""`hf-tome show` on files of each kind, and its page in the browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import AST, CLASSIFIERS, VIDEOMAE
-from command import Run, hf_tome
+from command import Run
 from PIL import Image
 from recordings import tone, write_clip
 from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil
@@ -41,9 +41,9 @@ def sound() -> Look:
     return look(Classifier(model, processor, "audio"), tone(0.3, 16000), 3, "a.wav")
 
 
-def test_an_image_as_a_process(tmp_path: Path) -> None:
+def test_an_image(run: Run, tmp_path: Path) -> None:
     embedded_images()[0][0].save(tmp_path / "boot.png")
-    out = hf_tome("show", "boot.png", "--r", "16", "--inflection", "-1", "-o", "out.png", cwd=tmp_path)
+    out = run("show", "boot.png", "--r", "16", "--inflection", "-1", "-o", "out.png")
     assert "197 tokens" in out
     assert "Ankle boot" in out
     assert Image.open(tmp_path / "out.png").size == (904, 448)

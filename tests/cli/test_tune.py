@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from command import ENVIRONMENT, Run
+from rich.progress import Progress
 from transformers import AutoModelForImageClassification
 
 from hf_tome import ToMeError, apply_tome
@@ -48,6 +49,29 @@ def test_table_line_and_saved_model(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / STORE).exists()
 
 
+def test_interrupted_it_says_the_best_and_goes_on(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_images(tmp_path, 4)
+    options = ["tune", "--model", VIT, "--data", "own", "--target-speedup", "2", "--limit", "2"]
+    update, updates = Progress.update, []
+
+    def interrupt(*arguments: Any, **changes: Any) -> None:
+        update(*arguments, **changes)
+        updates.append(changes)
+        if len(updates) == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "update", interrupt)
+        out = run(*options, code=130)
+    assert "Interrupted. The best of" in out
+    assert "apply_tome(model, r=[" in out
+    before = kept(tmp_path / STORE)
+    assert before >= 4
+    run(*options, "--trials", str(before))
+    assert kept(tmp_path / STORE) <= before + 1  # goes on with what is there
+
+
+@pytest.mark.slow
 def test_interrupted_as_a_process_it_says_the_best_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own_images(tmp_path, 4)
     options = ["--model", VIT, "--data", "own", "--target-speedup", "2", "--limit", "2"]

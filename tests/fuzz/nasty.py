@@ -16,7 +16,7 @@ from torch import nn
 
 from hf_tome import ToMeConfig
 
-quick = settings(deadline=None, derandomize=True, max_examples=40)
+quick = settings(deadline=None, derandomize=True, max_examples=20)
 
 
 class Broken:

@@ -20,14 +20,19 @@ from hf_tome import ToMeConfig, ToMeError, apply_tome, remove_tome, trace_tome
 @cache
 def model() -> PreTrainedModel:
     """One model for all examples: after each of them it must be as new."""
-    model = SMALL_VIT.build()
+    model = build()
     logits(model)  # transformers leaves marks on a model at its first forward
     return model
 
 
 @cache
 def plain_logits() -> Tensor:
-    return logits(SMALL_VIT.build())
+    return logits(build())
+
+
+def build() -> PreTrainedModel:
+    """Two layers: every example looks at every attribute of every module."""
+    return SMALL_VIT.build(num_hidden_layers=2)
 
 
 @torch.no_grad()

@@ -10,23 +10,22 @@ from typing import Any
 import pytest
 import slow
 import torch
-from cases import BARE, LAYERS, SMALL_VIDEO, SMALL_VIT, Case, each_bare, each_classifier, layers_of
-from choices import each_option
+from cases import LAYERS, SMALL_VIDEO, SMALL_VIT, Case, layers_of
+from choices import BARE_VIDEO, each_option_in_a_layer, each_option_in_a_model
 from comparison import apart, assert_same
+from layouts import each_layout
 from torch import Tensor, nn
 from untouched import photograph
 
 from hf_tome import ToMeConfig, apply_tome, register_matching, remove_tome, trace_tome
 from hf_tome.core import Candidates, MergePlan, match_bipartite
 
-VIDEO = next(case for case in BARE if case.family.model_type == "videomae")
-
 
 def one_layer(model: nn.Module, case: Case, inputs: dict[str, Tensor]) -> dict[str, Any]:
     """What stands where in the unpatched first layer."""
     layer: Any = layers_of(model, case)[0]
-    attention: Any = layer.get_submodule("attention.attention" if case is VIDEO else "attention")
-    parts = ("query", "key", "value") if case is VIDEO else ("q_proj", "k_proj", "v_proj")
+    attention: Any = layer.get_submodule("attention.attention" if case is BARE_VIDEO else "attention")
+    parts = ("query", "key", "value") if case is BARE_VIDEO else ("q_proj", "k_proj", "v_proj")
     seen: dict[str, Any] = {}
     hooks = [
         getattr(attention, part).register_forward_hook(lambda m, a, out, name=name: seen.update({name: out}))
@@ -43,7 +42,7 @@ def one_layer(model: nn.Module, case: Case, inputs: dict[str, Tensor]) -> dict[s
 def mlp(layer: Any, case: Case, merged: Tensor) -> Tensor:
     """The rest of a layer, after the merge."""
     normed = layer.layernorm_after(merged)
-    return layer.output(layer.intermediate(normed), merged) if case is VIDEO else merged + layer.mlp(normed)
+    return layer.output(layer.intermediate(normed), merged) if case is BARE_VIDEO else merged + layer.mlp(normed)
 
 
 def compared(seen: dict[str, Any], metric: str, heads: str) -> Tensor:
@@ -54,8 +53,7 @@ def compared(seen: dict[str, Any], metric: str, heads: str) -> Tensor:
     return (part[..., :width] + part[..., width:]) / 2
 
 
-@each_option
-@each_bare
+@each_option_in_a_layer
 @torch.no_grad()
 def test_a_merged_layer_is_that_of_the_oracle(case: Case, options: dict[str, Any]) -> None:
     plain, inputs = case.build(implementation="eager").double(), case.inputs(dtype=torch.float64)
@@ -84,8 +82,7 @@ def test_a_merged_layer_is_that_of_the_oracle(case: Case, options: dict[str, Any
         torch.testing.assert_close(ours[sample][order[0]], expected[order[1]], rtol=0, atol=1e-6)  # shares are float32
 
 
-@each_option
-@each_classifier
+@each_option_in_a_model
 @torch.no_grad()
 def test_every_option_keeps_shapes_sizes_and_the_model(case: Case, options: dict[str, Any]) -> None:
     plain = case.build(implementation="eager")
@@ -105,7 +102,7 @@ def test_every_option_keeps_shapes_sizes_and_the_model(case: Case, options: dict
     assert photograph(remove_tome(model)) == before
 
 
-@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+@each_layout
 @torch.no_grad()
 def test_mlerp_is_the_same_with_the_shortcut_and_without(case: Case) -> None:
     """A hook on the MLP's last part forbids the shortcut."""
@@ -117,14 +114,14 @@ def test_mlerp_is_the_same_with_the_shortcut_and_without(case: Case) -> None:
     torch.testing.assert_close(model(**inputs).logits, short, rtol=0, atol=1e-12)
 
 
+@each_layout
 @torch.no_grad()
-def test_the_defaults_by_name_are_the_defaults() -> None:
+def test_the_defaults_by_name_are_the_defaults(case: Case) -> None:
     names = {"metric": "k", "heads": "mean", "distance": "cosine", "partition": "alternating"}
-    for case in BARE:
-        named = apply_tome(case.build(), 5, **names, matching="bipartite", combine="weighted_mean", seed=0)
-        default = apply_tome(case.build(), 5)
-        assert_same(named(**case.inputs()), default(**case.inputs()))
-        assert default.config.tome == {"r": 5, "prop_attn": None, "restore": True}  # as before there were options
+    named = apply_tome(case.build(), 5, **names, matching="bipartite", combine="weighted_mean", seed=0)
+    default = apply_tome(case.build(), 5)
+    assert_same(named(**case.inputs()), default(**case.inputs()))
+    assert default.config.tome == {"r": 5, "prop_attn": None, "restore": True}  # as before there were options
 
 
 @torch.no_grad()
@@ -206,8 +203,15 @@ def test_padding_counts_for_nothing(options: dict[str, Any]) -> None:
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"matching": "pitome"}, {"matching": "random_prune"}, {"combine": "mlerp"},
-                                     {"partition": "random", "metric": "x_pre"}], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"partition": "random", "metric": "x_pre", "combine": "mlerp"},
+        pytest.param({"matching": "pitome"}, marks=pytest.mark.slow),
+        pytest.param({"matching": "random_prune"}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 @torch.no_grad()
 def test_options_compile_in_one_graph(options: dict[str, Any]) -> None:
     torch._dynamo.reset()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from cases import SMALL_VIT
-from choices import each_option
-from gradients import assert_checkpointing_changes_nothing, each_checkpointing
+from choices import OPTIONS, each_option
+from gradients import assert_checkpointing_changes_nothing
 from torch import Tensor
 
 from hf_tome import apply_tome, register_matching
@@ -16,9 +16,16 @@ from hf_tome.core import Candidates, MergePlan, match_bipartite
 from hf_tome.engine import state
 from hf_tome.engine.state import LayerRecord
 
+REENTRANT = [
+    {"partition": "random", "seed": 5},
+    {"matching": "pagerank_prune"},
+    {"matching": "pitome", "metric": "x", "combine": "mlerp"},
+]
 
-@each_checkpointing
-@each_option
+
+@pytest.mark.parametrize(
+    ("options", "reentrant"), [*((each, False) for each in OPTIONS), *((each, True) for each in REENTRANT)], ids=str
+)
 def test_gradients_under_checkpointing_are_those_without(options: dict[str, Any], reentrant: bool) -> None:
     model = SMALL_VIT.build(implementation="eager", hidden_dropout_prob=0.1)
     apply_tome(model, r=4, **options).train()

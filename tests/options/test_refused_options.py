@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from cases import LAYERS, SMALL_VIT
+from transformers import PreTrainedModel
 from untouched import assert_untouched
 
 from hf_tome import ToMeError, ToMeTypeError, ToMeValueError, UnsupportedAttentionError, apply_tome, register_matching
@@ -36,9 +37,17 @@ WRONG: list[tuple[dict[str, Any], type[ToMeError], str]] = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def twins() -> tuple[PreTrainedModel, PreTrainedModel]:
+    """A model that all refused calls are made on, and one like it."""
+    return SMALL_VIT.build(), SMALL_VIT.build()
+
+
 @pytest.mark.parametrize(("options", "error", "words"), WRONG, ids=str)
-def test_what_makes_no_sense_is_refused(options: dict[str, Any], error: type[ToMeError], words: str) -> None:
-    model, twin = SMALL_VIT.build(), SMALL_VIT.build()
+def test_what_makes_no_sense_is_refused(
+    options: dict[str, Any], error: type[ToMeError], words: str, twins: tuple[PreTrainedModel, PreTrainedModel]
+) -> None:
+    model, twin = twins
     with pytest.raises(error, match=words) as caught:
         apply_tome(model, 3, **options)
     assert " Got: " in str(caught.value)

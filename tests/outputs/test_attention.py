@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cases import LAYERS, SMALL_VIT, Case, each_case, each_classifier
+from cases import CLASSIFIERS, LAYERS, SMALL_VIT, Case, each_case
 from comparison import assert_same, shapes
+from layouts import each_layout
 
 from hf_tome import UnsupportedAttentionError, apply_tome, trace_tome
 
 
-@each_case
+@each_layout
 @torch.no_grad()
 def test_attention_maps_of_eager_attention(case: Case) -> None:
     model = apply_tome(case.build(implementation="eager"), r=5)
@@ -49,7 +50,7 @@ def test_proportional_attention_counts_a_merged_token_by_its_size() -> None:
     torch.testing.assert_close(on, expected, rtol=0, atol=1e-6)
 
 
-@each_case
+@each_layout
 @torch.no_grad()
 def test_change_of_the_attention_implementation_is_followed_live(case: Case) -> None:
     model, inputs = apply_tome(case.build(), r=5), case.inputs()
@@ -75,7 +76,11 @@ def test_unknown_attention_is_refused_live() -> None:
     assert_same(model(**inputs), before)
 
 
-@each_classifier
+@pytest.mark.parametrize(
+    "case",
+    [SMALL_VIT, *(pytest.param(case, marks=pytest.mark.slow) for case in CLASSIFIERS if case is not SMALL_VIT)],
+    ids=lambda case: case.name,
+)
 @torch.no_grad()
 def test_an_exported_program_merges_too(case: Case) -> None:
     """Transformers adds a mask of its own to a graph that is exported; merged layers have no use for it."""

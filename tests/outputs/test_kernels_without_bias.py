@@ -8,10 +8,11 @@ from types import ModuleType
 
 import pytest
 import torch
-from cases import SMALL_VIT, Case, each_case, each_classifier, tower_of
+from cases import SMALL_VIT, Case, each_classifier, tower_of
 from comparison import apart
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import each_layout
 from torch import Tensor
 
 from hf_tome import apply_tome
@@ -65,7 +66,7 @@ def flash(monkeypatch: pytest.MonkeyPatch) -> str:
     return "flash_attention_3"
 
 
-@each_case
+@each_layout
 @torch.no_grad()
 def test_flash_attention_takes_token_sizes(case: Case, flash: str) -> None:
     model, inputs = apply_tome(case.build(), r=5, prop_attn=True), case.inputs()

@@ -16,8 +16,9 @@ from hf_tome import apply_tome, trace_tome
 each_masked = pytest.mark.parametrize(
     "case", [case for case in CASES if case.family.masked], ids=lambda case: case.name
 )
-each_implementation = pytest.mark.parametrize("implementation", ["sdpa", "eager"])
-
+each_attention = pytest.mark.parametrize(
+    ("implementation", "prop_attn"), [("sdpa", True), ("sdpa", False), ("eager", True), ("eager", False)]
+)
 
 PADDED = ((6, 4), (8, 10, 12, 14))  # positions of padding in each sample: sources of the matching, which merge first
 
@@ -53,13 +54,11 @@ def real(output: Any, mask: Tensor) -> list[Tensor]:
     return [output.last_hidden_state[mask.bool()], output.pooler_output]
 
 
-@pytest.mark.parametrize("prop_attn", [True, False])
-@each_implementation
 @each_masked
 @torch.no_grad()
-def test_what_stands_in_padding_does_not_matter(case: Case, implementation: str, prop_attn: bool) -> None:
+def test_what_stands_in_padding_does_not_matter(case: Case) -> None:
     odd = ((7, 9, 11), tuple(range(20, 34)))  # destinations too, and more than merge away
-    model = apply_tome(case.build(implementation=implementation), r=3, prop_attn=prop_attn)
+    model = apply_tome(case.build(), r=3)
     for padded in (PADDED, odd):
         mask = mask_for(case, padded)
         clean, dirty = (real(run(model, case, mask, garbage), mask) for garbage in (0.0, 3.0))
@@ -67,12 +66,20 @@ def test_what_stands_in_padding_does_not_matter(case: Case, implementation: str,
         assert apart(clean, real(model(**case.inputs()), mask)) > 1e-3  # the mask does something
 
 
-@pytest.mark.parametrize("prop_attn", [True, False])
-@each_implementation
-@each_masked
+@each_attention
 @torch.no_grad()
-def test_merging_padding_only_changes_nothing(case: Case, implementation: str, prop_attn: bool) -> None:
-    mask = mask_for(case)
+def test_it_does_not_matter_to_any_attention(implementation: str, prop_attn: bool) -> None:
+    case, mask = SMALL_VIT, mask_for(SMALL_VIT)
+    model = apply_tome(case.build(implementation=implementation), r=3, prop_attn=prop_attn)
+    clean, dirty = (run(model, case, mask, garbage).logits for garbage in (0.0, 3.0))
+    assert apart(clean, dirty) <= 1e-6
+    assert apart(clean, model(**case.inputs()).logits) > 1e-3
+
+
+@each_attention
+@torch.no_grad()
+def test_merging_padding_only_changes_nothing(implementation: str, prop_attn: bool) -> None:
+    case, mask = SMALL_VIT, mask_for(SMALL_VIT)
     plain = real(run(case.build(implementation=implementation), case, mask, 2.0), mask)
     for r in (0, [2], [0, 2]):
         model = apply_tome(case.build(implementation=implementation), r=r, prop_attn=prop_attn)
@@ -83,18 +90,18 @@ def test_merging_padding_only_changes_nothing(case: Case, implementation: str, p
         assert trace.sizes.max() == 1  # no real token has merged
 
 
-@each_masked
 @torch.no_grad()
-def test_all_kinds_of_masks_agree(case: Case) -> None:
+def test_all_kinds_of_masks_agree() -> None:
+    case = SMALL_VIT
     model, mask = apply_tome(case.build(), r=3), mask_for(case)
     first = run(model, case, mask)
     for kind in (torch.bool, torch.int32, torch.uint8, torch.float32, torch.float16):
         assert_same(run(model, case, mask.to(kind)), first)
 
 
-@each_masked
 @torch.no_grad()
-def test_a_mask_of_ones_is_no_mask(case: Case) -> None:
+def test_a_mask_of_ones_is_no_mask() -> None:
+    case = SMALL_VIT
     model, inputs = apply_tome(case.build(), r=5), case.inputs()
     ones = torch.ones(2, case.tokens)
     with trace_tome(model) as trace:
@@ -125,9 +132,9 @@ def test_a_padded_sample_does_not_move_the_others() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@each_masked
 @torch.no_grad()
-def test_masks_in_half_precision(case: Case, dtype: torch.dtype) -> None:
+def test_masks_in_half_precision(dtype: torch.dtype) -> None:
+    case = SMALL_VIT
     model, mask = apply_tome(case.build().to(dtype), r=3), mask_for(case)
     clean, dirty = (real(run(model, case, mask, garbage), mask) for garbage in (0.0, 3.0))
     assert apart(clean, dirty) == 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 from cases import LAYERS, SMALL_VIDEO, SMALL_VIT, Case, each_bare, each_case, tower_of
 from comparison import assert_same, shapes
+from layouts import each_layout
 from torch import Tensor
 from transformers.utils import output_capturing
 
@@ -17,25 +18,18 @@ def spread(short: Tensor, groups: Tensor) -> Tensor:
     return torch.stack([features[index] for features, index in zip(short, groups, strict=True)])
 
 
-@pytest.mark.parametrize("return_dict", [True, False])
 @each_case
 @torch.no_grad()
-def test_every_output_keeps_its_shape(case: Case, return_dict: bool) -> None:
-    asked = {"output_hidden_states": True, "return_dict": return_dict}
-    plain, merged = case.build()(**case.inputs(), **asked), apply_tome(case.build(), r=5)(**case.inputs(), **asked)
-    assert type(merged) is type(plain)
-    if return_dict:
-        assert list(merged) == list(plain)
-        merged, plain = merged.to_tuple(), plain.to_tuple()
-    assert shapes(merged) == shapes(plain)
-
-
-@each_case
-@torch.no_grad()
-def test_a_tuple_holds_what_the_dict_holds(case: Case) -> None:
-    model = apply_tome(case.build(), r=5)
-    as_dict = model(**case.inputs(), output_hidden_states=True)
-    assert_same(model(**case.inputs(), output_hidden_states=True, return_dict=False), as_dict)
+def test_every_output_keeps_its_shape_in_dict_and_tuple(case: Case) -> None:
+    inputs, plain, model = case.inputs(), case.build(), apply_tome(case.build(), r=5)
+    as_dict, of_plain = (each(**inputs, output_hidden_states=True) for each in (model, plain))
+    assert type(as_dict) is type(of_plain)
+    assert list(as_dict) == list(of_plain)
+    assert shapes(as_dict.to_tuple()) == shapes(of_plain.to_tuple())
+    as_tuple, of_plain = (each(**inputs, output_hidden_states=True, return_dict=False) for each in (model, plain))
+    assert type(as_tuple) is type(of_plain)
+    assert shapes(as_tuple) == shapes(of_plain)
+    assert_same(as_tuple, as_dict)
 
 
 @each_bare
@@ -57,7 +51,7 @@ def test_restored_features_are_the_merged_ones_at_every_position(case: Case) -> 
     not hasattr(output_capturing, "selected_hidden_states"), reason="this transformers takes no list of hidden states"
 )
 @pytest.mark.parametrize("wanted", [[0], [2, -1], 3, [-2]], ids=str)
-@each_case
+@each_layout
 @torch.no_grad()
 def test_selected_hidden_states(case: Case, wanted: int | list[int]) -> None:
     model, plain = apply_tome(case.build(), r=5), case.build()
@@ -73,7 +67,7 @@ def test_selected_hidden_states(case: Case, wanted: int | list[int]) -> None:
     assert shapes(some) in shapes(as_tuple)
 
 
-@each_case
+@each_layout
 @torch.no_grad()
 def test_hidden_states_asked_for_in_the_config(case: Case) -> None:
     case_asked = apply_tome(case.build(output_hidden_states=True), r=5)

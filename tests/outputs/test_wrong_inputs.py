@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import CASES, SMALL_VIT, VIDEOMAE, VIT, Case, each_classifier, tower_of
+from cases import CASES, SMALL_VIT, VIDEOMAE, VIT, Case, tower_of
 from comparison import assert_same, shapes
+from layouts import each_layout
+from transformers import PreTrainedModel
 
 from hf_tome import ToMeError, ToMeTypeError, ToMeValueError, apply_tome
 
@@ -29,13 +31,17 @@ WRONG_MASKS = [
 ]
 
 
-@pytest.mark.parametrize("r", [0, 4])
+@pytest.fixture(scope="module", params=[0, 4], ids=["r=0", "r=4"])
+def patched(request: pytest.FixtureRequest) -> PreTrainedModel:
+    return apply_tome(SMALL_VIT.build(), r=request.param)
+
+
 @pytest.mark.parametrize(
     ("mask", "error"), WRONG_MASKS, ids=lambda value: shapes(value) if torch.is_tensor(value) else ""
 )
 @torch.no_grad()
-def test_wrong_masks_are_refused(mask: Any, error: type, r: int) -> None:
-    model = apply_tome(SMALL_VIT.build(), r=r)
+def test_wrong_masks_are_refused(mask: Any, error: type, patched: PreTrainedModel) -> None:
+    model = patched
     before = model(**SMALL_VIT.inputs())
     for part in (model, tower_of(model, SMALL_VIT)):
         with pytest.raises(error) as caught:
@@ -57,12 +63,12 @@ def test_a_mask_for_a_model_that_takes_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (3, 24), (2, 3, 24), (1, 2, 3, 24, 24)], ids=str)
-@each_classifier
+@each_layout
 def test_a_wrong_input_fails_as_in_the_plain_model(case: Case, shape: tuple[int, ...]) -> None:
-    name = case.family.pixels[0]
+    name, model, merging = case.family.pixels[0], case.build(), apply_tome(case.build(), r=3)
     for value in (torch.zeros(shape), None, "image"):
         with pytest.raises(Exception) as plain:  # noqa: PT011  # whatever transformers says
-            case.build()(**{name: value})
+            model(**{name: value})
         with pytest.raises(type(plain.value)) as patched:
-            apply_tome(case.build(), r=3)(**{name: value})
+            merging(**{name: value})
         assert str(patched.value) == str(plain.value)

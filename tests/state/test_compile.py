@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cases import SMALL_VIDEO, SMALL_VIT, Case, each_bare, each_classifier
+from cases import BARE, SMALL_VIDEO, SMALL_VIT, Case, each_classifier
 from comparison import apart
 from gradients import assert_close, gradients
+from layouts import each_layout
 
 from hf_tome import apply_tome
 
@@ -21,7 +22,9 @@ def graphs() -> int:
     return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
 
-@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [SMALL_VIT, pytest.param(SMALL_VIDEO, marks=pytest.mark.slow)], ids=lambda case: case.name
+)
 @pytest.mark.usefixtures("fresh_dynamo")
 @torch.no_grad()
 def test_compile_in_one_graph_and_again_when_r_changes(case: Case) -> None:
@@ -34,7 +37,9 @@ def test_compile_in_one_graph_and_again_when_r_changes(case: Case) -> None:
         assert graphs() == count
 
 
-@each_bare
+@pytest.mark.parametrize(
+    "case", [BARE[0], *(pytest.param(case, marks=pytest.mark.slow) for case in BARE[1:])], ids=lambda case: case.name
+)
 @pytest.mark.usefixtures("fresh_dynamo")
 @torch.no_grad()
 def test_a_bare_tower_compiles_too(case: Case) -> None:
@@ -50,6 +55,7 @@ def test_a_bare_tower_compiles_too(case: Case) -> None:
     assert counts[2] == counts[3]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_dynamo")
 def test_compile_before_any_forward_and_again_when_r_changes() -> None:
     model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4)
@@ -74,7 +80,7 @@ def test_compile_with_inductor(case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+@each_layout
 @pytest.mark.usefixtures("fresh_dynamo")
 def test_compiled_training(case: Case) -> None:
     model = apply_tome(case.build(), r=4).train()

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from cases import Case, each_case
+from cases import Case
 from comparison import assert_same
+from layouts import each_layout
 from transformers import PreTrainedModel
 
 from hf_tome import apply_tome, remove_tome, trace_tome
@@ -28,7 +29,7 @@ def through_torch(model: PreTrainedModel) -> PreTrainedModel:
     [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), through_torch],
     ids=["deepcopy", "pickle", "torch.save"],
 )
-@each_case
+@each_layout
 @torch.no_grad()
 def test_a_copy_is_patched_and_on_its_own(case: Case, copied: Callable[[PreTrainedModel], PreTrainedModel]) -> None:
     model = apply_tome(case.build(), r=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 import torch
 from cases import SMALL_VIT
 from gradients import assert_close, gradients
@@ -34,6 +35,7 @@ def one_of_two_processes(rank: int, model: PreTrainedModel, folder: str) -> None
     os._exit(0)
 
 
+@pytest.mark.slow
 def test_distributed_training_in_two_processes(tmp_path: Path) -> None:
     """The patched model also travels to the processes by pickle."""
     model = apply_tome(SMALL_VIT.build(), r=2)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import torch
-from cases import SMALL_VIT, Case, each_case, each_classifier
+from cases import SMALL_VIT, Case
 from gradients import (
     assert_checkpointing_changes_nothing,
     assert_close,
@@ -16,12 +16,13 @@ from gradients import (
     gradients,
     loss_of,
 )
+from layouts import each_layout
 
 from hf_tome import apply_tome
 
 
 @each_checkpointing
-@each_case
+@each_layout
 def test_gradients_under_checkpointing_are_those_without(case: Case, reentrant: bool) -> None:
     model = apply_tome(case.build(), r=4).train()
 
@@ -71,7 +72,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("reentrant", [None, True, False], ids=["plain", "reentrant", "not-reentrant"])
-@each_classifier
+@each_layout
 def test_two_forwards_before_one_backward(case: Case, reentrant: bool | None) -> None:
     model = apply_tome(case.build(), r=4).train()
     if reentrant is not None:

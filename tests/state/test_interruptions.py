@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from cases import SMALL_VIDEO, SMALL_VIT, Case, each_classifier, layers_of, tower_of
+from cases import SMALL_VIDEO, SMALL_VIT, Case, layers_of, tower_of
 from comparison import assert_same
+from layouts import each_layout
 from torch import nn
 
 from hf_tome import apply_tome, trace_tome
@@ -31,7 +32,7 @@ def places(model: nn.Module, case: Case) -> list[nn.Module]:
 
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("place", range(8))
-@each_classifier
+@each_layout
 @torch.no_grad()
 def test_an_exception_in_the_middle_leaves_nothing_behind(case: Case, place: int, before: bool) -> None:
     model = apply_tome(case.build(), r=4)
@@ -64,8 +65,13 @@ def test_an_interrupt_leaves_the_next_forward_right() -> None:
     LOCAL.now.forward = None  # what is left of the interrupted forward reaches no other
 
 
-@pytest.mark.parametrize("inside", ["another patched model", "the same model", "a plain model", "one that fails"])
-@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize(
+    ("place", "inside"),
+    [
+        *((place, inside) for place in range(8) for inside in ("another patched model", "the same model")),
+        *((4, inside) for inside in ("a plain model", "one that fails")),
+    ],
+)
 @torch.no_grad()
 def test_a_forward_inside_a_forward(place: int, inside: str) -> None:
     outer, inner = apply_tome(SMALL_VIT.build(), r=4), SMALL_VIDEO.build()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 
-import pytest
 import torch
-from cases import SMALL_VIDEO, SMALL_VIT, Case
+from cases import Case
+from layouts import each_layout
 
 from hf_tome import apply_tome
 from hf_tome.engine.state import LOCAL
 
 
-@pytest.mark.parametrize("case", [SMALL_VIT, SMALL_VIDEO], ids=lambda case: case.name)
+@each_layout
 @torch.no_grad()
 def test_threads_of_different_batch_sizes_equal_serial_runs(case: Case) -> None:
     model, rounds = apply_tome(case.build(), r=4), 5

@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 import torch
-from cases import BARE, LAYERS, SMALL_VIT, Case, each_bare, each_case, each_classifier
+from cases import BARE, CASES, LAYERS, SMALL_VIDEO, SMALL_VIT, Case, each_bare
 from invariants import check
+from layouts import each_layout
 
 from hf_tome import ToMeTypeError, ToMeValueError, apply_tome, trace_tome
 from hf_tome.core import Schedule
 
-SCHEDULES = (0, 3, 0.2, (3, -1.0), (3, 1.0), [5, 0, 2], 1000)
+SCHEDULES = (0, 3, 0.2, (3, -1.0), (3, 1.0), 1000)
+EVERY_HEAD = [(case, [5, 0, 2], 3) for case in CASES]
+EVERY_SCHEDULE = [(case, r, 1) for case in (SMALL_VIT, SMALL_VIDEO) for r in SCHEDULES]
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("r", SCHEDULES, ids=str)
-@each_case
+@pytest.mark.parametrize(
+    ("case", "r", "batch"), EVERY_HEAD + EVERY_SCHEDULE, ids=lambda value: getattr(value, "name", str(value))
+)
 @torch.no_grad()
 def test_what_holds_for_every_trace(case: Case, r: Any, batch: int) -> None:
     model = apply_tome(case.build(), r=r)
@@ -30,7 +33,7 @@ def test_what_holds_for_every_trace(case: Case, r: Any, batch: int) -> None:
     assert torch.equal(trace.groups, trace.last.groups)
 
 
-@each_classifier
+@each_layout
 @torch.no_grad()
 def test_r_zero_leaves_every_token_alone(case: Case) -> None:
     model = apply_tome(case.build(), r=0)
@@ -43,7 +46,7 @@ def test_r_zero_leaves_every_token_alone(case: Case) -> None:
     assert torch.equal(trace.unmerge(features), features)
 
 
-@each_bare
+@each_layout
 @torch.no_grad()
 def test_groups_follow_the_layers(case: Case) -> None:
     """Tokens that are together stay together, and each layer's count is the number of groups so far."""

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 import torch
-from cases import SMALL_VIDEO, SMALL_VIT, Case, each_classifier, tower_of
+from cases import SMALL_VIDEO, SMALL_VIT, Case, tower_of
 from comparison import assert_same
 from gradients import checkpoint
 from invariants import check
+from layouts import each_layout
 from torch import nn
 
 from hf_tome import NotPatchedError, ToMeError, ToMeValueError, apply_tome, remove_tome, trace_tome
 
 
-@each_classifier
+@each_layout
 @torch.no_grad()
 def test_several_forwards(case: Case) -> None:
     model = apply_tome(case.build(), r=3)
