@@ -1,9 +1,11 @@
 # `make demo` and `make test` need a fresh clone, Python and pip: they make .venv, install the tested versions and run.
 #   PYTHON    the interpreter that makes .venv
 #   PIP_ARGS  more options for pip, for instance another index
+#   OUT       where `make bench-gpu` writes
 
 PYTHON ?= python3
 PIP_ARGS ?=
+OUT ?= runs
 TRANSFORMERS := 5.10.4 5.17.0 5.23.0
 BIN := .venv/bin
 
@@ -41,10 +43,10 @@ results: .venv/.stamp-dev ## measure anew, and write the tables of README and do
 	$(BIN)/python -m benchmarks.evaluating
 
 bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
-	$(BIN)/python -m benchmarks.speed cpu
+	$(BIN)/python benchmarks/speed.py cpu
 
-bench-gpu: .venv/.stamp-dev ## the same on a GPU (meant for 8 minutes, not timed yet)
-	$(BIN)/python -m benchmarks.speed gpu
+bench-gpu: ## the same on a GPU, by the packages of $(PYTHON), into $(OUT) (ends within 8 minutes)
+	$(PYTHON) benchmarks/speed.py gpu --out "$(OUT)"
 
 clean: ## remove all that make has made, the environments too
 	rm -rf .venv $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis

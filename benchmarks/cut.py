@@ -11,13 +11,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from benchmarks.plain import PROTECTED, parts_of, video_parts
+from benchmarks.plain import PROTECTED, layers_of, parts_of, video_parts
 
 
 def cut(model: Any, r: int) -> Any:
     """The model with its layers replaced."""
-    base, video = model.base_model, model.config.model_type == "videomae"
-    layers = base.encoder.layer if video else base.layers
+    layers, video = layers_of(model), model.config.model_type == "videomae"
     for index, layer in enumerate(layers):
         parts = video_parts(layer) if video else parts_of(layer)
         layers[index] = CutLayer(parts, model.config.num_attention_heads, r, PROTECTED[model.config.model_type])

@@ -16,9 +16,8 @@ PROTECTED = {"vit": 1, "deit": 2, "audio-spectrogram-transformer": 2, "videomae"
 
 def plain_tome(model: Any, r: int) -> Any:
     """The model with its layers replaced; merged tokens stay merged, so heads that read the grid are not for it."""
-    base = model.base_model
     video = model.config.model_type == "videomae"
-    layers = base.encoder.layer if video else base.layers
+    layers = layers_of(model)
     protected = PROTECTED[model.config.model_type]
     state: dict[str, Tensor] = {}
     for index, layer in enumerate(layers):
@@ -28,6 +27,12 @@ def plain_tome(model: Any, r: int) -> Any:
             parts, model.config.num_attention_heads, r, protected, index == 0, last and video, not video, state
         )
     return model
+
+
+def layers_of(model: Any) -> nn.ModuleList:
+    """The layers of a ViT, DeiT, AST or VideoMAE."""
+    base = model.base_model
+    return base.encoder.layer if model.config.model_type == "videomae" else base.layers
 
 
 def parts_of(layer: Any) -> nn.ModuleDict:

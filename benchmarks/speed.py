@@ -1,95 +1,43 @@
 """Measure full-size models with random weights, and write docs/results/speed.md with its data and plots.
 
-python -m benchmarks.speed cpu      # make bench: under 15 minutes on 2 cores
-python -m benchmarks.speed gpu      # make bench-gpu: meant for 8 minutes, not timed yet
-python -m benchmarks.speed pages    # write the pages anew from the data
+python benchmarks/speed.py cpu               # make bench: under 15 minutes on 2 cores
+python benchmarks/speed.py gpu --out RUNS    # make bench-gpu: under 8 minutes; each row goes to RUNS/speed-gpu.jsonl
+python benchmarks/speed.py gpu --dry         # the same script on a CPU with tiny models, to see that it works
+python benchmarks/speed.py pages             # write the pages anew, from docs/results/data/speed-{cpu.json,gpu.jsonl}
+
+`gpu` needs torch, triton and transformers, and nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from shutil import which
-from typing import Any
-from unittest.mock import patch
 
-import torch
-
-from benchmarks.cut import cut
-from benchmarks.long_inputs import measure_long, write_long
-from benchmarks.pages import ROOT, machine
-from benchmarks.plain import plain_tome
-from benchmarks.speed_cases import SETS, Case
-from benchmarks.speed_page import write_pages
-from hf_tome.core import ops
-from hf_tome.measure.presets import build, random_inputs
-from hf_tome.measure.speed import measure
-
-DATA = ROOT / "docs/results/data"
+if not __package__:  # called by its path: then the first place to import from is this folder, not the repository
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 
-def run_case(case: Case, device: str) -> list[dict[str, Any]]:
-    """The rows of one case, as plain data."""
-    model = build(case.config, **case.settings).to(device, getattr(torch, case.dtype))  # pyright: ignore
-    if case.checkpointing:
-        model.activation_checkpointing_enable({"use_reentrant": False})
-    with patch.object(ops, "HAS_NUMBA", ops.HAS_NUMBA and case.loops):
-        rows = measure(
-            model,
-            random_inputs(model, case.batch),
-            case.rs,
-            rounds=case.rounds,
-            train=case.train,
-            compiled=case.compiled,
-            rivals={"plain": plain_tome, "cut": cut} if case.baseline else None,
-            latency=False,
-        )
-    return [asdict(row) for row in rows]
-
-
-def measure_set(what: str) -> None:
-    """Measure each case, and keep it: a run that was interrupted goes on where it stopped."""
-    device = "cuda" if what == "gpu" else "cpu"
-    place, kept = machine(device), ROOT / f"runs/speed-{what}.json"
-    changed = max(file.stat().st_mtime for file in (ROOT / "hf_tome").rglob("*.py"))
-    fresh = kept.exists() and kept.stat().st_mtime > changed  # numbers of one run are of one code
-    found: dict[str, Any] = json.loads(kept.read_text()) if fresh else {}
-    if found.get("machine") != place:
-        found = {"machine": place, "cases": []}
-    elif found["cases"]:
-        print(f"{len(found['cases'])} cases are there from an interrupted run; delete {kept} to begin anew", flush=True)
-    done = [each["case"] for each in found["cases"]]
-    for case in SETS[what]:
-        if case.compiled and device == "cpu" and not (which("g++") or which("clang++")):
-            print(f"{case.name}, batch {case.batch}, {case.kind}: left out, it needs a C++ compiler", flush=True)
-            continue
-        settings = json.loads(json.dumps(asdict(case)))  # as they are read back
-        if settings not in done:
-            found["cases"].append({"case": settings, "rows": run_case(case, device)})
-            keep(kept, found)
-            print(f"{case.name}, batch {case.batch}, {case.kind}: done", flush=True)
-    keep(DATA / f"speed-{what}.json", {**found, "long": measure_long(device)})
-    kept.unlink()
-
-
-def keep(file: Path, found: dict[str, Any]) -> None:
-    """Write the whole file or nothing."""
-    file.parent.mkdir(exist_ok=True)
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(found) + "\n")
-    new.replace(file)
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["cpu", "gpu", "pages"])
-    what = parser.parse_args().what
-    if what != "pages":
-        measure_set(what)
-    write_pages(DATA)
-    write_long(DATA)
+    parser.add_argument("--out", type=Path, default=os.environ.get("OUT", "runs"), help="gpu: folder for the rows")
+    parser.add_argument("--limit", type=float, default=440.0, help="gpu: seconds after which it ends")
+    parser.add_argument("--dry", action="store_true", help="gpu: on a CPU, with tiny models")
+    options = parser.parse_args(arguments)
+    if options.what == "gpu":
+        from benchmarks.speed_gpu import measure_gpu
+
+        return measure_gpu(options.out, options.limit, options.dry)
+    from benchmarks.speed_page import write_pages
+
+    if options.what == "cpu":
+        from benchmarks.speed_cpu import measure_cpu
+
+        measure_cpu()
+    write_pages()
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from benchmarks.long_inputs import write_long
 from benchmarks.pages import ROOT, write_block
-from benchmarks.speed_cases import GPU, Case
+from benchmarks.speed_cases import DATA, GPU, NAMES, Case
 from hf_tome.measure.plot import plot_speed
 from hf_tome.measure.row import Row
 from hf_tome.measure.table import markdown, speed
@@ -18,7 +20,10 @@ SPEED = (
 )  # fmt: skip
 SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
 TRAIN = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "memory", "tokens, mean")
-GPU_HEADER = ("model", "batch", "r", "how", "speed-up", "MAC ratio (limit)", "score", FREE, "against plain ToMe")
+GPU_HEADER = (
+    "model", "batch", "r", "how", "MAC ratio (limit)", "speed-up", "as a CUDA graph", "its score", FREE,
+    "speed-up of plain ToMe",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,15 @@ def load(file: Path) -> tuple[list[Result], str]:
     return results, found["machine"]
 
 
-def write_pages(data: Path) -> None:
+def write_pages() -> None:
     """All tables and plots for which there is data."""
-    if (data / "speed-cpu.json").exists():
-        write_cpu(*load(data / "speed-cpu.json"))
+    if (DATA / "speed-cpu.json").exists():
+        write_cpu(*load(DATA / "speed-cpu.json"))
+        write_long(DATA)
     rows, source = [unmeasured(case) for case in GPU], "`make bench-gpu` measures them."
-    if (data / "speed-gpu.json").exists():
-        results, machine = load(data / "speed-gpu.json")
-        rows, source = [gpu_row(each) for each in results], f"Measured by `make bench-gpu`. {machine}"
+    if (DATA / "speed-gpu.jsonl").exists():
+        rows, machine = load_gpu(DATA / "speed-gpu.jsonl")
+        source = f"Measured by `make bench-gpu`, bfloat16, random weights, medians of paired rounds. {machine}"
     write_block(ROOT / "docs/results/speed.md", "gpu", f"{markdown(GPU_HEADER, rows)}\n\n{source}")
 
 
@@ -105,13 +111,35 @@ def train_row(each: Result) -> list[str]:
     return [name, str(row.batch), str(row.r), *common(row), f"{memory:.0%}", f"{tokens:.0%}"]
 
 
-def gpu_row(each: Result) -> list[str]:
-    (row,) = each.ours
-    rivals = [each.free, f"{row.speedup / each.plain[0].speedup:.2f}x"] if each.plain else ["", ""]
-    return [each.case.name, str(row.batch), str(row.r), f"{each.case.dtype}, {each.case.kind}", *common(row), *rivals]
+def load_gpu(file: Path) -> tuple[list[list[str]], str]:
+    """The table's cells, a row for each case and way to run it, and the machine that it was measured on."""
+    first, *lines = (json.loads(line) for line in file.read_text().splitlines())
+    if first["dry"]:
+        raise SystemExit(f"{file} is of a dry run; its times mean nothing.")
+    cases: dict[tuple[Any, ...], dict[tuple[str, bool], Any]] = {}
+    for line in lines:
+        if "variant" in line:  # else it says what was left out, or failed
+            key = tuple(line[name] for name in ("config", "batch", "r", "how"))
+            cases.setdefault(key, {})[line["variant"], line.get("graph", False)] = line
+    return [gpu_row(key, found) for key, found in cases.items()], first["machine"]
+
+
+def gpu_row(key: tuple[Any, ...], found: dict[tuple[str, bool], Any]) -> list[str]:
+    """The cells of one case; what is missing stays empty."""
+
+    def cell(name: str, variant: str, graph: bool, form: str) -> str:
+        line = found.get((variant, graph))
+        return form.format(line[name]) if line else ""
+
+    config, batch, r, how = key
+    ours = [
+        *(cell("mac_ratio", "hf_tome", False, "{:.2f}x"), cell("speedup", "hf_tome", False, "{:.2f}x")),
+        *(cell("speedup", "hf_tome", True, "{:.2f}x"), cell("score", "hf_tome", True, "{:.2f}")),
+    ]
+    rivals = [cell("score", "cut", True, "{:.2f}"), cell("speedup", "plain", False, "{:.2f}x")]
+    return [NAMES[config], str(batch), str(r), how, *ours, *rivals]
 
 
 def unmeasured(case: Case) -> list[str]:
-    none = "not measured yet"
-    rivals = [none, none] if case.baseline else ["", ""]
-    return [case.name, str(case.batch), str(case.rs[0]), f"{case.dtype}, {case.kind}", none, "", none, *rivals]
+    """The cells of a case without numbers."""
+    return [case.name, str(case.batch), str(case.rs[0]), "eager", *["not measured yet"] * 6]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hf_tome.api import apply_tome, is_merged, merged, remove_tome
+    from hf_tome.compiled import compile
     from hf_tome.config import ToMeConfig
     from hf_tome.core.options.matchings import register_matching
     from hf_tome.errors import (
@@ -35,6 +36,7 @@ __all__ = [
     "UnsupportedAttentionError",
     "UnsupportedModelError",
     "apply_tome",
+    "compile",
     "is_merged",
     "merged",
     "register_matching",
@@ -44,6 +46,7 @@ __all__ = [
 
 _ROOMS = {
     "apply_tome": "api",
+    "compile": "compiled",
     "is_merged": "api",
     "merged": "api",
     "remove_tome": "api",

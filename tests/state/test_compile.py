@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from cases import BARE, SMALL_VIDEO, SMALL_VIT, Case, each_classifier
@@ -9,7 +11,8 @@ from comparison import apart
 from gradients import assert_close, gradients
 from layouts import each_layout
 
-from hf_tome import apply_tome
+import hf_tome
+from hf_tome import NotPatchedError, apply_tome
 
 
 @pytest.fixture
@@ -63,6 +66,27 @@ def test_compile_before_any_forward_and_again_when_r_changes() -> None:
     for r in (4, 6):
         apply_tome(model, r=r)
         compiled(**SMALL_VIT.inputs(), **SMALL_VIT.labels()).loss.backward()
+
+
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compiled_layers_share_their_graphs() -> None:
+    """One where all sizes are 1, one for the layers after it: at any depth, batch size and r."""
+    model = apply_tome(SMALL_VIT.build(num_hidden_layers=4), r=4)
+    compiled = hf_tome.compile(copy.deepcopy(model), backend="aot_eager")
+    for r, batch in ((4, 2), (6, 3)):
+        apply_tome(model, r=r), apply_tome(compiled, r=r)
+        inputs = SMALL_VIT.inputs(batch=batch)
+        assert apart(compiled(**inputs).logits, model(**inputs).logits) <= 1e-5
+    assert graphs() <= 3
+    inputs = {**SMALL_VIT.inputs(), **SMALL_VIT.labels()}
+    plain = gradients(model, lambda: model(**inputs).loss.backward())
+    assert_close(gradients(compiled, lambda: compiled(**inputs).loss.backward()), plain, 1e-5)
+    assert graphs() <= 3
+
+
+def test_compile_wants_a_patched_model() -> None:
+    with pytest.raises(NotPatchedError, match="apply_tome"):
+        hf_tome.compile(SMALL_VIT.build())
 
 
 @pytest.mark.slow
