@@ -2,8 +2,8 @@
 
     python -m benchmarks.before a77926d
 
-That commit is the one before blocks took the place of hooks in a layer. Both packages run in one process, in turn; the earlier one
-runs twice, as two variants, which shows the noise. Their outputs must agree within 1e-5.
+That commit is the one before blocks took the place of hooks in a layer. Both packages run in one process, in turn; the
+earlier one runs twice, as two variants, which shows the noise. Their outputs must agree within 1e-5.
 """
 
 from __future__ import annotations

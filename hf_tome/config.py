@@ -21,7 +21,8 @@ class ToMeConfig:
         restore: give every original position its merged token back after the last layer, so that outputs keep their
             shapes. False leaves the short sequence.
         metric: what tokens are compared by: the layer's keys "k", queries "q" or values "v"; its tokens after the
-            attention's residual "x" or as they came in "x_pre".
+            attention's residual "x" or as they came in "x_pre". Where keys are turned by rotary positions, "k" compares
+            by the values.
         heads: the heads of k, q and v are averaged, "mean", or stand side by side, "concat".
         distance: "cosine", "euclidean", "dot" or "softmax".
         partition: which tokens are sources and which destinations: "alternating", "sequential", "random" or "energy".
