@@ -22,7 +22,7 @@ from hf_tome.engine.state import LOCAL
 
 @pytest.fixture(scope="session", autouse=True)
 def libraries_are_no_garbage() -> None:
-    """Many parts of torch and transformers collect garbage: they need not walk all that the imports have made."""
+    """The Trainer, and torch when it compiles, collect garbage: they need not walk all that the imports have made."""
     gc.freeze()
 
 
