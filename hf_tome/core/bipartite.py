@@ -37,5 +37,5 @@ def match_bipartite(
     if r <= 0:
         return None
     sizes = None if padded is None else (~padded).float()
-    decided = ops.decide(metric.detach()[:, None], sizes, padded is not None, r, protected)
+    decided = ops.decide(metric.detach().unsqueeze(1), sizes, padded is not None, r, protected)
     return MergePlan(*decided[:3])

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch._C import _get_tracing_state
 from torch.utils._python_dispatch import _disable_current_modes
 from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
+from hf_tome.engine.padding import can_be_read
 from hf_tome.engine.state import LOCAL, LayerRecord
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 
@@ -99,7 +99,7 @@ def _check_hides_nothing(mask: Any, record: LayerRecord) -> None:
     Raises:
         UnsupportedModelError: if it hides a token, and the family does not say what becomes of it.
     """
-    if not isinstance(mask, Tensor) or torch.compiler.is_compiling() or _get_tracing_state() is not None:
+    if not isinstance(mask, Tensor) or not can_be_read(mask):
         return
     if not (mask if mask.dtype == torch.bool else mask == 0).all():
         rule = f"Layers of a {record.settings.family.model_type} encoder get no attention mask that hides tokens."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch._C import _get_tracing_state
 
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.families import Mask
@@ -27,11 +28,17 @@ def sizes_of(mask: Any, fact: Mask) -> Float[Tensor, "batch tokens"]:
         raise ToMeTypeError(complaint(rule, shown(mask), CURE))
     if mask.ndim == 4 and fact.per_pair:
         visible = mask if mask.dtype == torch.bool else mask == 0
-        if torch.compiler.is_compiling() or (visible == visible[:, :1, :1]).all():
+        if not can_be_read(mask) or (visible == visible[:, :1, :1]).all():
             return visible[:, 0, 0].to(torch.float32)
     if mask.ndim != len(fact.shape.split(", ")):
         raise ToMeValueError(complaint(rule, f"shape {tuple(mask.shape)}", CURE))
     return (mask != 0).flatten(1).to(torch.float32)
+
+
+def can_be_read(mask: Tensor) -> bool:
+    """Whether values may be looked at here: not while a graph is recorded, which holds for other values too."""
+    recording = torch.compiler.is_compiling() or _get_tracing_state() is not None
+    return not recording and not (mask.is_cuda and torch.cuda.is_current_stream_capturing())
 
 
 def fitting(sizes: Tensor, hidden_states: Tensor) -> Tensor:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hf_tome.cli.app import app
 from typer.testing import CliRunner
 
 from hf_tome import ToMeError
+from hf_tome.cli.commands import app
 from hf_tome.families import FAMILIES, REFUSED
 
 
