@@ -73,7 +73,7 @@ class Row:
 
     Attributes:
         model_type: its name in the table.
-        model: the class of a model around its tower, or of the tower.
+        model: the class of a model around its tower, or of the tower; None where transformers has none.
         config: makes the config.
         inputs: makes inputs for a batch of 2.
         shape: where the parts are.
@@ -83,7 +83,7 @@ class Row:
     """
 
     model_type: str
-    model: type[tf.PreTrainedModel]
+    model: Any
     config: Callable[[], tf.PretrainedConfig]
     inputs: Callable[[], dict[str, Tensor]]
     shape: Shape
@@ -234,7 +234,7 @@ DINOs = (
     ),
     Row(
         "tipsv2_vision_model",
-        tf.Tipsv2VisionModel,
+        getattr(tf, "Tipsv2VisionModel", None),
         lambda: tf.Tipsv2VisionConfig(**CORE, mlp_ratio=2, num_register_tokens=1),
         image,
         Shape("Tipsv2VisionModel", "encoder.layer", "attention", "norm2", 2),
@@ -580,4 +580,5 @@ SOUNDs = (
     wave_row("unispeech-sat", tf.UniSpeechSatModel, tf.UniSpeechSatConfig, "UniSpeechSatModel"),
 )
 
-ZOO = (*ViTs, *DINOs, *CLIPs, *TOWERs, *VIDEOs, *SOUNDs)
+# Older versions of transformers lack some.
+ZOO = tuple(row for row in (*ViTs, *DINOs, *CLIPs, *TOWERs, *VIDEOs, *SOUNDs) if row.model is not None)
