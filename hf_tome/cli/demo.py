@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +54,8 @@ def demo(
     data_name, count = subject.samples.name, subject.samples.count
     console.print(f"{subject.name} on {data_name}: {count} {subject.media}, batches of {batch}.", highlight=False)
     rs = rs or even_steps(subject.classifier, subject.inputs(1))
-    show_report(sweep(subject.classifier, subject.samples, rs, batch_size=batch), console)
+    report = sweep(subject.classifier, subject.samples, rs, batch_size=batch)
+    show_report(replace(report, model=subject.name), console)
     with writing(out):
         subject_sheet(subject, [value for value in rs if value][-2:] or rs[:1]).save(out)
     console.print(f"Merged groups of a few {subject.media}: {out}")

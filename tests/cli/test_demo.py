@@ -25,6 +25,7 @@ def rows(out: str) -> list[list[str]]:
 def test_images(run: Run, tmp_path: Path) -> None:
     out = run("demo", "--limit", "6", "--batch", "3", "--r", "8,16")
     assert "6 images" in out
+    assert re.search(r"^ +embedded ViT on Fashion-MNIST *$", out, re.MULTILINE)  # the table's title
     cells = rows(out)
     assert [row[0] for row in cells] == ["unmerged", "r=8", "r=16"]
     assert [row[-1] for row in cells] == ["197 of 197", "133 of 197", "69 of 197"]
