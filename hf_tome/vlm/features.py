@@ -17,6 +17,8 @@ from hf_tome.vlm.reduction import Reduction
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
+PIXELS = {"image": "pixel_values", "video": "pixel_values_videos"}
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -47,11 +49,6 @@ class Features:
         if self.deep is not None:
             fewer["deepstack_features"] = [_reduced(level, reduction, self.items) for level in self.deep]
         return replace(self.output, **fewer)
-
-    @staticmethod
-    def rows(output: Any) -> Float[Tensor, "rows channels"]:
-        """All rows of an output."""
-        return torch.cat([_rows(element) for element in output.pooler_output])
 
     def attention(self, config: Any) -> Float[Tensor, " rows"]:
         """What the tower's class token pays to each row, or all its tokens on average, where it has none.
@@ -108,15 +105,18 @@ def encode(visual: Any, inputs: Mapping[str, Any], attentions: bool) -> tuple[di
         ToMeValueError: if the prompt has not a placeholder for each visual token.
     """
     found, used = {}, set()
-    for modality in ("image", "video"):
-        function = getattr(visual, f"get_{modality}_features", None)
-        arguments = {} if function is None else arguments_of(function, inputs)
-        if function is None or not any(name.startswith("pixel_values") for name in arguments):
+    for modality, name in PIXELS.items():
+        pixels = inputs.get(name)
+        if pixels is None:
             continue
-        used |= set(arguments)
-        output = function(**arguments, return_dict=True, **({"output_attentions": True} if attentions else {}))
+        function = getattr(visual, f"get_{modality}_features")
+        arguments = arguments_of(function, {key: value for key, value in inputs.items() if key not in PIXELS.values()})
+        used |= {name, *arguments}
+        more = {"output_attentions": True} if attentions else {}
+        output = function(pixels, **arguments, **more, return_dict=True)
         places = inputs["input_ids"] == getattr(visual.config, f"{modality}_token_id")
-        x, items = Features.rows(output), [len(_rows(element)) for element in output.pooler_output]
+        rows = [_rows(element) for element in output.pooler_output]
+        x, items = torch.cat(rows), [len(each) for each in rows]
         if len(x) != places.sum():
             rule = f"A prompt has a placeholder for each visual token of its {modality}s."
             got = f"{int(places.sum())} placeholders for {len(x)} visual tokens"

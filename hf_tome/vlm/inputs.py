@@ -15,6 +15,7 @@ from hf_tome.errors import ToMeTypeError, UnsupportedModelError, complaint
 from hf_tome.vlm.choice import Choice
 from hf_tome.vlm.features import Features, encode, visual_model
 from hf_tome.vlm.prompt import cut, pad_id, positions_of
+from hf_tome.vlm.reduction import Reduction
 
 
 def shorten(model: Any, inputs: Mapping[str, Any], keep: float = 0.5, *, method: str = "merge", seed: int = 0) -> Any:
@@ -56,23 +57,21 @@ def shorten(model: Any, inputs: Mapping[str, Any], keep: float = 0.5, *, method:
     if not found:
         return inputs
     dropped = torch.zeros_like(ids, dtype=torch.bool)
-    outputs = {}
+    reductions = {modality: choice.of(features, visual, ids) for modality, features in found.items()}
     for modality, features in found.items():
-        reduction = choice.of(features, visual, ids)
         goes = torch.ones(len(features.x), dtype=torch.bool, device=ids.device)
-        goes[reduction.leaders.to(ids.device)] = False
+        goes[reductions[modality].leaders.to(ids.device)] = False
         dropped[features.places] = goes
-        outputs[modality] = features.reduced(reduction)
     rest = {name: value for name, value in inputs.items() if name not in used}
     result = cut(rest, dropped, pad_id(visual), positions_of(visual, inputs))
     if "mm_encoder_outputs" in inspect.signature(visual.forward).parameters:
-        result["mm_encoder_outputs"] = outputs
+        result["mm_encoder_outputs"] = {name: each.reduced(reductions[name]) for name, each in found.items()}
     else:
-        result["inputs_embeds"] = _embedded(visual, result.pop("input_ids"), found, outputs)
+        result["inputs_embeds"] = _embedded(visual, result.pop("input_ids"), found, reductions)
     return BatchFeature(result) if isinstance(inputs, BatchFeature) else result
 
 
-def _embedded(visual: Any, ids: Tensor, found: dict[str, Features], outputs: dict[str, Any]) -> Tensor:
+def _embedded(visual: Any, ids: Tensor, found: dict[str, Features], reductions: dict[str, Reduction]) -> Tensor:
     """Embeddings (batch, tokens, channels) with the features in the place of their placeholders.
 
     Raises:
@@ -84,6 +83,6 @@ def _embedded(visual: Any, ids: Tensor, found: dict[str, Features], outputs: dic
             rule = f"Features for deeper layers of {type(visual).__name__} need transformers 5.23 or later."
             raise UnsupportedModelError(complaint(rule, "an earlier version", "pip install -U transformers."))
         places = ids == getattr(visual.config, f"{modality}_token_id")
-        rows = features.rows(outputs[modality])
+        rows = reductions[modality].apply(features.x)
         embedded = embedded.masked_scatter(places[..., None], rows.to(embedded.device, embedded.dtype))
     return embedded

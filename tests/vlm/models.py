@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -297,4 +298,17 @@ VLMS = (
         "mm_token_type_ids",
     ),
 )  # fmt: skip
+# Before, prompts get embeddings in place of ids and encoded images.
+ENCODED = "mm_encoder_outputs" in signature(tf.LlavaForConditionalGeneration.forward).parameters
+needs_encoded = pytest.mark.skipif(not ENCODED, reason="needs transformers 5.23")
+if not ENCODED:
+    VLMS = tuple(vlm for vlm in VLMS if vlm.name != "qwen3_vl")  # has features for deeper layers
+
+
+def generated(model: Any, inputs: dict[str, Any], **settings: Any) -> Tensor:
+    """The new tokens that a model adds to a prompt, greedily, and never one that stands for an image."""
+    settings = {"max_new_tokens": 4, "do_sample": False, "suppress_tokens": [IMAGE, VIDEO], **settings}
+    return model.generate(**inputs, **settings)[:, inputs["input_ids"].shape[1] if "input_ids" in inputs else 0 :]
+
+
 each_vlm = pytest.mark.parametrize("vlm", VLMS, ids=lambda vlm: vlm.name)
