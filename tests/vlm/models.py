@@ -47,9 +47,9 @@ class Vlm:
     def model(self) -> Any:
         torch.manual_seed(0)
         model = getattr(tf, self.head)(self.build()).eval()
-        for name, parameter in model.named_parameters():
-            if "newline" in name:
-                torch.nn.init.normal_(parameter)
+        for name, parameter in model.named_parameters():  # Gemma 3's projection begins at zero, and hides all images
+            if "newline" in name or "projection_weight" in name:
+                torch.nn.init.normal_(parameter, std=0.2)
         model.generation_config.eos_token_id = None
         return model
 
