@@ -211,7 +211,7 @@ class Forward:
             return (self.restore(x[0], layers), *x[1:])
         if self.settings.config.restore == "residual":
             for plan, offsets in zip(self.plans[:layers][::-1], self.offsets[:layers][::-1], strict=True):
-                x = x if plan is None else plan.unmerge(x) + offsets
+                x = x if plan is None or offsets is None else plan.unmerge(x) + offsets
             return x
         groups = compose(self.plans[:layers])
         return x if groups is None else spread(x, groups)
