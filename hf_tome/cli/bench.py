@@ -35,10 +35,10 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="Draw speed-up against MAC ratio.")] = None,
 ) -> None:
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
+    from hf_tome.measure.output import writing
     from hf_tome.measure.plot import check_plot, plot_speed
     from hf_tome.measure.presets import random_inputs
     from hf_tome.measure.speed import measure
-    from hf_tome.show.output import writing
 
     rs = options.read_r(r or ["8,16"])
     if json_out is not None:

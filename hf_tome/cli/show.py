@@ -24,9 +24,9 @@ def show(
     out: Annotated[Path, options.out("png, jpg, webp, html; of a video also gif, mp4.")] = Path("hf-tome-show.png"),
 ) -> None:
     """Show which patches of one file became one token, and what the model says of it."""
+    from hf_tome.measure.output import check_out
     from hf_tome.show import time_spans
     from hf_tome.show.look import classifier_for, forms_of, kind_of, look, write
-    from hf_tome.show.output import check_out
 
     kind = kind_of(file)
     check_out(out, forms_of(kind))

@@ -52,13 +52,11 @@ def attention_images(
 
     Args and errors as those of `class_attention`; `images` as those of `image_groups`.
     """
-    forward = forward_of(trace)
     pictures = []
-    for scene in scenes(images, forward):
-        levels = class_attention(attentions, forward, layer, scene.item)
-        levels = (255 * levels / max(float(levels.max()), 1e-12)).round().astype(np.uint8)
-        owners = on_pixels(np.arange(levels.size).reshape(levels.shape), forward.patches, scene.pixels.shape[:-1])
-        heat = coloured(np.where(owners >= 0, levels.ravel()[owners], 0))
+    for scene in scenes(images, trace):
+        levels = class_attention(attentions, trace, layer, scene.item)
+        levels = (255 * levels / max(float(levels.max()), 1e-12)).round().astype(int)
+        heat = coloured(np.maximum(on_pixels(levels, scene.forward.patches, scene.pixels.shape[:-1]), 0))
         grey = scene.pixels.mean(axis=-1, keepdims=True)
         shaded = (HEAT * heat + (1 - HEAT) * grey).round().astype(np.uint8)
         pictures.append(Image.fromarray(enlarged(shaded, scene.scale)))

@@ -7,8 +7,7 @@ from collections.abc import Collection
 import numpy as np
 from PIL import Image
 
-from hf_tome.show.groups import forward_of
-from hf_tome.show.scene import Scene, scenes
+from hf_tome.show.scene import scenes
 from hf_tome.show.sheet import sheet
 from hf_tome.trace import ForwardTrace, Trace
 
@@ -35,7 +34,7 @@ def image_groups(
     Raises:
         ToMeTypeError, ToMeValueError: if an image is not what the model saw, or there is no such layer.
     """
-    return [Image.fromarray(_picture(scene, layers, beside)) for scene in scenes(images, trace)]
+    return [Image.fromarray(each.beside(layers) if beside else each.painted(layers)) for each in scenes(images, trace)]
 
 
 def video_groups(
@@ -55,7 +54,8 @@ def video_groups(
     Raises:
         ToMeTypeError, ToMeValueError: if a clip is not what the model saw, or there is no such layer.
     """
-    return [list(map(Image.fromarray, _picture(scene, layers, beside))) for scene in scenes(clips, trace)]
+    pictures = (each.beside(layers) if beside else each.painted(layers) for each in scenes(clips, trace))
+    return [list(map(Image.fromarray, frames)) for frames in pictures]
 
 
 def film_strips(
@@ -65,21 +65,17 @@ def film_strips(
 
     Args and errors as those of `video_groups`.
     """
-    forward = forward_of(trace)
-    step, counts = forward.patches.sizes[0], forward.token_counts
     strips = []
-    for scene in scenes(clips, forward):
-        groups = list(map(Image.fromarray, scene.panels(scene.painted(layers))))
-        inputs = list(map(Image.fromarray, scene.panels(scene.plain)))
-        tokens = counts[-1 if layers is None else layers]
+    for scene in scenes(clips, trace):
+        counts, step = scene.forward.token_counts, scene.forward.patches.sizes[0]
+        tokens = f"groups:\n{counts[-1 if layers is None else layers]} of {counts[0]}\ntokens"
+        inputs, groups = (
+            list(map(Image.fromarray, scene.panels(each))) for each in (scene.plain, scene.painted(layers))
+        )
         rows = []
         for start in range(0, len(groups), ACROSS):
             stop = min(start + ACROSS, len(groups))
             rows.append((f"frames\n{start * step} to {stop * step - 1}", inputs[start:stop]))
-            rows.append((f"groups:\n{tokens} of {counts[0]}\ntokens", groups[start:stop]))
+            rows.append((tokens, groups[start:stop]))
         strips.append(sheet(rows))
     return strips
-
-
-def _picture(scene: Scene, layers: int | None, beside: bool) -> np.ndarray:
-    return scene.beside(layers) if beside else scene.painted(layers)
