@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from hf_tome.cli import options
+from hf_tome.cli.tables import table
 
 
 def show(
@@ -38,10 +39,7 @@ def show(
     console = Console()
     console.print(f"{file.name}: {found.summary}", highlight=False, soft_wrap=True)
     if kind == "video":
-        table = Table(title="How far groups reach in time", title_justify="left")
-        for column in ("steps in time", "groups", "patches"):
-            table.add_column(column, justify="right")
-        for span in time_spans(found.trace, layers=layer):
-            table.add_row(str(span.steps), str(span.groups), str(span.patches))
-        console.print(table)
+        header = "steps in time", "groups", "patches"
+        rows = [tuple(map(str, astuple(span))) for span in time_spans(found.trace, layers=layer)]
+        console.print(table("How far groups reach in time", header, rows, title_justify="left"))
     console.print(f"Groups: {out}", highlight=False, soft_wrap=True)

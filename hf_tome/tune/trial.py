@@ -81,9 +81,9 @@ class Trials:
 
     def __call__(self, schedule: PerLayer) -> Trial:
         """What `schedule` does; runs the model unless that is known."""
-        if schedule in self.known:
+        if schedule not in self.tried and schedule in self.known:
             self.tried[schedule] = self.known[schedule]
-        if schedule not in self.tried:
+        elif schedule not in self.tried:
             apply_tome(self.model, config=self.settings.replace(r=list(schedule)))
             self.tried[schedule] = self._trial(self._outputs())
         return self.tried[schedule]
