@@ -30,7 +30,7 @@ sys.__stdout__.write("\\n{_MARK}" + json.dumps([scope["value"], causes]) + "\\n"
 
 @dataclass(frozen=True)
 class Attempt:
-    """How the code fared.
+    """The outcome of running code.
 
     Attributes:
         value: what the code had assigned to `value`, also where it failed later.

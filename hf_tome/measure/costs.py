@@ -15,9 +15,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 
 def peak_memory(run: Callable[[], Any], device: torch.device) -> int:
-    """The bytes that `run` holds at once, at most, beyond what lives when it is called.
+    """The most bytes that `run` allocates at once, beyond those that are allocated when it is called.
 
-    On CUDA the allocator's own count; elsewhere the bytes of all tensors made (`LiveBytes`).
+    On CUDA by the allocator's own count; elsewhere the bytes of all tensors made (`LiveBytes`).
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -46,7 +46,7 @@ class Handlers:
         self.classifiers: dict[str, Classifier] = {each.modality: each for each in own}
 
     def open_file(self, path: str | None) -> tuple[Any, ...]:
-        """The file without merging, and sliders that fit its model; or what is wrong with it, in the table's place."""
+        """The file without merging, and sliders that fit its model; or an error where the table would be."""
         import gradio as gr
 
         nothing = None, gr.skip(), gr.skip(), gr.Audio(visible=False)

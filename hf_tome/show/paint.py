@@ -11,9 +11,9 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Int, UInt8
 
-GOLDEN = 0.618034  # of the colour circle, from one number to the next: neighbours differ, and no hue comes twice
+GOLDEN = 0.618034  # of the colour circle: the step in hue from one group to the next, so that no hue comes twice
 LEVELS = ((1.0, 1.0), (0.55, 1.0), (1.0, 0.7))  # saturation and brightness, by turns
-LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # colours of rising levels
+LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # from dark to bright
 
 
 def fill(

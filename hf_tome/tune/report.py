@@ -1,4 +1,4 @@
-"""A schedule chosen on some samples of a data set, and judged on others beside the usual ones at equal costs."""
+"""A schedule chosen on some samples of a data set, and compared on others with the usual schedules at equal cost."""
 
 from __future__ import annotations
 

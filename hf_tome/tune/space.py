@@ -38,7 +38,7 @@ class Space:
 
     @property
     def everything(self) -> PerLayer:
-        """The schedule of which every layer merges all that it can."""
+        """The schedule in which every layer merges as much as it can."""
         return self.trimmed((self.tokens,) * self.layers)
 
     def counts(self, schedule: Sequence[int]) -> list[int]:
