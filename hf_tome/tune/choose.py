@@ -130,13 +130,15 @@ def _search(trials: Trials, goal: Goal, search: Search, budget: int, done: Calla
                 done(best)
         return trials.tried[schedule]
 
-    bound = None
+    def allowed(schedule: PerLayer) -> bool:
+        return goal.allows(ask(schedule), unmerged)
+
     if goal.target_speedup is None:
-        bound = lambda schedule: goal.allows(ask(schedule), unmerged)  # noqa: E731
-    else:
-        for usual in usual_schedules(space, macs).values():  # first, so that there is a best one from the beginning
-            ask(usual)
-    search(space, lambda schedule: ask(schedule).kl, macs, bound)
+        search(space, lambda schedule: ask(schedule).kl, macs, allowed)
+        return
+    for usual in usual_schedules(space, macs).values():  # first, so that there is a best one from the beginning
+        ask(usual)
+    search(space, lambda schedule: ask(schedule).kl, macs, None)
 
 
 def _best(trials: Trials, goal: Goal) -> Tuned | None:
