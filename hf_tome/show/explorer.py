@@ -6,7 +6,6 @@ import base64
 import html
 import io
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +71,8 @@ def _ticks(axes: MelAxes, frames: int) -> dict[str, list[Any]]:
 def _path(wave: np.ndarray, axes: MelAxes, frames: int) -> str:
     """The waveform as a line over the time of the spectrogram, from its lowest to its highest value at each point."""
     edges = (np.linspace(axes.seconds(-0.5), axes.seconds(frames - 0.5), POINTS + 1) * axes.rate).astype(int)
-    loudest = max(float(np.abs(wave).max(initial=0)), 1e-6)
-    marks = []
-    for point, (start, stop) in enumerate(pairwise(edges)):
-        part = wave[start : max(stop, start + 1)] / loudest
-        if len(part):
-            marks.append(f"{'L' if marks else 'M'}{point} {-part.max():.3f}L{point} {-part.min():.3f}")
-    return "".join(marks)
+    wave = wave[: edges[-1]] / max(float(np.abs(wave).max(initial=0)), 1e-6)
+    starts = edges[:-1][edges[:-1] < len(wave)]
+    extremes = zip(np.maximum.reduceat(wave, starts), np.minimum.reduceat(wave, starts), strict=True)
+    marks = [f"{point} {-high:.3f}L{point} {-low:.3f}" for point, (high, low) in enumerate(extremes)]
+    return "M" + "L".join(marks) if marks else ""
