@@ -35,13 +35,14 @@ def fill_from_cells(rows: list[Row], cells: list[list[Cell]], labels: np.ndarray
         row.speedups = (column["unmerged_seconds"] / column["seconds"]).tolist()
         row.inputs = len(seen)
     if len(seen):
-        for row, column in zip(rows, columns, strict=True):
-            row.agreement, row.kl = float(column["agrees"].mean()), float(column["kl"].mean())
-        (_, changes), (_, errors) = estimates(means(np.stack([each["kl"] for each in columns])), len(seen), against)
-        for row, change, error in zip(rows, changes, errors, strict=True):
-            row.kl_change, row.kl_change_interval = float(change), interval(change, error, -np.inf, np.inf)
+        drift = means(np.stack([column["kl"] for column in columns]))
+        (values, changes), (_, errors) = estimates(drift, len(seen), against)
+        for number, (row, column) in enumerate(zip(rows, columns, strict=True)):
+            row.agreement = float(column["agrees"].mean())
+            row.kl, row.kl_change = float(values[number]), float(changes[number])
+            row.kl_change_interval = interval(row.kl_change, errors[number], -np.inf, np.inf)
         if labels is not None and (labels.ndim == 1 or labels[seen].any()):  # some class has a positive sample
-            _fill_metric(rows, [each["predicted"] for each in columns], labels[seen], against)
+            _fill_metric(rows, [column["predicted"] for column in columns], labels[seen], against)
     return len(seen)
 
 
