@@ -1,8 +1,8 @@
 """Proportional attention (ToMe, equation 1) through transformers' attention interface.
 
 One function is registered under the name `hf_tome`. It takes the keys for the matching, adds log-size to the scores and
-calls the implementation that the model's own config names at that moment: log-size is a mask for those that take one,
-and sits in channels of its own for flash and flex attention, which take none.
+calls the implementation that the model's own config names at that moment. Log-size is a mask for those that take one
+for the keys alone; flex attention's score function adds it; for flash attention it sits in channels of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
+from hf_tome.engine.flex import flex_attention
 from hf_tome.engine.padding import can_be_read
 from hf_tome.engine.state import LOCAL, LayerRecord
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 NAME = "hf_tome"
 EAGER = "eager_attention_forward"
+FLEX = "flex_attention"
 TAKE_MASK = ("sdpa", "eager")
 Attention = Callable[..., tuple[Tensor, Tensor | None]]  # the signature of transformers' attention interface
 
@@ -122,6 +124,8 @@ def biased(
     if bias is None or takes_mask:
         mask = None if bias is None else bias.to(query.dtype).view(bias.shape[0], 1, 1, -1)
         return site.run(name, module, query, key, value, mask, **kwargs)
+    if name == FLEX and query.is_cuda:  # torch fails to compile such a score function for a CPU
+        return flex_attention(module, query, key, value, bias, **kwargs)
     width = value.shape[-1]
     scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5
     wide, weights = site.run(name, module, *with_bias(query, key, value, bias, scale), None, **kwargs)
@@ -185,9 +189,9 @@ def adds_mask(eager: Attention, module: nn.Module) -> bool:
 
 
 def takes_channels(implementation: str) -> bool:
-    """Whether an implementation gets log-size in channels: flash attention in any version or from the hub, and flex."""
+    """Whether an implementation gets log-size in channels: flash in any version or from the hub, flex on a CPU."""
     flash = "flash" in implementation and not implementation.startswith("paged|")  # as transformers tells them
-    return flash or implementation == "flex_attention"
+    return flash or implementation == FLEX
 
 
 def check_implementation(implementation: str, weights: bool = False) -> None:
@@ -202,7 +206,7 @@ def check_implementation(implementation: str, weights: bool = False) -> None:
         cure = 'Call model.set_attn_implementation("eager"), or choose another matching.'
         raise UnsupportedAttentionError(complaint(rule, implementation, cure))
     if implementation not in TAKE_MASK and not takes_channels(implementation):
-        rule = f"Token sizes go through attn_implementation in {(*TAKE_MASK, 'flex_attention')}, or flash attention."
+        rule = f"Token sizes go through attn_implementation in {(*TAKE_MASK, FLEX)}, or flash attention."
         raise UnsupportedAttentionError(complaint(rule, implementation, 'Call model.set_attn_implementation("sdpa").'))
 
 
