@@ -31,7 +31,7 @@ THROUGH_API = set(ROOMS[ROOMS.index("data") :])  # rooms that reach a model by t
 
 HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
-    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "numba", "optuna", "rich", "sklearn", "scipy",
+    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "optuna", "rich", "sklearn", "scipy",
     "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
@@ -39,7 +39,6 @@ TYPING_ONLY = {"jaxtyping"}
 IMPORTED_LATE = {
     "hf_tome.cli": {"typer", "rich"},
     "hf_tome.metrics": {"evaluate", "datasets", "scipy"},
-    "hf_tome.core.ops.loops": {"numba", "numpy"},
     "hf_tome.core.ops.kernels": {"triton"},
 }
 MOST_LINES = 260
