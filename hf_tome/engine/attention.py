@@ -85,7 +85,7 @@ def tome_attention(
         keys = value if record.settings.family.positions else key
         record.metric = {"q": query, "v": value}.get(recipe.metric, keys).detach()
     name = record.implementation if site.config is record.config else implementation_of(site.config)
-    output = biased(site, name, module, query, key, value, log_sizes(record), **kwargs)
+    output = biased(site, name, module, query, key, value, record, **kwargs)
     if undecided and record.r > 0 and recipe.matching.attention is not None:
         weights = output[1]
         if weights is None:
@@ -116,14 +116,15 @@ def biased(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    bias: Float[Tensor, "batch tokens"] | None,
+    record: LayerRecord,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
-    takes_mask = site.eager_adds_mask if name == "eager" else not takes_channels(name)
-    if bias is None or takes_mask:
-        mask = None if bias is None else bias.to(query.dtype).view(bias.shape[0], 1, 1, -1)
-        return site.run(name, module, query, key, value, mask, **kwargs)
+    """The implementation `name` with log-size on the scores of each key, the way that it can take it."""
+    if site.eager_adds_mask if name == "eager" else not takes_channels(name):
+        return site.run(name, module, query, key, value, mask_of(record, query.dtype), **kwargs)
+    bias = log_sizes(record)
+    if bias is None:
+        return site.run(name, module, query, key, value, None, **kwargs)
     if name == FLEX and query.is_cuda:  # torch fails to compile such a score function for a CPU
         return flex_attention(module, query, key, value, bias, **kwargs)
     width = value.shape[-1]
@@ -144,6 +145,14 @@ def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
     if record.padding:
         return torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
     return None
+
+
+def mask_of(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1 1 tokens"] | None:
+    """The same as an attention mask: as the merge before has written it, or made here."""
+    if record.log_sizes is not None and record.settings.prop_attn:
+        return record.log_sizes.to(dtype)
+    bias = log_sizes(record)
+    return None if bias is None else bias.to(dtype)[:, None, None]
 
 
 class _Configured:
