@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import gc
 import json
-import os
 import signal
 import statistics
 import time
@@ -51,8 +50,6 @@ def measure_gpu(out: Path, limit: float, dry: bool = False, cases: tuple[Case, .
         cases: what to measure; by default those of `speed_cases`.
     """
     device, end = "cpu" if dry else "cuda", time.monotonic() + limit
-    if dry:
-        os.environ.setdefault("TRITON_INTERPRET", "1")  # the kernels themselves, in Triton's interpreter
     out.mkdir(parents=True, exist_ok=True)
     with (out / "speed-gpu.jsonl").open("w") as file, time_limit(limit), baseline_without_mask():
         keep(file, machine=machine(device), dry=dry)
