@@ -17,7 +17,7 @@ WHOLE, MERGING = "hf_tome.forward", "hf_tome.merging"
 # Every step that merging adds: log-size, matching and merge, the way back to all positions.
 STEPS: tuple[tuple[Any, str], ...] = (
     (attention, "log_sizes"),
-    (LayerRecord, "merge"),
+    (LayerRecord, "_merged"),
     (Forward, "restore"),
 )
 
