@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hf_tome.config import ToMeConfig
-from hf_tome.engine import guard
+from hf_tome.engine import guard, own_attention
 from hf_tome.engine.attention import (
     NAME,
     AttentionSite,
@@ -139,11 +139,14 @@ def _check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, bloc
         kind = type(layer)
     try:
         attention = layer.get_submodule(family.attention)
-        eager_of(attention)
     except AttributeError:
         rule = f"A {family.layer} has a module {family.attention!r}."
         cure = "Layers of another kind cannot be merged: use the plain model."
         raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with none", cure)) from None
+    if family.own_attention:
+        own_attention.check_parts(attention, family, family.own_attention)
+    else:
+        eager_of(attention)
     if getattr(attention, "is_causal", False):
         rule = (
             "Every token of a layer looks at every other: token sizes are a mask, and sdpa is causal without one only."
@@ -216,11 +219,17 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
     family, kind = tower.settings.family, type(layer)
     attention: Any = layer.get_submodule(family.attention)
     users, attends = block is not None, family.attention.partition(".")[0]
-    place = _positions(layer)[family.positions] - 1 if family.positions else None
-    own = LayerSite(tower, index, block or family.block, users, attends, place, attention, attention.config)
+    places = {name: place - 1 for name, place in _positions(layer).items()}
+    place = places[family.positions] if family.positions else None
+    mask = places["attention_mask"] if family.mask and family.mask.inside and index == 0 else None
+    config = None if family.own_attention else attention.config
+    own = LayerSite(tower, index, block or family.block, users, attends, place, mask, attention, config)
     own.check(layer, kind)
     layer._tome = own  # pyright: ignore
     layer.__class__ = merged_class(kind)
+    if family.own_attention:
+        tower.handles += own_attention.hook(attention, family.own_attention)
+        return
     eager = eager_of(attention)
     attention._tome = AttentionSite(own, attention.config, eager, adds_mask(eager, attention))
     # a copy, so that the tower's config, which is saved and which other parts read, keeps the real implementation
@@ -231,8 +240,10 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
 def _unpatch(tower: nn.Module, site: TowerSite) -> None:
     for layer in site.layers:
         own: LayerSite = layer._tome  # pyright: ignore
-        own.attention.config = own.config  # pyright: ignore
-        del own.attention._tome, layer._tome
+        if own.config is not None:
+            own.attention.config = own.config
+            del own.attention._tome
+        del layer._tome
         vars(layer).pop("forward", None)  # accelerate leaves the patched forward there when its hooks go
         layer.__class__ = layer._tome_original  # pyright: ignore
     for handle in site.handles:

@@ -18,7 +18,7 @@ from torch import Tensor
 from hf_tome.config import ToMeConfig
 from hf_tome.core import MergePlan, Recipe, Schedule, compose, max_merge, spread
 from hf_tome.engine.decision import decide
-from hf_tome.engine.padding import fitting
+from hf_tome.engine.padding import can_be_read, fitting, hides, sizes_of
 from hf_tome.engine.positions import Positions, merged
 from hf_tome.families import Family
 
@@ -83,6 +83,7 @@ class LayerRecord:
         shares: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
         positions: of its tokens, in families where these must follow them.
+        seen: (batch, tokens, channels) what a projection gave, until its attention takes it for the metric.
     """
 
     site: LayerSite
@@ -98,6 +99,7 @@ class LayerRecord:
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
     positions: Positions | None = None
+    seen: Tensor | None = None
 
     def merge(
         self, x: Float[Tensor, "batch tokens channels"], entering: Float[Tensor, "batch tokens channels"]
@@ -158,6 +160,14 @@ class Forward:
     batch: int = 0
     device: torch.device | None = None
     positions: Positions | None = None
+
+    def take_mask(self, mask: Any) -> None:
+        """A padding mask, as the tower hands it to its first layer, becomes sizes."""
+        fact = self.settings.family.mask
+        if mask is None or fact is None:
+            return
+        if hides(mask) or not (isinstance(mask, Tensor) and can_be_read(mask)):
+            self.sizes, self.padding = sizes_of(mask, fact), True
 
     def enter(self, site: LayerSite, hidden_states: Float[Tensor, "batch tokens channels"]) -> LayerRecord:
         """The record for a layer that is about to run on `hidden_states`."""

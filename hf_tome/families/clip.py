@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hf_tome.families.blocks import aimv2_block, blip_block, clip_block
-from hf_tome.families.family import Family, Mask
+from hf_tome.families.family import Family, Mask, OwnAttention
 from hf_tome.families.grids import image_grid, patches_grid
+from hf_tome.families.widths import gated_widths
 
 CLIP = Family(
     model_type="clip",
@@ -87,6 +88,7 @@ AIMV2 = replace(
     layer="Aimv2EncoderLayer",
     attention="attention",
     block=aimv2_block,
+    widths=gated_widths,
     whole=("Aimv2AttentionPoolingHead",),
 )
 
@@ -97,6 +99,14 @@ BLIP_2 = replace(
     layer="Blip2EncoderLayer",
     block=blip_block,
     token_heads=(),
+)
+
+BLIP = replace(
+    BLIP_2,
+    model_type="blip",
+    towers=("BlipVisionModel",),
+    layer="BlipEncoderLayer",
+    own_attention=OwnAttention("dropout", ("qkv",)),
 )
 
 INSTRUCTBLIP = replace(
@@ -122,6 +132,7 @@ CLIP_FAMILIES = (
     SIGLIP,
     SIGLIP2,
     AIMV2,
+    BLIP,
     BLIP_2,
     INSTRUCTBLIP,
     INSTRUCTBLIPVIDEO,

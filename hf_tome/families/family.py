@@ -27,6 +27,7 @@ class Mask:
         shape: its axes.
         per_pair: whether it may also be (batch, 1, tokens, tokens), as attention adds it: 0 where a token is seen. Its
             rows must be equal, as they are for padding.
+        inside: whether the tower makes it of its inputs, and hands it to the layers: it is taken at the first one.
     """
 
     argument: str = "attention_mask"
@@ -35,6 +36,20 @@ class Mask:
     ignored: bool = False
     shape: str = "batch, tokens"
     per_pair: bool = False
+    inside: bool = False
+
+
+@dataclass(frozen=True)
+class OwnAttention:
+    """The parts of an attention that computes by itself, without transformers' attention interface.
+
+    Attributes:
+        dropout: name of the module that gets the attention weights, (batch, heads, queries, keys).
+        projections: names of those that give queries, keys and values, in this order; one name where one gives all.
+    """
+
+    dropout: str
+    projections: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,12 +58,12 @@ class Refusal:
 
     Attributes:
         switch: name of the config's attribute.
-        value: what it must not be, by its truth.
+        value: what it must not be; of True and False the truth counts.
         reason: why not.
     """
 
     switch: str
-    value: bool
+    value: bool | str
     reason: str
 
 
@@ -78,6 +93,9 @@ class Family:
         layerdrop: path of the share of layers that training skips, from the tower; none by default.
         positions: argument of a layer that says where tokens are, so that it must follow them; none by default. Keys
             are turned by it then, so that tokens are compared by their values in place of keys.
+        own_attention: the parts of an attention that computes by itself; None where it calls transformers' interface.
+        messages: tokens that a layer puts behind its own for its attention alone.
+        packed: the second argument of a tower, if it packs images of several sizes in one sequence; they are refused.
         refusals: what in a config rules merging out.
     """
 
@@ -101,6 +119,9 @@ class Family:
     collector: str = ""
     layerdrop: str = ""
     positions: str = ""
+    own_attention: OwnAttention | None = None
+    messages: int = 0
+    packed: str = ""
     refusals: tuple[Refusal, ...] = ()
 
     def owns(self, module: nn.Module) -> bool:
@@ -124,8 +145,8 @@ class Family:
             UnsupportedModelError: with the reason.
         """
         for refusal in self.refusals:
-            value = getattr(config, refusal.switch, not refusal.value)
-            if bool(value) is refusal.value:
+            value = getattr(config, refusal.switch, None)
+            if value is not None and (value if isinstance(refusal.value, str) else bool(value)) == refusal.value:
                 rule = f"A {self.model_type} model with {refusal.switch}={value} cannot be merged: {refusal.reason}."
                 got = f"{type(config).__name__} with it"
                 raise UnsupportedModelError(complaint(rule, got, "Use the plain model, or a checkpoint without it."))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import nested_block, vjepa2_block
-from hf_tome.families.family import Family
-from hf_tome.families.grids import tubelet_grid, video_grid
+from hf_tome.families.blocks import nested_block, timesformer_block, vjepa2_block, xclip_block
+from hf_tome.families.clip import CLIP
+from hf_tome.families.family import Family, OwnAttention, Refusal
+from hf_tome.families.grids import timesformer_grid, tubelet_grid, video_grid
 from hf_tome.families.vit import VIT
 from hf_tome.families.widths import ratio_widths
 
@@ -49,4 +50,31 @@ VJEPA2 = Family(
     positions="position_mask",
 )
 
-VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2)
+TIMESFORMER = Family(
+    model_type="timesformer",
+    modality="video",
+    towers=("TimesformerModel",),
+    layers="encoder.layer",
+    layer="TimesformerLayer",
+    attention="attention.attention",
+    block=timesformer_block,
+    protected=1,
+    prop_attn=True,
+    grid=timesformer_grid,
+    token_heads=("TimesformerForVideoClassification",),
+    own_attention=OwnAttention("attn_drop", ("qkv",)),
+    refusals=(Refusal("attention_type", "divided_space_time", "attention over time alone needs the full grid"),),
+)
+
+XCLIP = replace(
+    CLIP,
+    model_type="xclip",
+    modality="video",
+    towers=("XCLIPVisionModel",),
+    layer="XCLIPVisionEncoderLayer",
+    block=xclip_block,
+    token_heads=(),
+    messages=1,
+)
+
+VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2, TIMESFORMER, XCLIP)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import beit_block, nested_block, pixio_block, vit_block, vitpose_block
-from hf_tome.families.family import Family, Mask, Refusal
+from hf_tome.families.blocks import (
+    beit_block,
+    flava_block,
+    mgpstr_block,
+    nested_block,
+    pixio_block,
+    vit_block,
+    vitpose_block,
+)
+from hf_tome.families.family import Family, Mask, OwnAttention, Refusal
 from hf_tome.families.grids import image_grid, spectrogram_grid
 from hf_tome.families.widths import ratio_widths
 
@@ -126,4 +134,25 @@ VITPOSE = replace(
     whole=("VitPoseBackbone",),
 )
 
-VIT_FAMILIES = (VIT, DEIT, VIT_MAE, VIT_MSN, IJEPA, PIXIO, BEIT, DPT, YOLOS, VITPOSE)
+FLAVA = replace(
+    DPT,
+    model_type="flava_image_model",
+    towers=("FlavaImageModel",),
+    layer="FlavaLayer",
+    block=flava_block,
+    own_attention=OwnAttention("dropout", ("query", "key", "value")),
+)
+
+MGP_STR = replace(
+    DPT,
+    model_type="mgp-str",
+    towers=("MgpstrModel",),
+    layers="encoder.blocks",
+    layer="MgpstrLayer",
+    attention="attn",
+    block=mgpstr_block,
+    widths=ratio_widths,
+    own_attention=OwnAttention("attn_drop", ("qkv",)),
+)
+
+VIT_FAMILIES = (VIT, DEIT, VIT_MAE, VIT_MSN, IJEPA, PIXIO, BEIT, DPT, YOLOS, VITPOSE, FLAVA, MGP_STR)

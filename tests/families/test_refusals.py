@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
+from row import CORE, WAVE, Row, image, mel
 from transformers.models.vit.modeling_vit import eager_attention_forward as vit_eager
 from transformers.models.vjepa2.modeling_vjepa2 import eager_attention_forward as vjepa2_eager
 from untouched import photograph
-from zoo import CORE, WAVE, ZOO, Row, image, mel
+from zoo import ZOO
 
 from hf_tome import ToMeValueError, UnsupportedModelError, apply_tome, remove_tome
 from hf_tome.engine.attention import adds_mask
