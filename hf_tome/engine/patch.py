@@ -241,7 +241,7 @@ def _unpatch(tower: nn.Module, site: TowerSite) -> None:
     for layer in site.layers:
         own: LayerSite = layer._tome  # pyright: ignore
         if own.config is not None:
-            own.attention.config = own.config
+            own.attention.config = own.config  # pyright: ignore
             del own.attention._tome
         del layer._tome
         vars(layer).pop("forward", None)  # accelerate leaves the patched forward there when its hooks go

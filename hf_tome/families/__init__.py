@@ -2,8 +2,8 @@
 
 from hf_tome.families.blocks import Block
 from hf_tome.families.family import Family, Mask, OwnAttention, Refusal
-from hf_tome.families.refused import REFUSED
-from hf_tome.families.table import FAMILIES, GROUPS, family_of, widths_of
+from hf_tome.families.refused import REFUSED, parts_of
+from hf_tome.families.table import FAMILIES, GROUPS, family_named, family_of, tower_in, widths_of
 
 __all__ = [
     "FAMILIES",
@@ -14,6 +14,9 @@ __all__ = [
     "Mask",
     "OwnAttention",
     "Refusal",
+    "family_named",
     "family_of",
+    "parts_of",
+    "tower_in",
     "widths_of",
 ]

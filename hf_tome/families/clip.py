@@ -7,6 +7,7 @@ from dataclasses import replace
 from hf_tome.families.blocks import aimv2_block, blip_block, clip_block
 from hf_tome.families.family import Family, Mask, OwnAttention
 from hf_tome.families.grids import image_grid, patches_grid
+from hf_tome.families.inputs import image_inputs, patches_inputs
 from hf_tome.families.widths import gated_widths
 
 CLIP = Family(
@@ -20,6 +21,7 @@ CLIP = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
     token_heads=("CLIPModel", "CLIPVisionModelWithProjection"),
 )
 
@@ -77,6 +79,7 @@ SIGLIP2 = replace(
     towers=("Siglip2VisionModel",),
     layer="Siglip2EncoderLayer",
     grid=patches_grid,
+    inputs=patches_inputs,
     mask=Mask("pixel_attention_mask", stays=True),
     whole=("Siglip2MultiheadAttentionPoolingHead",),
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hf_tome.families.blocks import dinov2_block, dinov3_block
 from hf_tome.families.family import Family, Mask
 from hf_tome.families.grids import image_grid
+from hf_tome.families.inputs import image_inputs
 from hf_tome.families.widths import gated_widths, ratio_widths
 
 DINOV2 = Family(
@@ -20,6 +21,7 @@ DINOV2 = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
     widths=ratio_widths,
     mask=Mask(),
     collector="encoder",

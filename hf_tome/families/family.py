@@ -11,6 +11,7 @@ from torch import nn
 from hf_tome.core import PatchGrid
 from hf_tome.errors import UnsupportedModelError, complaint
 from hf_tome.families.blocks import Block
+from hf_tome.families.inputs import Inputs
 from hf_tome.families.widths import Widths, named_widths
 
 
@@ -82,6 +83,7 @@ class Family:
         protected: tokens at the front that never merge: class, distillation and register tokens.
         prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).
         grid: how patches lie on the main input, the tower's first argument, from the tower's config.
+        inputs: random inputs of a tower, from its config and a batch size.
         widths: widths of a layer and of its MLP, from the tower's config.
         token_heads: head classes that read only protected tokens, so that they work on a short sequence.
         whole: classes of towers, or of modules in a tower, that read every token: they need restored ones.
@@ -109,6 +111,7 @@ class Family:
     protected: int
     prop_attn: bool
     grid: Callable[[Any], PatchGrid]
+    inputs: Callable[[Any, int], Inputs]
     token_heads: tuple[str, ...] = ()
     widths: Widths = named_widths
     whole: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from hf_tome.families.blocks import internvl_block, pix2struct_block, qianfan_bl
 from hf_tome.families.clip import AIMV2, CLIP
 from hf_tome.families.family import Family, Mask
 from hf_tome.families.grids import image_grid, patches_grid
+from hf_tome.families.inputs import image_inputs, molmo2_inputs, pix2struct_inputs
 from hf_tome.families.widths import pix2struct_widths, ratio_widths
 
 GIT = replace(
@@ -62,6 +63,7 @@ INTERNVL = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
 )
 
 QIANFAN_OCR = replace(
@@ -94,6 +96,7 @@ MOLMO2 = replace(
     layer="Molmo2VisionEncoderLayer",
     protected=0,
     grid=patches_grid,
+    inputs=molmo2_inputs,
     token_heads=(),
     whole=("Molmo2VisionModel",),
 )
@@ -109,6 +112,7 @@ PIX2STRUCT = Family(
     protected=0,
     prop_attn=True,
     grid=patches_grid,
+    inputs=pix2struct_inputs,
     widths=pix2struct_widths,
     mask=Mask(inside=True),
     collector="encoder",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hf_tome.families.blocks import glmasr_block, moonshine_block, wav2vec2_block, whisper_block
 from hf_tome.families.family import Family, Mask, Refusal
 from hf_tome.families.grids import frames_grid, mel_grid, moonshine_grid, wave_grid
+from hf_tome.families.inputs import masked_mel_inputs, mel_inputs, moonshine_inputs, speech_inputs, wave_inputs
 from hf_tome.families.widths import named_widths, speech_widths
 
 WHISPER = Family(
@@ -20,6 +21,7 @@ WHISPER = Family(
     protected=0,
     prop_attn=True,
     grid=mel_grid,
+    inputs=mel_inputs,
     widths=speech_widths,
     mask=Mask(ignored=True),
     layerdrop="layerdrop",
@@ -57,6 +59,7 @@ WAV2VEC2 = Family(
     protected=0,
     prop_attn=True,
     grid=wave_grid,
+    inputs=wave_inputs,
     mask=Mask(module="encoder", stays=True),
     layerdrop="config.layerdrop",
     refusals=(Refusal("do_stable_layer_norm", False, POST_NORM),),
@@ -79,6 +82,7 @@ AUDIO_FLAMINGO_3 = replace(
     layer="AudioFlamingo3EncoderLayer",
     mask=Mask("input_features_mask", inside=True),
     whole=("AudioFlamingo3Encoder",),
+    inputs=masked_mel_inputs,
 )
 
 MOSS = replace(
@@ -96,6 +100,7 @@ SPEECH_TO_TEXT = replace(
     towers=("Speech2TextEncoder",),
     layer="Speech2TextEncoderLayer",
     grid=frames_grid,
+    inputs=speech_inputs,
     mask=Mask(inside=True),
 )
 
@@ -116,6 +121,7 @@ MOONSHINE = replace(
     layer="MoonshineEncoderLayer",
     block=moonshine_block,
     grid=moonshine_grid,
+    inputs=moonshine_inputs,
     mask=Mask(inside=True),
 )
 

@@ -15,6 +15,7 @@ from hf_tome.families.blocks import (
 )
 from hf_tome.families.family import Family, Mask, OwnAttention, Refusal
 from hf_tome.families.grids import image_grid, spectrogram_grid
+from hf_tome.families.inputs import image_inputs, spectrogram_inputs, vitpose_inputs
 from hf_tome.families.widths import ratio_widths
 
 VIT = Family(
@@ -28,6 +29,7 @@ VIT = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
     mask=Mask(),
     token_heads=("ViTForImageClassification", "VisionEncoderDecoderModel"),
 )
@@ -49,6 +51,7 @@ AST = replace(
     layer="ASTLayer",
     protected=2,
     grid=spectrogram_grid,
+    inputs=spectrogram_inputs,
     token_heads=("ASTForAudioClassification",),
 )
 
@@ -106,6 +109,7 @@ DPT = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
 )
 
 YOLOS = replace(
@@ -132,6 +136,7 @@ VITPOSE = replace(
     widths=ratio_widths,
     collector="encoder",
     whole=("VitPoseBackbone",),
+    inputs=vitpose_inputs,
 )
 
 FLAVA = replace(

@@ -25,6 +25,8 @@ from hf_tome.show.scene import Scene, scenes_of_inputs
 from hf_tome.show.spectrogram import MelAxes, sound_groups
 from hf_tome.trace import Trace, trace_tome
 
+AXES = {"image": (-2, -1), "audio": (-1, -2), "video": (-4, -2, -1)}  # of the main input that patches lie on
+WORDS = {"image": ("height", "width"), "audio": ("frequency", "time"), "video": ("time", "height", "width")}
 EMBEDDED = {"image": VIT, "audio": AST, "video": VIDEOMAE}  # the models inside the package, by what they see
 
 
@@ -119,7 +121,8 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
         name: what the medium is called.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if r is no schedule for this model, or there is nothing to see or hear.
+        ToMeTypeError, ToMeValueError: if r is no schedule for this model, there is nothing to see or hear, or
+            its tokens are no patches on a picture.
     """
     check_content(medium, name)
     inputs = classifier.inputs([medium])
@@ -129,6 +132,7 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
             logits = classifier.model(**inputs).logits[0].float()
     finally:
         remove_tome(classifier.model)
+    check_patches(trace, classifier)
     config: Any = classifier.model.config
     several = config.problem_type == "multi_label_classification"
     probabilities = logits.sigmoid() if several else logits.softmax(0)
@@ -149,6 +153,20 @@ def check_content(medium: Any, name: str) -> None:
         what = "silence" if values.ndim == 1 else f"one colour in all of its {len(flat)} pixels"
         rule = "There must be something to see or hear in the input."
         raise ToMeValueError(complaint(rule, f"{name}, which is {what}", "Give another file."))
+
+
+def check_patches(trace: Trace, classifier: Classifier) -> None:
+    """Refuse tokens that cannot be drawn on the input.
+
+    Raises:
+        ToMeValueError: if they are no patches of an image or a spectrogram, or of frames one after the other.
+    """
+    axes = trace.last.patches.axes
+    if len(axes) != len(AXES[classifier.modality]) or (classifier.modality == "video" and axes != AXES["video"]):
+        rule = f"A picture shows tokens that are patches on {', '.join(WORDS[classifier.modality])}."
+        config: Any = classifier.model.config
+        got = f"a {config.model_type} model, whose tokens make the grid {trace.grid} in another order or on other axes"
+        raise ToMeValueError(complaint(rule, got, "trace_tome(model) tells its groups without a picture."))
 
 
 def forms_of(kind: str) -> tuple[str, ...]:

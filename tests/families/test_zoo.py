@@ -19,6 +19,7 @@ from hf_tome import ToMeError, apply_tome, remove_tome, trace_tome
 from hf_tome.families import FAMILIES, family_of
 
 R = 3
+HIDDEN = {"vit_mae": (4, 4)}  # patches that a mask takes away
 
 
 def name(row: Row) -> str:
@@ -130,14 +131,16 @@ def test_a_recompute_gives_the_same_gradients(row: Row) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.model_type)
 def test_the_facts_fit_the_model(family: Any) -> None:
-    """The grid counts the tokens, and the widths are those of the layer's weights."""
+    """The grid counts the tokens, the widths are those of the layer's weights, and random inputs run."""
     row = next(row for row in ZOO if row.model_type == family.model_type)
     model = apply_tome(row.build(), r=0)
     tower: Any = next(module for module in model.modules() if family.owns(module))
     with torch.no_grad(), trace_tome(model) as trace:
         model(**row.inputs())
-    hidden_by_mask = 4 if row.model_type == "vit_mae" else 0
-    assert prod(trace.grid) - hidden_by_mask == trace.token_counts[0] - row.shape.protected - row.shape.at_end
+        tower(**family.inputs(tower.config, 2))
+    for forward, hidden_by_mask in zip(trace.forwards, HIDDEN.get(row.model_type, (0, 0)), strict=True):
+        patches = forward.token_counts[0] - row.shape.protected - row.shape.at_end
+        assert prod(forward.grid) - hidden_by_mask == patches == forward.patch_groups(0).shape[1]
     found: Any = family_of(tower)
     layer = found.layers_of(tower)[0]
     attends = {id(weight) for weight in layer.get_submodule(found.attention.partition(".")[0]).parameters()}
