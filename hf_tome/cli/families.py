@@ -80,6 +80,7 @@ def _describe(family: Family) -> None:
         "heads that take restore=False": ", ".join(family.token_heads) or "none",
         "parts that need every token": ", ".join(family.whole) or "none known",
         "merged only without": "; ".join(f"{r.switch}={r.value} ({r.reason})" for r in family.refusals) or "-",
+        "transformers": f"{'.'.join(map(str, family.since))} or later",
         "training": f"with {family.layerdrop} at 0" if family.layerdrop else "as it is",
     }
     table = Table(title=family.model_type, title_justify="left", box=None, pad_edge=False, show_header=False)

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import transformers
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -75,7 +76,14 @@ def check(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> N
         family.check(tower.config)
         layers = family.layers_of(tower)
         for layer in layers:
-            _check_layer(layer, family, _site_of(tower), block)
+            try:
+                _check_layer(layer, family, _site_of(tower), block)
+            except UnsupportedModelError as error:
+                if not family.is_too_new:
+                    raise
+                rule = f"A {family.model_type} encoder needs transformers {'.'.join(map(str, family.since))} or later."
+                cure = f"Install it, or use the plain model: {error}"
+                raise UnsupportedModelError(complaint(rule, transformers.__version__, cure)) from error
         config.schedule.check_layers(len(layers))
         config.recipe.check_layers(len(layers))
         check_implementation(implementation_of(tower.config), config.recipe.matching.attention is not None)  # pyright: ignore

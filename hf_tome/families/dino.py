@@ -26,6 +26,7 @@ DINOV2 = Family(
     mask=Mask(),
     collector="encoder",
     whole=("Dinov2Backbone",),
+    since=(5, 19),
 )
 
 DINOV2_WITH_REGISTERS = replace(
@@ -57,6 +58,7 @@ DINOV3 = replace(
     collector="model",
     whole=("DINOv3ViTBackbone",),
     positions="position_embeddings",
+    since=(5, 10),
 )
 
 RADIO = replace(

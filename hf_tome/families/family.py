@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import transformers
 from torch import nn
 
 from hf_tome.core import PatchGrid
@@ -98,6 +99,7 @@ class Family:
         own_attention: the parts of an attention that computes by itself; None where it calls transformers' interface.
         messages: tokens that a layer puts behind its own for its attention alone.
         packed: the second argument of a tower, if it packs images of several sizes in one sequence; they are refused.
+        since: the first version of transformers known to have these layers.
         refusals: what in a config rules merging out.
     """
 
@@ -125,7 +127,13 @@ class Family:
     own_attention: OwnAttention | None = None
     messages: int = 0
     packed: str = ""
+    since: tuple[int, int] = (5, 10)
     refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def is_too_new(self) -> bool:
+        """Whether the installed transformers is older than the layers that are described here."""
+        return tuple(map(int, transformers.__version__.split(".")[:2])) < self.since
 
     def owns(self, module: nn.Module) -> bool:
         """Whether `module` is a tower of this family: transformers' class or a subclass of it."""

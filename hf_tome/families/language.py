@@ -116,6 +116,7 @@ PIX2STRUCT = Family(
     widths=pix2struct_widths,
     mask=Mask(inside=True),
     collector="encoder",
+    since=(5, 17),
 )
 
 LANGUAGE_FAMILIES = (

@@ -62,6 +62,7 @@ WAV2VEC2 = Family(
     inputs=wave_inputs,
     mask=Mask(module="encoder", stays=True),
     layerdrop="config.layerdrop",
+    since=(5, 17),
     refusals=(Refusal("do_stable_layer_norm", False, POST_NORM),),
 )
 

@@ -21,7 +21,8 @@ import transformers
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # as pytest has them
 
-from zoo import ZOO, Row  # noqa: E402
+from row import Row  # noqa: E402
+from zoo import ZOO, family_of_row  # noqa: E402
 
 from hf_tome.families import FAMILIES  # noqa: E402
 
@@ -66,7 +67,7 @@ def of_class(kind: type) -> str:
 
 def of_row(row: Row) -> dict[str, str]:
     """The digests of a layer's forward and of its attention's."""
-    family = next(family for family in FAMILIES if family.model_type == row.model_type)
+    family = family_of_row(row)
     with torch.device("meta"):
         model: Any = row.model._from_config(row.config(), attn_implementation=row.implementations[0])
     layer = family.layers_of(next(module for module in model.modules() if family.owns(module)))[0]

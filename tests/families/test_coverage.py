@@ -27,7 +27,7 @@ def is_told(model_type: str) -> bool:
     """Whether it is in a table; of a model around others, whether one of these is."""
     if family_named(model_type) is not None or model_type in REFUSED:
         return True
-    return any(is_told(part) for part in parts_of(model_type).values() if part)
+    return any(not part or is_told(part) for part in parts_of(model_type).values())
 
 
 def test_every_encoder_is_told() -> None:

@@ -18,7 +18,8 @@ def function(text: str) -> ast.FunctionDef:
 
 def test_a_digest_is_of_what_is_computed() -> None:
     plain = digest(function("def forward(self, x, m=None):\n    x = self.norm(x)\n    return x + m"))
-    same = 'def forward(self, h: T, mask: int | None = None) -> T:\n    "Doc."\n    h: T = self.norm(h)\n    return h + mask'
+    typed = "def forward(self, h: T, mask: int | None = None) -> T:"
+    same = f'{typed}\n    "Doc."\n    h: T = self.norm(h)\n    return h + mask'
     assert digest(function(same)) == plain
     assert digest(function("def forward(self, x, m=None):\n    x = self.norm(x)\n    return m + x")) != plain
     assert digest(function("def forward(self, x, m=None):\n    x = self.norm2(x)\n    return x + m")) != plain

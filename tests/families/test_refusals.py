@@ -116,3 +116,33 @@ def test_a_causal_attention() -> None:
     model.layers[1].attention.is_causal = True
     with pytest.raises(UnsupportedModelError, match="is_causal=True"):
         apply_tome(model, r=2)
+
+
+def test_a_family_whose_layers_were_others_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf, "__version__", "5.9.1")
+    model = row("clip").build()
+    monkeypatch.setattr(type(model.vision_model.encoder.layers[0]), "forward", lambda self, x, *_, **__: x)
+    with pytest.raises(UnsupportedModelError, match=r"needs transformers 5\.10 or later"):
+        apply_tome(model, r=2)
+
+
+@pytest.mark.skipif(not any(row.model_type == "radio" for row in ZOO), reason="not in this version")
+def test_packed_images() -> None:
+    model = apply_tome(row("radio").build(), r=2)
+    with pytest.raises(ToMeValueError, match="image_grid_hw"):
+        model(torch.randn(20, 48), image_grid_hw=torch.tensor([[4, 4], [2, 2]]))
+    with pytest.raises(ToMeValueError, match="image_grid_hw"):
+        model(torch.randn(20, 48), torch.tensor([[4, 4], [2, 2]]))
+
+
+def test_an_attention_that_computes_by_itself_and_is_not_the_familys() -> None:
+    model = row("blip").build()
+    layer = model.vision_model.encoder.layers[1].self_attn
+
+    class Mine(type(layer)):
+        def forward(self, hidden_states: torch.Tensor, **_: Any) -> Any:
+            return hidden_states, None
+
+    layer.__class__ = Mine
+    with pytest.raises(UnsupportedModelError, match="transformers' own"):
+        apply_tome(model, r=2)

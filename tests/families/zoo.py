@@ -9,5 +9,14 @@ from rows_sound import SOUNDs
 from rows_video import VIDEOs
 from rows_vit import DINOs, ViTs
 
-# Older versions of transformers lack some.
-ZOO: tuple[Row, ...] = tuple(row for row in (*ViTs, *DINOs, *CLIPs, *TOWERs, *VIDEOs, *SOUNDs) if row.model is not None)
+from hf_tome.families import FAMILIES, Family
+
+ROWS: tuple[Row, ...] = (*ViTs, *DINOs, *CLIPs, *TOWERs, *VIDEOs, *SOUNDs)
+
+
+def family_of_row(row: Row) -> Family:
+    return next(family for family in FAMILIES if family.model_type == row.model_type)
+
+
+# Older versions of transformers lack some, or have them with other layers.
+ZOO = tuple(row for row in ROWS if row.model is not None and not family_of_row(row).is_too_new)
