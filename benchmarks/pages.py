@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 import transformers
-
-from hf_tome.core import ops
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,12 +22,7 @@ def machine(device: str = "cpu") -> str:
     names = re.findall(r"^model name\s*: (.+)$", cpuinfo(), re.MULTILINE)
     chip = names[0] if names else platform.processor() or platform.machine()
     cores = os.cpu_count()
-    return f"{chip}, {cores} cores, {torch.get_num_threads()} threads, float32; {versions}, {numba()}."
-
-
-def numba() -> str:
-    """The version of numba, which compiles the loops for small inputs on a CPU."""
-    return f"numba {version('numba')}" if ops.HAS_NUMBA else "no numba"
+    return f"{chip}, {cores} cores, {torch.get_num_threads()} threads, float32; {versions}."
 
 
 def cpuinfo() -> str:

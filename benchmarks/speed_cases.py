@@ -34,7 +34,6 @@ class Case:
         baseline: whether its rivals run beside it: the plain implementation of the paper, and tokens cut off.
         dtype: numbers to compute in.
         compiled: a mode of `torch.compile`, or None.
-        loops: whether small inputs on a CPU may go through numba's loops.
         settings: what differs from the preset's config.
     """
 
@@ -47,7 +46,6 @@ class Case:
     baseline: bool = True
     dtype: str = "float32"
     compiled: str | None = None
-    loops: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,14 +60,13 @@ class Case:
             return "training, checkpointing" if self.checkpointing else "training"
         if self.compiled is not None:
             return f"inference, compiled ({self.compiled})"
-        return "inference" if self.loops else "inference, without numba"
+        return "inference"
 
 
 CPU = (
     Case("vit-base", (16,), batch=8, rounds=12),
     Case("vit-base", (4, 8, 13, 16), batch=1, rounds=30, baseline=False),
     Case("vit-small", (1, 4, 8, 13), batch=1, rounds=80, baseline=False),
-    Case("vit-small", (1, 13), batch=1, rounds=80, baseline=False, loops=False),
     Case("vit-small", (1, 13), batch=1, rounds=80, baseline=False, compiled="default"),
     Case("vit-small", (13,), batch=1, rounds=80),
     Case("videomae-base", (130,), batch=1, rounds=10),

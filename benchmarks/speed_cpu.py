@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from shutil import which
 from typing import Any
-from unittest.mock import patch
 
 import torch
 
@@ -16,7 +15,6 @@ from benchmarks.long_inputs import measure_long
 from benchmarks.pages import ROOT, machine
 from benchmarks.plain import plain_tome
 from benchmarks.speed_cases import CPU, DATA, Case
-from hf_tome.core import ops
 from hf_tome.measure.presets import build, random_inputs
 from hf_tome.measure.speed import measure
 
@@ -50,17 +48,16 @@ def _rows(case: Case) -> list[dict[str, Any]]:
     model = build(case.config, **case.settings).to(getattr(torch, case.dtype))
     if case.checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-    with patch.object(ops, "HAS_NUMBA", ops.HAS_NUMBA and case.loops):
-        rows = measure(
-            model,
-            random_inputs(model, case.batch),
-            case.rs,
-            rounds=case.rounds,
-            train=case.train,
-            compiled=case.compiled,
-            rivals={"plain": plain_tome, "cut": cut} if case.baseline else None,
-            latency=False,
-        )
+    rows = measure(
+        model,
+        random_inputs(model, case.batch),
+        case.rs,
+        rounds=case.rounds,
+        train=case.train,
+        compiled=case.compiled,
+        rivals={"plain": plain_tome, "cut": cut} if case.baseline else None,
+        latency=False,
+    )
     return [asdict(row) for row in rows]
 
 

@@ -97,7 +97,7 @@ def speed_row(each: Result) -> list[str]:
 
 def single_row(each: Result, row: Row) -> list[str]:
     latency = f"{1000 * (row.latency or 0):.1f} ms"
-    name = each.case.name + (", compiled" if each.case.compiled else "" if each.case.loops else ", without numba")
+    name = each.case.name + (", compiled" if each.case.compiled else "")
     if row.r is None:
         return [name, "off", "1.00x", "1.00x", "", latency]
     return [name, str(row.r), *common(row), latency]

@@ -33,7 +33,6 @@ from transformers import ASTFeatureExtractor, Trainer, ViTModel, pipeline
 
 
 EXTRAS = (  # package, the module that it brings, the extra that installs it, what it is for
-    ("numba", "numba", "cpu", "speeds up single inputs on a CPU"),
     ("soundfile", "soundfile", "audio", "reads audio files"),
     ("soxr", "soxr", "audio", "resamples sound"),
     ("av", "av", "video", "reads video files"),

@@ -18,7 +18,7 @@ from benchmarks.speed_page import load_gpu
 
 ROOT = Path(benchmarks.__file__).parent.parent
 # Of what the developers' environment holds: what a bare machine with torch and transformers may lack.
-LACKING = "accelerate click datasets evaluate jaxtyping matplotlib numba optuna pandas psutil rich scipy sklearn typer"
+LACKING = "accelerate click datasets evaluate jaxtyping matplotlib optuna pandas psutil rich scipy sklearn typer"
 
 
 def rows_in(folder: Path) -> list[dict[str, Any]]:

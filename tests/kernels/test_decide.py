@@ -1,22 +1,22 @@
-"""A merge decided at once against its steps: numba's loop, and Triton's kernel, interpreted where there is no GPU."""
+"""A merge decided by Triton's kernels against plain torch; interpreted where there is no GPU."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from comparison import assert_same
-from kinds import TRITON, Kernels, each_kernels, needs_triton, randn
 from test_match import few_directions
 from torch import Tensor
+from triton_kernels import DEVICE, randn
 
-from hf_tome.core.ops import reference
+from hf_tome.core.ops import gpu, reference
 
 
-def expect(kernels: Kernels, keys: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int) -> None:
+def expect(keys: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int) -> None:
     """The plan and the shares are those of plain torch."""
-    keys, sizes = keys.to(kernels.device), None if sizes is None else sizes.to(kernels.device)
+    keys, sizes = keys.to(DEVICE), None if sizes is None else sizes.to(DEVICE)
     given = keys, sizes, padding, r, protected
-    assert_same(kernels.module.decide(*given), reference.decide(*given))
+    assert_same(gpu.decide(*given), reference.decide(*given))
 
 
 def some_sizes(tokens: int) -> Tensor:
@@ -26,41 +26,37 @@ def some_sizes(tokens: int) -> Tensor:
     return sizes
 
 
-@each_kernels
 @pytest.mark.parametrize(
     ("tokens", "channels", "protected", "r", "sized"),
     [(9, 3, 1, 2, False), (20, 40, 0, 6, True), (150, 4, 2, 70, True)],
 )
-def test_all_at_once(kernels: Kernels, tokens: int, channels: int, protected: int, r: int, sized: bool) -> None:
+def test_all_at_once(tokens: int, channels: int, protected: int, r: int, sized: bool) -> None:
     keys = randn(3, tokens, 2, channels).transpose(1, 2)
-    expect(kernels, keys, some_sizes(tokens) if sized else None, False, r, protected)
+    expect(keys, some_sizes(tokens) if sized else None, False, r, protected)
 
 
-@each_kernels
 @pytest.mark.parametrize("protected", [0, 2])
-def test_padding(kernels: Kernels, protected: int) -> None:
+def test_padding(protected: int) -> None:
     sizes = some_sizes(21)
     sizes[2, 2:] = 0
-    expect(kernels, randn(3, 2, 21, 5), sizes, True, 8, protected)
+    expect(randn(3, 2, 21, 5), sizes, True, 8, protected)
 
 
-@needs_triton
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_ties_zero_keys_and_nan(dtype: torch.dtype) -> None:
     keys = few_directions(0)[:, None, :80]
     keys[1, :, 7] = float("nan")
-    expect(TRITON, keys.to(dtype), None, False, 30, 0)
+    expect(keys.to(dtype), None, False, 30, 0)
 
 
-@needs_triton
 def test_many_tokens_take_several_launches(monkeypatch: pytest.MonkeyPatch) -> None:
     from hf_tome.core.ops.kernels import decide
 
-    keys, sizes = randn(3, 2, 21, 5), some_sizes(21).to(TRITON.device)
-    found = [TRITON.module.decide(part, sizes, True, 8, 1) for part in (keys, keys.mean(dim=1)[:, None])]
+    keys, sizes = randn(3, 2, 21, 5), some_sizes(21).to(DEVICE)
+    found = [gpu.decide(part, sizes, True, 8, 1) for part in (keys, keys.mean(dim=1)[:, None])]
     monkeypatch.setattr(decide, "MOST_TOKENS", 20)
-    found += [TRITON.module.decide(part, sizes, True, 8, 1) for part in (keys, keys.mean(dim=1)[:, None])]
+    found += [gpu.decide(part, sizes, True, 8, 1) for part in (keys, keys.mean(dim=1)[:, None])]
     for each in found[1:]:
         assert_same(each, found[0])
-    totals = TRITON.module.decide(keys, None, False, 8, 1)[3]
+    totals = gpu.decide(keys, None, False, 8, 1)[3]
     assert totals.sum(dim=1).tolist() == [21, 21, 21]

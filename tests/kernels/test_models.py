@@ -9,8 +9,8 @@ import torch
 from cases import SMALL_VIDEO, SMALL_VIT, Case
 from comparison import apart, assert_same
 from gradients import Gradients, assert_close, checkpoint, gradients
-from kinds import DEVICE
 from torch import Tensor, fx, nn
+from triton_kernels import DEVICE
 
 from hf_tome import apply_tome, trace_tome
 from hf_tome.core.ops import gpu

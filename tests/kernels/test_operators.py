@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from kinds import TRITON, parts, randn
 from test_merge import case_of
+from triton_kernels import randn
 
 from hf_tome.core.ops import gpu
 from hf_tome.core.ops.kernels import merge
@@ -14,22 +14,22 @@ from hf_tome.core.ops.kernels import merge
 @pytest.mark.parametrize(("tokens", "r"), [(9, 1), (40, 19)])
 def test_gradient_equals_that_of_torch(tokens: int, r: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge, "BLOCK", 16)  # so that there are two blocks of joiners
-    plan, x, sizes = case_of(TRITON, tokens, r, 7)
-    _, shares = gpu.share(sizes, *parts(plan))
+    plan, x, sizes = case_of(tokens, r, 7)
+    _, shares = gpu.share(sizes, *plan.indices)
     grad = randn(2, plan.count, 7, seed=4)
     (expected,) = torch.autograd.grad(plan.merge(x.requires_grad_(), shares), x, grad)
-    merged = gpu.merge(x, *parts(plan), shares)
+    merged = gpu.merge(x, *plan.indices, shares)
     (found,) = torch.autograd.grad(merged, x, grad.transpose(0, 1).contiguous().transpose(0, 1))
     torch.testing.assert_close(found, expected)
 
 
 def test_the_operators_are_well_formed() -> None:
     """Schemas, shapes without data, and gradients, as torch.compile relies on them."""
-    plan, x, sizes = case_of(TRITON, 11, 4, 3)
-    metric, (_, shares) = randn(2, 11, 4), gpu.share(sizes, *parts(plan))
+    plan, x, sizes = case_of(11, 4, 3)
+    metric, (_, shares) = randn(2, 11, 4), gpu.share(sizes, *plan.indices)
     torch.library.opcheck(gpu.decide, (metric[:, None], sizes, True, 4, 1))
-    torch.library.opcheck(gpu.share, (sizes, *parts(plan)))
-    torch.library.opcheck(gpu.merge, (x.requires_grad_(), *parts(plan), shares))
+    torch.library.opcheck(gpu.share, (sizes, *plan.indices))
+    torch.library.opcheck(gpu.merge, (x.requires_grad_(), *plan.indices, shares))
 
 
 def test_only_an_export_hides_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

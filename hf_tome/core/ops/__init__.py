@@ -1,27 +1,17 @@
 """The operations of a merge, and the one place that chooses what computes them.
 
-`decide`, `share`, `merge` and `follow` are written three times, with the same results: `reference` in torch, for every
-tensor; `gpu` as Triton kernels; `loops` compiled by numba, for small inputs on a CPU. A plan travels as three index
-tensors, see `core.plan.MergePlan`:
+`decide`, `share`, `merge` and `follow` are written twice, with the same results: `reference` in torch, for every
+tensor, and `gpu` as Triton kernels. A plan travels as three index tensors, see `core.plan.MergePlan`:
 
     leaders (batch, groups), joiners (batch, r), targets (batch, r): int64
 """
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
-from warnings import warn
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
 from torch import Tensor
-from torch._C import (
-    _functorch,  # pyright: ignore[reportAttributeAccessIssue]
-    _get_tracing_state,
-    _len_torch_dispatch_stack,  # pyright: ignore[reportAttributeAccessIssue]
-)
-from torch.autograd import forward_ad
 
 from hf_tome.core.ops import gpu, reference
 
@@ -30,10 +20,6 @@ if TYPE_CHECKING:
 
     Leaders: TypeAlias = Int[Tensor, "batch groups"]
     Joiners: TypeAlias = Int[Tensor, "batch r"]
-
-HAS_NUMBA = find_spec("numba") is not None
-MOST_VALUES = 2**19  # of a tensor: beyond, torch's threads win over a loop
-MOST_PRODUCTS = 2**21  # of a matching, for the same reason
 
 
 def decide(
@@ -60,8 +46,7 @@ def decide(
         leaders, joiners, targets, and what `share` returns. The order of the groups is: the protected tokens; the
         sources that stay, in index order where a token is protected, else by falling similarity; the destinations.
     """
-    batch, _, tokens, channels = metric.shape
-    return backend(metric, batch * tokens**2 * channels // 4).decide(metric, sizes, padding, r, protected)
+    return backend(metric).decide(metric, sizes, padding, r, protected)
 
 
 def share(
@@ -96,43 +81,6 @@ def follow(
     return backend(groups).follow(groups, leaders, joiners, targets)
 
 
-def backend(x: Tensor, products: int = 0) -> Any:
-    """What computes on this tensor: `gpu`, `loops` or `reference`.
-
-    Loops see no single operations. So gradients, `torch.compile`, an export, `torch.func` and all that records
-    operations get torch's. This is one expression since between matrix products each call finds cold caches.
-
-    Args:
-        x: what the operation reads.
-        products: multiply-adds that it takes.
-    """
-    if gpu.takes(x):
-        return gpu
-    if (
-        HAS_NUMBA
-        and not torch.compiler.is_compiling()
-        and type(x) is Tensor
-        and x.is_cpu
-        and x.dtype in (torch.float32, torch.int64)
-        and not x.requires_grad
-        and x.numel() <= MOST_VALUES
-        and products <= MOST_PRODUCTS
-        and _get_tracing_state() is None  # torch.jit.trace
-        and _len_torch_dispatch_stack() == 0  # make_fx, fake tensors, counters of operations
-        and forward_ad._current_level < 0
-        and not _functorch.is_functorch_wrapped_tensor(x)
-    ):
-        return _loops() or reference
-    return reference
-
-
-@cache
-def _loops() -> Any:
-    """The module of loops, or None where numba is installed but broken."""
-    try:
-        from hf_tome.core.ops import loops
-    except (ImportError, OSError, AttributeError) as error:  # raised where numba does not fit numpy or Python
-        what = f"numba is installed, but its import fails: {error}."
-        warn(f"{what} Torch does its work. `hf-tome doctor` says more.", stacklevel=2)
-        return None
-    return loops
+def backend(x: Tensor) -> ModuleType:
+    """What computes on this tensor: `gpu` or `reference`."""
+    return gpu if gpu.takes(x) else reference
