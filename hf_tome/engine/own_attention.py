@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from hf_tome.engine.attention import log_sizes
 from hf_tome.engine.state import LOCAL, LayerRecord
@@ -31,12 +30,6 @@ def check_parts(attention: nn.Module, family: Family, own: OwnAttention) -> None
     if not home.startswith("transformers.") or not {own.dropout, *own.projections} <= parts:
         rule = f"The attention of a {family.layer} is transformers' own, with {own.dropout} and {own.projections}."
         raise UnsupportedModelError(complaint(rule, type(attention).__name__, "Use the plain model."))
-
-
-def hook(attention: nn.Module, own: OwnAttention) -> list[RemovableHandle]:
-    """Put the hooks on an attention."""
-    seen = [attention.get_submodule(name).register_forward_hook(see) for name in own.projections]
-    return [*seen, attention.get_submodule(own.dropout).register_forward_pre_hook(weigh)]
 
 
 def see(projection: nn.Module, args: Any, output: Tensor) -> None:

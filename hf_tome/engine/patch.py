@@ -179,7 +179,10 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
     layer._tome = own  # pyright: ignore
     layer.__class__ = merged_class(kind)
     if family.own_attention:
-        tower.handles += own_attention.hook(attention, family.own_attention)
+        projections = map(attention.get_submodule, family.own_attention.projections)
+        tower.handles += [part.register_forward_hook(own_attention.see) for part in projections]
+        dropout = attention.get_submodule(family.own_attention.dropout)
+        tower.handles.append(dropout.register_forward_pre_hook(own_attention.weigh))
         return
     eager = eager_of(attention)
     attention._tome = AttentionSite(own, attention.config, eager, adds_mask(eager, attention))
