@@ -61,7 +61,8 @@ def _list() -> None:
         console.print(table, "")
     console.print("[bold]Cannot be merged[/]")
     for reason in dict.fromkeys(REFUSED.values()):
-        console.print(f"{', '.join(name for name in REFUSED if REFUSED[name] == reason)}: {reason}", highlight=False)
+        names = ", ".join(name for name in REFUSED if REFUSED[name] == reason)
+        console.print(f"[italic]{reason}[/]: {names}", highlight=False)
     console.print("", "`hf-tome families NAME` says more of one.", HOW, sep="\n")
 
 
