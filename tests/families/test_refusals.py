@@ -119,7 +119,7 @@ def test_a_causal_attention() -> None:
 
 
 def test_a_family_whose_layers_were_others_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tf, "__version__", "5.9.1")
+    monkeypatch.setattr("hf_tome.families.family.transformers.__version__", "5.9.1")
     model = row("clip").build()
     monkeypatch.setattr(type(model.vision_model.encoder.layers[0]), "forward", lambda self, x, *_, **__: x)
     with pytest.raises(UnsupportedModelError, match=r"needs transformers 5\.10 or later"):
