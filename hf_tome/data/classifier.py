@@ -17,6 +17,7 @@ from transformers import (
     AutoModelForImageClassification,
     AutoModelForVideoClassification,
     PretrainedConfig,
+    Wav2Vec2FeatureExtractor,
 )
 
 # The top-level name is a placeholder that raises where torchvision is missing, under transformers 5.10.
@@ -27,7 +28,7 @@ from hf_tome.data.clip import read_clip
 from hf_tome.data.image import read_image
 from hf_tome.data.sound import read_sound
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
-from hf_tome.families import FAMILIES, REFUSED
+from hf_tome.families import FAMILIES, REFUSED, family_named
 
 AUTO = {  # a VideoMAE is fed by an image processor; its video processor would need torchvision
     "image": (AutoModelForImageClassification, AutoImageProcessor),
@@ -76,13 +77,15 @@ class Classifier:
         if self.modality == "audio":
             return read_sound(source, self.processor.sampling_rate)[0]
         config: Any = self.model.config
-        return read_clip(source, config.num_frames)
+        return read_clip(source, getattr(config, "num_frames", None) or config.frames_per_clip)
 
     def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
         """The model's keyword inputs for a batch of what `read` gives."""
         if self.modality == "audio":
             waves = [long_enough(wave) for wave in media]
-            return dict(self.processor(waves, sampling_rate=self.processor.sampling_rate, return_tensors="pt"))
+            padding = {"padding": True} if isinstance(self.processor, Wav2Vec2FeatureExtractor) else {}
+            rate = self.processor.sampling_rate
+            return dict(self.processor(waves, sampling_rate=rate, return_tensors="pt", **padding))
         if self.modality == "video":
             return dict(self.processor([list(frames) for frames in media], return_tensors="pt"))
         return dict(self.processor(list(media), return_tensors="pt"))
@@ -147,15 +150,18 @@ def _loaded(auto: Any, name: str, **options: Any) -> Any:
 
 
 def _modality(name: str, config: PretrainedConfig) -> str:
-    """The modality of the family that a config belongs to.
+    """What a classifier with this config sees, as transformers tells it.
 
     Raises:
-        UnsupportedModelError: if it is of none.
+        UnsupportedModelError: if transformers has no classifier of media for it.
     """
-    for family in FAMILIES:
-        if family.model_type == config.model_type:
-            return family.modality
-    rule = f"A model is of a supported family: {', '.join(family.model_type for family in FAMILIES)}."
-    reason = f"It cannot be merged: {REFUSED[config.model_type]}. " if config.model_type in REFUSED else ""
-    cure = f"{reason}`hf-tome families` lists what works and why the rest does not."
+    found = next((modality for modality, (auto, _) in AUTO.items() if type(config) in auto._model_mapping), None)
+    if found is not None and (family_named(config.model_type) or not REFUSED.get(config.model_type)):
+        return found
+    if reason := REFUSED.get(config.model_type):
+        rule = f"A model is of a supported family: {', '.join(family.model_type for family in FAMILIES)}."
+        cure = f"It cannot be merged: {reason}. `hf-tome families` lists what works and why the rest does not."
+    else:
+        rule = "A model is a classifier of images, clips or sounds, as transformers knows it."
+        cure = "apply_tome works on any model that holds a supported encoder; this command needs a classifier."
     raise UnsupportedModelError(complaint(rule, f"{name} (model type {config.model_type})", cure))

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils._python_dispatch import _disable_current_modes
 from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
 from hf_tome.engine.flex import flex_attention
-from hf_tome.engine.padding import can_be_read
+from hf_tome.engine.padding import hides
 from hf_tome.engine.state import LOCAL, LayerRecord
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 
@@ -101,9 +102,7 @@ def _check_hides_nothing(mask: Any, record: LayerRecord) -> None:
     Raises:
         UnsupportedModelError: if it hides a token, and the family does not say what becomes of it.
     """
-    if not isinstance(mask, Tensor) or not can_be_read(mask):
-        return
-    if not (mask if mask.dtype == torch.bool else mask == 0).all():
+    if hides(mask):
         rule = f"Layers of a {record.settings.family.model_type} encoder get no attention mask that hides tokens."
         cure = "Merge without padding, or use the plain model."
         raise UnsupportedModelError(complaint(rule, f"a mask of shape {tuple(mask.shape)} that does", cure))
@@ -138,18 +137,22 @@ def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
 
     log(size) with proportional attention; without it, minus infinity on padding alone.
     """
-    if record.sizes is None:
+    sizes, messages = record.sizes, record.settings.family.messages
+    if sizes is None:
         return None
+    if messages:
+        sizes = pad(sizes, (0, messages), value=1.0)
     if record.settings.prop_attn:
-        return record.sizes.log()
+        return sizes.log()
     if record.padding:
-        return torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
+        return torch.zeros_like(sizes).masked_fill_(sizes == 0, float("-inf"))
     return None
 
 
 def mask_of(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1 1 tokens"] | None:
     """The same as an attention mask: as the merge before has written it, or made here."""
-    if record.log_sizes is not None and record.settings.prop_attn:
+    settings = record.settings
+    if record.log_sizes is not None and settings.prop_attn and not settings.family.messages:
         return record.log_sizes.to(dtype)
     bias = log_sizes(record)
     return None if bias is None else bias.to(dtype)[:, None, None]

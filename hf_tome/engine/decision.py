@@ -38,6 +38,8 @@ def decide(
     recipe, family = record.settings.recipe, record.settings.family
     if recipe.metric in ("x", "x_pre"):
         metric = (x if recipe.metric == "x" else entering).detach()[:, None]
+    elif family.messages:
+        metric = metric[:, :, : -family.messages]
     tokens = metric.shape[2] - family.protected_at_end  # these stand in front
     r = min(record.r, max_merge(tokens, family.protected))  # a user's hook may have dropped tokens
     if r == 0:

@@ -65,7 +65,9 @@ def _difference(layer: nn.Module, kind: type[nn.Module], block: Block, attention
     """Why the two are not the same; empty where they are."""
     compared = 0
     for returns in RETURNS:
-        copy, x = _with_stand_ins(layer, kind, {attention: returns}), _numbers((BATCH, TOKENS, _channels(layer)), 0.1)
+        copy = _with_stand_ins(layer, kind, {attention: returns})
+        frames: Any = getattr(layer, "num_frames", 1)  # X-CLIP takes so many samples for one clip
+        x = _numbers((BATCH * frames, TOKENS, _channels(layer)), 0.1)
         args, kwargs = _probes(kind)
         try:
             expected = tree_leaves(kind.forward(copy, x, *args, **kwargs))

@@ -19,7 +19,7 @@ from hf_tome.config import ToMeConfig
 from hf_tome.core import MergePlan, Recipe, Schedule, compose, max_merge, ops, spread
 from hf_tome.core.options.combine import mean
 from hf_tome.engine.decision import decide
-from hf_tome.engine.padding import fitting
+from hf_tome.engine.padding import can_be_read, fitting, hides, sizes_of
 from hf_tome.engine.positions import Positions, merged
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.families import Family
@@ -88,6 +88,7 @@ class LayerRecord:
         totals: (batch, groups) float32 sizes leaving the layer.
         log_totals: (batch, 1, 1, groups) what is `log_sizes` to the next layer.
         positions: of its tokens, in families where these must follow them.
+        seen: (batch, tokens, channels) what a projection gave, until its attention takes it for the metric.
         offsets: (batch, tokens, channels) of each token from its group's features when it merged, for
             restore="residual".
     """
@@ -108,6 +109,7 @@ class LayerRecord:
     totals: Float[Tensor, "batch groups"] | None = None
     log_totals: Float[Tensor, "batch 1 1 groups"] | None = None
     positions: Positions | None = None
+    seen: Tensor | None = None
     offsets: Float[Tensor, "batch tokens channels"] | None = None
 
     def merge(
@@ -199,6 +201,14 @@ class Forward:
     device: torch.device | None = None
     log_sizes: Float[Tensor, "batch 1 1 tokens"] | None = None
     positions: Positions | None = None
+
+    def take_mask(self, mask: Any) -> None:
+        """A padding mask, as the tower hands it to its first layer, becomes sizes."""
+        fact = self.settings.family.mask
+        if mask is None or fact is None:
+            return
+        if hides(mask) or not (isinstance(mask, Tensor) and can_be_read(mask)):
+            self.sizes, self.padding = sizes_of(mask, fact), True
 
     def enter(self, site: LayerSite, hidden_states: Float[Tensor, "batch tokens channels"]) -> LayerRecord:
         """The record for a layer that is about to run on `hidden_states`."""

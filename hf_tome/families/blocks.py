@@ -65,10 +65,32 @@ def internvl_block(layer: Any, x: Tensor, *, merge: Merge) -> Tensor:
     return (out if layer.lambda_2 is None else layer.lambda_2 * out) + x
 
 
+def qianfan_block(layer: Any, x: Tensor, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """Qianfan-OCR: InternVL with drop path."""
+    attended, _ = layer.attention(layer.layernorm_before(x), **kwargs)
+    x = merge(x, layer.drop_path1(layer.lambda_1 * attended))
+    return layer.drop_path2(layer.lambda_2 * layer.dropout(layer.mlp(layer.layernorm_after(x)))) + x
+
+
 def nested_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """VideoMAE, DPT, YOLOS: the MLP stands in two modules, of which the second adds the residual."""
     x = merge(x, layer.attention(layer.layernorm_before(x), *args, **kwargs))
     return layer.output(layer.intermediate(layer.layernorm_after(x)), x)
+
+
+def flava_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Any:
+    """FLAVA: as VideoMAE; its attention weights go along."""
+    names = ("attention_mask", "output_attentions")
+    attended, *weights = layer.attention(layer.layernorm_before(x), **dict(zip(names, args, strict=False)), **kwargs)
+    x = merge(x, attended)
+    return layer.output(layer.intermediate(layer.layernorm_after(x)), x), *weights
+
+
+def timesformer_block(layer: Any, x: Tensor, output_attentions: Any = False, *, merge: Merge) -> Any:
+    """TimeSformer with one attention over space and time."""
+    attended, *weights = layer.attention(layer.layernorm_before(x), output_attentions=output_attentions)
+    x = merge(x, layer.drop_path(attended))
+    return x + layer.drop_path(layer.output(layer.intermediate(layer.layernorm_after(x)))), *weights
 
 
 def vitpose_block(layer: Any, x: Tensor, dataset_index: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
@@ -76,6 +98,13 @@ def vitpose_block(layer: Any, x: Tensor, dataset_index: Any = None, *, merge: Me
     x = merge(x, layer.attention(layer.layernorm_before(x), **kwargs))
     experts = {} if layer.num_experts == 1 else {"indices": dataset_index}
     return layer.mlp(layer.layernorm_after(x), **experts) + x
+
+
+def mgpstr_block(layer: Any, x: Tensor, *, merge: Merge) -> Any:
+    """MGP-STR."""
+    attended = layer.attn(layer.norm1(x))
+    x = merge(x, layer.drop_path(attended[0]))
+    return x + layer.drop_path(layer.mlp(layer.norm2(x))), attended[1]
 
 
 def dinov2_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any) -> Tensor:
@@ -93,14 +122,24 @@ def clip_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, m
 
 
 def blip_block(layer: Any, x: Tensor, *, merge: Merge, **kwargs: Any) -> Tensor:
-    """BLIP-2, InstructBLIP: CLIP without a mask."""
+    """BLIP, BLIP-2, InstructBLIP: CLIP without a mask."""
     attended, _ = layer.self_attn(hidden_states=layer.layer_norm1(x), **kwargs)
     x = merge(x, attended)
     return x + layer.mlp(layer.layer_norm2(x))
 
 
+def xclip_block(layer: Any, x: Tensor, attention_mask: Any, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """X-CLIP: a message from the class tokens of all frames stands behind the tokens of each while they attend."""
+    message = layer.message_fc(x[:, 0, :]).view(-1, layer.num_frames, x.shape[-1])
+    message = message + layer.drop_path(layer.message_attn(layer.message_ln(message), **kwargs)[0])
+    x = torch.cat([x, message.view(-1, 1, x.shape[-1])], dim=1)
+    attended, _ = layer.self_attn(hidden_states=layer.layer_norm1(x), attention_mask=attention_mask, **kwargs)
+    x = merge((x + attended)[:, :-1])
+    return x + layer.mlp(layer.layer_norm2(x))
+
+
 def aimv2_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any) -> Tensor:
-    """AIMv2."""
+    """AIMv2, Ovis 2."""
     attended, _ = layer.attention(hidden_states=layer.rms_norm1(x), attention_mask=attention_mask, **kwargs)
     x = merge(x, attended)
     return x + layer.ffn(layer.rms_norm2(x))
@@ -130,6 +169,50 @@ def wav2vec2_block(
     x = merge(x, layer.dropout(attended))
     x = x + layer.feed_forward(layer.final_layer_norm(x))
     return x if layer.adapter_layer is None else x + layer.adapter_layer(x)
+
+
+def pix2struct_block(
+    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
+) -> Any:
+    """Pix2Struct."""
+    normed = layer.pre_attention_layer_norm(x)
+    attended, weights = layer.attention(normed, attention_mask=attention_mask, **kwargs)
+    x = merge(x, attended)
+    return layer.mlp(layer.pre_mlp_layer_norm(x)) + x, weights
+
+
+def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """GLM-ASR: the layer of a language model, with rotary positions and no mask of what comes later."""
+    normed = layer.input_layernorm(x)
+    attended, _ = layer.self_attn(hidden_states=normed, position_embeddings=position_embeddings, **kwargs)
+    x = merge(x + attended)
+    return x + layer.mlp(layer.post_attention_layernorm(x))
+
+
+def moonshine_block(
+    layer: Any,
+    x: Tensor,
+    attention_mask: Any = None,
+    position_ids: Any = None,
+    past_key_values: Any = None,
+    use_cache: Any = False,
+    position_embeddings: Any = None,
+    *,
+    merge: Merge,
+    **kwargs: Any,
+) -> Tensor:
+    """Moonshine: as GLM-ASR, with the arguments of a decoder."""
+    attended, _ = layer.self_attn(
+        hidden_states=layer.input_layernorm(x),
+        attention_mask=attention_mask,
+        position_ids=position_ids,
+        past_key_values=past_key_values,
+        use_cache=use_cache,
+        position_embeddings=position_embeddings,
+        **kwargs,
+    )
+    x = merge(x + attended)
+    return x + layer.mlp(layer.post_attention_layernorm(x))
 
 
 def dinov3_block(

@@ -11,6 +11,7 @@ from torch import Tensor
 from hf_tome.config import ToMeConfig
 from hf_tome.data.classifier import Classifier
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.families import tower_in
 from hf_tome.measure.compare import token_costs
 
 Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
@@ -55,7 +56,7 @@ def variant_name(setting: ToMeConfig | None) -> str:
 def even_steps(classifier: Classifier, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
     """`count` values of r for inputs of this size, in even steps: with one step more, about no token would be left."""
     counts = token_costs(classifier.model, None, inputs)["token_counts"]
-    tokens, layers = counts[0], len(counts) - 1
+    tokens, layers = counts[0] - tower_in(classifier.model)[1].protected_at_end, len(counts) - 1
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 

@@ -37,11 +37,11 @@ def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = N
         ToMeValueError: if the tokens are not one per patch of the grid (a masked forward), or `item` is out of range.
     """
     forward = forward_of(trace)
-    groups = forward.groups_at(len(forward.plans) if layers is None else layers)
+    groups = forward.patch_groups(len(forward.plans) if layers is None else layers)
     if not 0 <= item < len(groups):
         rule = f"item counts the inputs of the batch, 0 to {len(groups) - 1}."
         raise ToMeValueError(complaint(rule, item, "Choose one of them."))
-    patches = groups[item, forward.protected :].cpu().numpy()
+    patches = groups[item].cpu().numpy()
     if patches.size != int(np.prod(forward.grid)):
         rule = f"A picture needs one token for each patch of the grid {forward.grid}."
         raise ToMeValueError(complaint(rule, f"{patches.size} tokens", "Trace a forward on the whole input."))

@@ -26,6 +26,8 @@ from hf_tome.show.scene import Scene, scenes_of_inputs
 from hf_tome.show.spectrogram import MelAxes, sound_groups
 from hf_tome.trace import Trace, trace_tome
 
+AXES = {"image": (-2, -1), "audio": (-1, -2), "video": (-4, -2, -1)}  # of the main input that patches lie on
+WORDS = {"image": ("height", "width"), "audio": ("frequency", "time"), "video": ("time", "height", "width")}
 EMBEDDED = {"image": VIT, "audio": AST, "video": VIDEOMAE}  # the models inside the package, by modality
 
 
@@ -119,7 +121,8 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
         name: what the medium is called.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if r is no schedule for this model, or there is nothing to see or hear.
+        ToMeTypeError, ToMeValueError: if r is no schedule for this model, there is nothing to see or hear, or
+            its tokens are no patches on a picture.
     """
     _check_content(medium, name)
     inputs = classifier.inputs([medium])
@@ -127,6 +130,7 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     model: Any = classifier.model
     with merged(model, r), torch.inference_mode(), trace_tome(model) as trace:
         logits = model(**inputs).logits[0].float()
+    _check_patches(trace, classifier)
     several = model.config.problem_type == "multi_label_classification"
     confidence, best = (logits.sigmoid() if several else logits.softmax(0)).max(0)
     label = str(model.config.id2label[int(best)])
@@ -141,6 +145,20 @@ def _check_content(medium: Any, name: str) -> None:
         what = "silence" if values.ndim == 1 else f"one colour in all of its {len(flat)} pixels"
         rule = "There must be something to see or hear in the input."
         raise ToMeValueError(complaint(rule, f"{name}, which is {what}", "Give another file."))
+
+
+def _check_patches(trace: Trace, classifier: Classifier) -> None:
+    """Refuse tokens that cannot be drawn on the input.
+
+    Raises:
+        ToMeValueError: if they are no patches of an image or a spectrogram, or of frames one after the other.
+    """
+    axes = trace.last.patches.axes
+    if len(axes) != len(AXES[classifier.modality]) or (classifier.modality == "video" and axes != AXES["video"]):
+        rule = f"A picture shows tokens that are patches on {', '.join(WORDS[classifier.modality])}."
+        config: Any = classifier.model.config
+        got = f"a {config.model_type} model, whose tokens make the grid {trace.grid} in another order or on other axes"
+        raise ToMeValueError(complaint(rule, got, "trace_tome(model) tells its groups without a picture."))
 
 
 def forms_of(kind: str) -> tuple[str, ...]:
