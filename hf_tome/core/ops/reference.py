@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops.order import falling
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
@@ -60,8 +62,7 @@ def select(
     Returns:
         leaders, joiners and targets, in the order of `ops.decide`.
     """
-    # stable: equal similarities are taken in index order, on every device
-    order = similarity.sort(dim=-1, descending=True, stable=True).indices
+    order = falling(similarity)
     joining, kept = order[:, :r], order[:, r:]
     targets = best.gather(1, joining) + (protected + kept.shape[1])
     if protected:
