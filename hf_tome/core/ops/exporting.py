@@ -8,7 +8,12 @@ from torch._C import _get_tracing_state
 
 def exporting() -> bool:
     """Whether this is part of `torch.export`, of what is built on it, or of `torch.jit.trace`."""
-    return _get_tracing_state() is not None or _in_torch_export()
+    return _in_torch_export() if torch.compiler.is_compiling() else tracing()
+
+
+def tracing() -> bool:
+    """Whether `torch.jit.trace` is at work. Dynamo, which cannot trace this question, is not asked."""
+    return not torch.compiler.is_compiling() and _get_tracing_state() is not None
 
 
 def _in_torch_export() -> bool:
