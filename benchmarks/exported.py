@@ -1,4 +1,4 @@
-"""The speed that merging keeps outside of PyTorch, in ONNX Runtime and OpenVINO: writes a table of docs/results/speed.md.
+"""The speed that merging keeps in ONNX Runtime and OpenVINO: writes a table of docs/results/speed.md.
 
 python -m benchmarks.exported          all cases, about 20 minutes on two cores
 python -m benchmarks.exported --dry    the same families, tiny; prints the table, and writes nothing
