@@ -22,7 +22,6 @@ FIXED = {
     "LlavaForConditionalGeneration": "it returns a cache",
 }
 FREE = [row for row in ZOO if row.model.__name__ not in FIXED]
-QUICK = {"ViTModel"}
 
 
 def rows(*quick: str, among: list[Row]) -> pytest.MarkDecorator:
@@ -34,8 +33,9 @@ def rows(*quick: str, among: list[Row]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", marked)
 
 
-@rows("ViTModel", among=FREE)
-def test_onnx_and_openvino_give_what_pytorch_gives(row: Row, tmp_path: Path) -> None:
+@pytest.mark.slow
+@rows(among=FREE)
+def test_onnx_runtime_gives_what_pytorch_gives(row: Row, tmp_path: Path) -> None:
     model = apply_tome(row.build(), r=R)
     program = exported(model, row.inputs())
     assert_same_at_other_batches(program.module(), model, row.inputs())
