@@ -96,7 +96,7 @@ def program_of(model: nn.Module, inputs: Inputs) -> ExportedProgram:
     try:
         with torch.no_grad():
             return torch.export.export(model, (), example, dynamic_shapes={name: {0: batch} for name in example})
-    except (torch._dynamo.exc.UserError, RuntimeError) as error:
+    except RuntimeError as error:
         rule, reason = "torch.export must be able to record the model.", str(error).strip().splitlines()[0]
         cure = "Try the plain model: what fails there too is not for hf_tome to mend."
         raise UnsupportedModelError(complaint(rule, reason, cure)) from error
@@ -122,21 +122,21 @@ def check(model: nn.Module, inputs: Inputs, run: Run) -> Check:
 
 def _write_onnx(program: ExportedProgram, path: Path) -> None:
     with extra("export", "write ONNX files"):
-        import onnxscript  # noqa: F401
+        import onnxscript  # noqa: F401  # pyright: ignore[reportMissingImports]
     apart = sum(each.nbytes for each in program.state_dict.values()) > LARGEST
     torch.onnx.export(program, (), path, dynamo=True, verbose=False, output_names=["logits"], external_data=apart)
 
 
 def _read_onnx(path: Path) -> Run:
     with extra("export", "run ONNX files"):
-        import onnxruntime
+        import onnxruntime  # pyright: ignore[reportMissingImports]
     session = onnxruntime.InferenceSession(path)
     return lambda inputs: session.run(["logits"], {name: value.numpy() for name, value in inputs.items()})[0]
 
 
 def _write_openvino(program: ExportedProgram, path: Path) -> None:
     with extra("export", "write OpenVINO files"):
-        import openvino
+        import openvino  # pyright: ignore[reportMissingImports]
     model = openvino.convert_model(program)
     for port, node in zip(model.inputs, program.graph_signature.user_inputs, strict=True):
         port.get_tensor().set_names({str(node)})
@@ -146,7 +146,7 @@ def _write_openvino(program: ExportedProgram, path: Path) -> None:
 
 def _read_openvino(path: Path) -> Run:
     with extra("export", "run OpenVINO files"):
-        import openvino
+        import openvino  # pyright: ignore[reportMissingImports]
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda inputs: compiled({name: value.numpy() for name, value in inputs.items()})["logits"]
 

@@ -36,7 +36,7 @@ def export(
     from hf_tome.api import apply_tome
     from hf_tome.export import FORMATS
     from hf_tome.export import export as write
-    from hf_tome.show.output import check_out, writing
+    from hf_tome.measure.output import check_out, writing
 
     kinds = {each.suffix: name for name, each in FORMATS.items()}
     check_out(out, [FORMATS[kind].suffix] if kind else kinds)
