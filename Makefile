@@ -15,7 +15,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-versions lint format docs results bench bench-gpu env-gpu-versions test-gpu-versions clean
+.PHONY: help demo test test-all test-versions lint format docs results bench bench-export bench-gpu env-gpu-versions test-gpu-versions clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,10 @@ results: .venv/.stamp-dev ## measure anew, and write the tables of README and do
 
 bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
 	$(BIN)/python benchmarks/speed.py cpu
+
+bench-export: .venv/.stamp-dev ## the same in ONNX Runtime and OpenVINO, which it installs (about 20 minutes)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[dev,export]"
+	$(BIN)/python -m benchmarks.exported
 
 bench-gpu: ## the same on a GPU, by the packages of $(PYTHON), into $(OUT) (ends within 8 minutes)
 	$(PYTHON) benchmarks/speed.py gpu --out "$(OUT)"

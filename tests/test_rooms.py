@@ -21,8 +21,8 @@ PACKAGE = ROOT / "hf_tome"
 
 # From the ground up: a room imports rooms that stand before it. A new room needs a place here.
 ROOMS = (
-    "errors", "core", "config", "families", "engine", "api", "compiled", "trace", "vlm", "data", "metrics", "measure",
-    "tune", "train", "show", "cli", "__main__",
+    "errors", "core", "config", "families", "engine", "api", "auto", "compiled", "trace", "vlm", "data", "export",
+    "metrics", "measure", "tune", "train", "show", "cli", "__main__",
 )  # fmt: skip
 UPWARDS = {("hf_tome.api", "hf_tome.tune")}  # r="auto": a late import
 # Apart from the house: what these may import beyond the standard library and themselves.
@@ -31,8 +31,9 @@ THROUGH_API = set(ROOMS[ROOMS.index("data") :])  # rooms that reach a model by t
 
 HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
-    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "optuna", "rich", "sklearn", "scipy",
-    "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
+    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "onnxruntime", "onnxscript", "openvino",
+    "optuna", "rich", "sklearn", "scipy", "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec",
+    "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
 # Modules that are themselves imported late, and what these import beyond the hard dependencies.
@@ -208,7 +209,8 @@ WRITING_CALLS = {
     "register_full_backward_hook", "register_full_backward_pre_hook", "register_load_state_dict_post_hook",
     "register_load_state_dict_pre_hook", "register_state_dict_post_hook", "register_state_dict_pre_hook",
 }  # fmt: skip
-KEPT_ON_TENSORS = {"x._tome_kept"}  # see `engine.layer`: not a model's
+# see `engine.layer`: a tensor's; see `auto`: transformers' class
+NO_MODELS = {"x._tome_kept", "PreTrainedModel.from_pretrained"}
 
 
 def fields_in(tree: ast.Module) -> set[str]:
@@ -226,7 +228,7 @@ def writes_in(tree: ast.Module, fields: set[str]) -> Iterator[str]:
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            own = node.attr in fields or ast.unparse(node.value) in OWN_OBJECTS or ast.unparse(node) in KEPT_ON_TENSORS
+            own = node.attr in fields or ast.unparse(node.value) in OWN_OBJECTS or ast.unparse(node) in NO_MODELS
             if node.attr.startswith("__") or not own:
                 yield f"line {node.lineno}: {ast.unparse(node)}"
         if isinstance(node, ast.Call):

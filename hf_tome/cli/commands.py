@@ -12,7 +12,9 @@ from hf_tome.cli.bench import bench
 from hf_tome.cli.demo import demo
 from hf_tome.cli.doctor import doctor
 from hf_tome.cli.evaluate import evaluate
+from hf_tome.cli.export import export
 from hf_tome.cli.families import families
+from hf_tome.cli.run import run
 from hf_tome.cli.serve import serve
 from hf_tome.cli.show import show
 from hf_tome.cli.tune import tune
@@ -24,6 +26,8 @@ app.command("app")(serve)
 app.command("eval")(evaluate)
 app.command()(bench)
 app.command()(tune)
+app.command()(export)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
 app.command()(families)
 app.command()(doctor)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hf_tome.core import ops
 from hf_tome.core.ops import reference
+from hf_tome.core.ops.order import falling
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -45,7 +46,7 @@ class MergePlan:
         joins = torch.zeros(joiners.shape[0], tokens, dtype=torch.bool, device=joiners.device).scatter_(
             1, joiners, True
         )
-        leaders = joins.to(torch.int8).argsort(dim=1, stable=True)[:, : tokens - joiners.shape[1]]
+        leaders = falling((~joins).to(torch.int8))[:, : tokens - joiners.shape[1]]
         place = (~joins).cumsum(dim=1) - 1
         return cls(leaders, joiners, place.gather(1, onto))
 

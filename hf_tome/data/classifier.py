@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -78,6 +79,17 @@ class Classifier:
             return read_sound(source, self.processor.sampling_rate)[0]
         config: Any = self.model.config
         return read_clip(source, getattr(config, "num_frames", None) or config.frames_per_clip)
+
+    def noise(self, count: int) -> list[Any]:
+        """So many media of noise, as `read` gives them: what a model is tried on where there are no data."""
+        numbers = np.random.default_rng(0)
+        if self.modality == "audio":
+            return list(numbers.standard_normal((count, self.processor.sampling_rate)).astype(np.float32))
+        config: Any = self.model.config
+        frames = config.num_frames if self.modality == "video" else 1
+        pixels = numbers.integers(0, 256, (count, frames, 64, 64, 3), dtype=np.uint8)
+        pictures = [[Image.fromarray(frame) for frame in clip] for clip in pixels]
+        return pictures if self.modality == "video" else [clip[0] for clip in pictures]
 
     def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
         """The model's keyword inputs for a batch of what `read` gives."""

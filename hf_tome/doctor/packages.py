@@ -43,6 +43,10 @@ EXTRAS = (  # package, the module that it brings, the extra that installs it, wh
     ("scikit-learn", "sklearn", "eval", "computes metrics"),
     ("optuna", "optuna", "tune", "searches schedules"),
     ("matplotlib", "matplotlib", "viz", "draws figures"),
+    ("onnx", "onnx", "export", "writes ONNX files"),
+    ("onnxscript", "onnxscript", "export", "writes ONNX files"),
+    ("onnxruntime", "onnxruntime", "export", "runs ONNX files"),
+    ("openvino", "openvino", "export", "writes and runs OpenVINO files"),
     ("gradio", "gradio", "app", "serves the page of hf-tome app"),
 )
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch._C import _get_tracing_state
 
+from hf_tome.core.ops.exporting import tracing
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.families import Mask
 
@@ -44,7 +44,7 @@ def hides(mask: Any) -> bool:
 
 def can_be_read(mask: Tensor) -> bool:
     """Whether values may be looked at here: not while a graph is recorded, which holds for other values too."""
-    recording = torch.compiler.is_compiling() or _get_tracing_state() is not None
+    recording = torch.compiler.is_compiling() or tracing()
     return not recording and not (mask.is_cuda and torch.cuda.is_current_stream_capturing())
 
 

@@ -19,6 +19,7 @@ from hf_tome.config import ToMeConfig
 from hf_tome.core import MergePlan, Recipe, Schedule, compose, max_merge, ops, spread
 from hf_tome.core.options.combine import mean
 from hf_tome.engine.decision import decide
+from hf_tome.engine.exports import check_length
 from hf_tome.engine.padding import can_be_read, fitting, hides, sizes_of
 from hf_tome.engine.positions import Positions, merged
 from hf_tome.errors import ToMeValueError, complaint
@@ -215,6 +216,7 @@ class Forward:
         self.batch, tokens = hidden_states.shape[:2]
         self.device = hidden_states.device
         self.counts.append(tokens)
+        check_length(tokens)
         if len(self.counts) == 1 and self.sizes is not None:
             self.sizes = fitting(self.sizes, hidden_states)
         r = self.settings.r(site.index, tokens)

@@ -16,6 +16,7 @@ from transformers.utils.generic import ModelOutput
 
 from hf_tome.core import PatchGrid
 from hf_tome.engine.attention import check_implementation, implementation_of
+from hf_tome.engine.exports import check_exporter
 from hf_tome.engine.padding import sizes_of
 from hf_tome.engine.state import LOCAL, Forward, Settings
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
@@ -66,6 +67,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     wrapped = not compiling and _are_wrapped(tower, site)
     pixels = args[0] if args else kwargs.get(site.input_name)
     _check_arguments(tower, site.settings.family, args, kwargs)
+    check_exporter()
     # the implementation may have changed since `apply_tome`
     config: Any = tower.config
     implementation, settings = implementation_of(config), site.settings
@@ -81,7 +83,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
         wrapped=wrapped,
         grad=torch.is_grad_enabled(),
         previous=under_way(),
-        caller=None if compiling else sys._getframe(1),
+        caller=None if torch.compiler.is_dynamo_compiling() else sys._getframe(1),
     )
 
 
@@ -125,10 +127,11 @@ def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
 def under_way() -> Forward | None:
     """The innermost forward of a tower that runs in this thread.
 
-    Torch calls no hook when a forward ends by Ctrl-C. Such a state is dropped here: its caller is gone from the stack.
+    Torch calls no hook when a forward ends by Ctrl-C, or by an error in an export. Such a state is dropped here: its
+    caller is gone from the stack.
     """
     now = LOCAL.now
-    while now.forward is not None and now.forward.caller is not None and not torch.compiler.is_compiling():
+    while now.forward is not None and now.forward.caller is not None and not torch.compiler.is_dynamo_compiling():
         frame, caller = sys._getframe(), now.forward.caller
         while frame is not None and frame is not caller:
             frame = frame.f_back

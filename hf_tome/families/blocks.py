@@ -185,7 +185,7 @@ def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merg
     """GLM-ASR: the layer of a language model, with rotary positions and no mask of what comes later."""
     normed = layer.input_layernorm(x)
     attended, _ = layer.self_attn(hidden_states=normed, position_embeddings=position_embeddings, **kwargs)
-    x = merge(x + attended)
+    x = merge(x, attended)
     return x + layer.mlp(layer.post_attention_layernorm(x))
 
 
@@ -211,7 +211,7 @@ def moonshine_block(
         position_embeddings=position_embeddings,
         **kwargs,
     )
-    x = merge(x + attended)
+    x = merge(x, attended)
     return x + layer.mlp(layer.post_attention_layernorm(x))
 
 

@@ -127,5 +127,5 @@ def test_extras_are_those_of_pyproject() -> None:
         assert package in [requirement.split(">")[0] for requirement in offered[extra]]
     known = {package for package, _, extra, _ in EXTRAS if extra != "app"}  # which is gradio with other extras
     assert known == {
-        package for name in ("audio", "video", "train", "eval", "tune", "viz") for package in offered[name]
+        package for name in ("audio", "video", "train", "eval", "export", "tune", "viz") for package in offered[name]
     }

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.cuda import device_of
 from torch.library import custom_op
 
+from hf_tome.core.ops.exporting import exporting
+
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.int64)  # features and sizes; plans
 HAS_TRITON = find_spec("triton") is not None  # torch for CUDA brings it along
 
@@ -24,14 +26,7 @@ def takes(x: Tensor) -> bool:
 
 def available() -> bool:
     """Whether the kernels can run at all, here and now. `torch.compile` traces this."""
-    return HAS_TRITON and not _exporting()
-
-
-def _exporting() -> bool:
-    """Whether this is part of an export. Torch up to 2.11 says so in every compile, too; its flag says so in none."""
-    if not hasattr(torch.compiler, "is_exporting"):  # older torch cannot tell
-        return False
-    return torch.compiler.is_exporting() and getattr(torch.compiler, "_is_exporting_flag", True)
+    return HAS_TRITON and not exporting()
 
 
 _DECIDE = (

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops.exporting import exporting, tracing
+from hf_tome.core.ops.order import falling
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
@@ -61,8 +64,7 @@ def select(
     Returns:
         leaders, joiners and targets, in the order of `ops.decide`.
     """
-    # stable: equal similarities are taken in index order, on every device
-    order = similarity.sort(dim=-1, descending=True, stable=True).indices
+    order = falling(similarity)
     joining, kept = order[:, :r], order[:, r:]
     targets = best.gather(1, joining) + (protected + kept.shape[1])
     if protected:
@@ -125,7 +127,12 @@ def merge(
     if x.dtype in HALVES:  # the difference of two such values can overflow
         joining, leading = joining.float(), leading.float()
     step = (joining - leading) * shares.to(joining.dtype).reshape(-1, 1)
-    return out.index_add_(0, target, step.to(x.dtype)).view(batch, count, features)
+    step = step.to(x.dtype)
+    if exporting():  # of an exported program OpenVINO reads this sum alone; elsewhere the other is faster
+        out = out.index_put((target,), step, accumulate=True)
+    else:
+        out.index_add_(0, target, step)
+    return out.view(batch, count, features)
 
 
 def compose(leaders: Sequence[Tensor], joiners: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
@@ -141,7 +148,7 @@ def compose(leaders: Sequence[Tensor], joiners: Sequence[Tensor], targets: Seque
 def rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:
     """Where the tokens of `index` stand in a tensor flattened to (batch * tokens, ...)."""
     batch = index.shape[0]
-    if batch == 1:
+    if batch == 1 and not tracing():  # a trace would keep this for other batches
         return index[0]
     return (index + torch.arange(0, batch * tokens, tokens, device=index.device)[:, None]).reshape(-1)
 

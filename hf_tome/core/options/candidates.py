@@ -60,7 +60,7 @@ class Candidates:
 
     def rows(self, places: Int[Tensor, "*batch n"]) -> Int[Tensor, "batch n"]:
         """The same places in each sample; places of each sample stay as they are."""
-        return places.expand(len(self.metric), -1)
+        return places.expand(self.metric.shape[0], -1)
 
     def draw(self) -> Int[Tensor, " tokens"]:
         """A random number for each token, by seed and layer: the same in each sample and forward, on every device."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.core.ops import reference
+from hf_tome.core.ops.exporting import exporting
 from hf_tome.core.options.registry import Registry
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def cosine(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden:
 def euclidean(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden: Tensor | None = None) -> Tensor:
     """Minus their distance."""
     a, b = _exact(a), _exact(b)
+    if exporting():  # ONNX has no cdist
+        return -torch.linalg.vector_norm(a[:, :, None] - b[:, None], dim=-1)
     with reference.outside_autocast(a.device.type):
         return -torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops.order import falling
 from hf_tome.core.ops.reference import pieces
 from hf_tome.core.options.distance import cosine
 
@@ -23,7 +24,7 @@ def by_energy(candidates: Candidates) -> Int[Tensor, "batch mergeable"]:
     energy = energy_of(candidates)[:, candidates.protected :]
     if candidates.padded is not None:
         energy = energy.masked_fill(candidates.padded[:, candidates.protected :], torch.inf)
-    return energy.argsort(dim=1, descending=True, stable=True) + candidates.protected
+    return falling(energy) + candidates.protected
 
 
 def energy_of(candidates: Candidates) -> Float[Tensor, "batch tokens"]:

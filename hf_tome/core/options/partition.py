@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from hf_tome.core.ops.order import falling
 from hf_tome.core.options.energy import by_energy
 from hf_tome.core.options.registry import Registry
 
@@ -35,7 +36,7 @@ def sequential(candidates: Candidates) -> Parts:
 def random(candidates: Candidates) -> Parts:
     """A random half are sources: another half in each layer, the same one in each sample and each forward."""
     place = candidates.places[candidates.protected :]
-    order, half = candidates.draw()[candidates.protected :].argsort(stable=True), (len(place) + 1) // 2
+    order, half = falling(-candidates.draw()[candidates.protected :]), (len(place) + 1) // 2
     return place[order[:half].sort().values], place[order[half:].sort().values]
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.core.ops import reference
+from hf_tome.core.ops.order import falling
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def kth(candidates: Candidates) -> MergePlan:
     """
     place = candidates.places[candidates.protected :]
     destination = torch.arange(len(place), device=place.device) % K == min(K, len(place)) - 1
-    order = destination.to(torch.int8).argsort(stable=True)
+    order = falling((~destination).to(torch.int8))
     count = (len(place) - min(K, len(place))) // K + 1
     return best_proposals(candidates, place[order[:-count]], place[order[-count:]])
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops.order import falling
 from hf_tome.core.ops.reference import unit
 from hf_tome.core.options.distance import cosine
 from hf_tome.core.plan import MergePlan
@@ -41,7 +42,7 @@ def _starts(real: Tensor, clusters: int) -> Int[Tensor, "batch clusters"]:
     """Tokens evenly in the sequence; padding only where there are not enough real ones."""
     count = real.sum(dim=1, keepdim=True).clamp_min(clusters)
     step = torch.arange(clusters, device=real.device) * count // clusters
-    return (~real).to(torch.int8).argsort(dim=1, stable=True).gather(1, step)
+    return falling(real.to(torch.int8)).gather(1, step)
 
 
 def _centres(
@@ -59,14 +60,14 @@ def _plan(
     candidates: Candidates, similarity: Float[Tensor, "batch n"], nearest: Int[Tensor, "batch n"], clusters: int
 ) -> MergePlan:
     batch, count = similarity.shape
-    order = similarity.argsort(dim=1, descending=True, stable=True)
+    order = falling(similarity)
     ranks = torch.arange(count, device=order.device).expand(batch, -1)
     rank = torch.empty_like(order).scatter_(1, order, ranks)
     first = torch.full_like(order[:, :clusters], count).scatter_reduce_(1, nearest, rank, "amin")  # count: empty
     leads = torch.zeros(batch, count + 1, dtype=torch.bool, device=order.device).scatter_(1, first, True)[:, :-1]
     padding = (similarity == -torch.inf).gather(1, order)
     staying = ranks.masked_fill(padding, -1).masked_fill(leads, count)  # else the farthest: those of the last ranks
-    joiners = order.gather(1, staying.argsort(dim=1, descending=True, stable=True)[:, clusters:])
+    joiners = order.gather(1, falling(staying)[:, clusters:])
     onto = order.gather(1, first.gather(1, nearest.gather(1, joiners)))
     return MergePlan.joining(joiners + candidates.protected, onto + candidates.protected, candidates.tokens)
 

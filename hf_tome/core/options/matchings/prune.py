@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops.order import falling
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
@@ -55,6 +56,6 @@ def _ranked(
     if candidates.padded is not None:
         worth = worth.masked_fill(candidates.padded, -torch.inf)
     worth = worth.masked_fill(candidates.places < candidates.protected, torch.inf)
-    order = worth.argsort(dim=1, descending=True, stable=True)
+    order = falling(worth)
     stay, go = order[:, : -candidates.r], order[:, -candidates.r :]
     return stay.sort(dim=1).values, go, stay[:, -1:]

@@ -1,0 +1,97 @@
+"""The speed that merging keeps in ONNX Runtime and OpenVINO: writes a table of docs/results/speed.md.
+
+python -m benchmarks.exported          all cases, about 20 minutes on two cores
+python -m benchmarks.exported --dry    the same families, tiny; prints the table, and writes nothing
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.speed_cases import DATA, DRY, Case
+from hf_tome import ToMeConfig, apply_tome
+from hf_tome.export import FORMATS, export
+from hf_tome.measure.compare import Run, inference, time_rounds, token_costs, twin
+from hf_tome.measure.presets import build, random_inputs
+from hf_tome.measure.row import Row, pair
+from hf_tome.measure.table import markdown, speed
+from hf_tome.measure.variants import UNMERGED
+
+CASES = (
+    Case("vit-small", (13,), batch=1, rounds=60),
+    Case("vit-small", (13,), batch=8, rounds=20),
+    Case("vit-base", (16,), batch=1, rounds=30),
+    Case("vit-base", (16,), batch=8, rounds=12),
+    Case("ast-base", (96,), batch=1, rounds=12),
+    Case("videomae-base", (130,), batch=1, rounds=8),
+)
+RUNTIMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "eager": "PyTorch", "compiled": "PyTorch, compiled"}
+HEADER = ("model", "batch", "r", "runtime", "speed-up", "MAC ratio (limit)", "score", "one batch, merged")
+
+
+def main() -> None:
+    dry = "--dry" in sys.argv[1:]
+    found = [{"case": asdict(case), "runtimes": _measured(case)} for case in (DRY if dry else CASES)]
+    place = machine()
+    table = markdown(HEADER, [line for each in found for line in _lines(each)])
+    if dry:
+        print(table)
+        return
+    (DATA / "exported.json").write_text(json.dumps({"machine": place, "cases": found}) + "\n")
+    source = f"Measured by `make bench-export`, random weights, medians of paired rounds (quartiles). {place}"
+    write_block(ROOT / "docs/results/speed.md", "exported", f"{table}\n\n{source}")
+
+
+def _measured(case: Case) -> dict[str, list[dict[str, Any]]]:
+    """For each runtime two rows: the unmerged model, and the merged one."""
+    (r,) = case.rs
+    model = build(case.config, **case.settings)
+    inputs, merged = random_inputs(model, case.batch), apply_tome(twin(model), r=r)
+    costs = token_costs(model, None, inputs), token_costs(model, ToMeConfig(r), inputs)
+    measured = {}
+    for runtime in RUNTIMES:
+        with TemporaryDirectory() as folder:
+            runs = [_run(each, inputs, runtime, Path(folder) / str(n)) for n, each in enumerate((model, merged))]
+            rows = [Row(name=UNMERGED, **costs[0]), Row(r, **costs[1])]
+            for row, seconds in zip(rows, time_rounds(runs, inputs, case.rounds), strict=True):
+                row.seconds, row.batch, row.inputs = seconds, case.batch, case.rounds * case.batch
+        pair(rows)
+        measured[runtime] = [asdict(row) for row in rows]
+        print(f"{case.name}, batch {case.batch}, {RUNTIMES[runtime]}: {speed(rows[1])}", file=sys.stderr, flush=True)
+    return measured
+
+
+def _run(model: Any, inputs: dict[str, torch.Tensor], runtime: str, file: Path) -> Run:
+    """One forward in a runtime, warm."""
+    if runtime in FORMATS:
+        path = file.with_suffix(FORMATS[runtime].suffix)
+        export(model, inputs, path, runtime)
+        run = FORMATS[runtime].read(path)
+    else:
+        run = inference(torch.compile(model) if runtime == "compiled" else model)
+    run(inputs)
+    return run
+
+
+def _lines(found: dict[str, Any]) -> list[list[str]]:
+    case, lines = Case(**found["case"]), []
+    for runtime, rows in found["runtimes"].items():
+        row = Row(**rows[1])
+        time = f"{1000 * case.batch / row.per_second:.1f} ms"
+        lines.append([
+            case.name, str(case.batch), str(row.r), RUNTIMES[runtime], speed(row), f"{row.mac_ratio:.2f}x",
+            f"{row.score:.2f}", time,
+        ])  # fmt: skip
+    return lines
+
+
+if __name__ == "__main__":
+    main()

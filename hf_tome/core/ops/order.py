@@ -1,0 +1,27 @@
+"""Places in the order of their scores, with the same result in every runtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from hf_tome.core.ops.exporting import exporting
+
+if TYPE_CHECKING:
+    from jaxtyping import Int, Shaped
+
+
+def falling(scores: Shaped[Tensor, "*batch n"]) -> Int[Tensor, "*batch n"]:
+    """The places of the scores from the highest to the lowest, equal ones in index order.
+
+    ONNX has no stable sort, and OpenVINO's TopK mixes equal scores up. So in an export each place gets a rank, the
+    number of scores that come before its own. No two ranks are equal, and any sort has the same result.
+    """
+    if not exporting():
+        return scores.argsort(dim=-1, descending=True, stable=True)
+    place = torch.arange(scores.shape[-1], device=scores.device)
+    own, other = scores[..., :, None], scores[..., None, :]
+    before = (other > own) | ((other == own) & (place < place[:, None]))
+    return before.sum(dim=-1).argsort(dim=-1)

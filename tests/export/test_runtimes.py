@@ -1,0 +1,92 @@
+"""The other ways out of PyTorch, on one model each: options, 8 bits, transformers' exporters, AOTInductor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from cases import SMALL_VIT
+from exporting import assert_same_at_other_batches, batch_of, exported, onnx_runtime, open_vino, write_onnx
+
+from hf_tome import apply_tome
+from hf_tome.data.embedded import embedded_images, embedded_processor, embedded_vit
+
+pytestmark = pytest.mark.slow
+OPTIONS: list[dict[str, Any]] = [
+    {"r": (4, -1.0)},
+    {"r": [3, 0]},
+    {"r": 0.1},
+    {"r": 4, "prop_attn": False},
+    *({"r": 4, "matching": name} for name in ("kth", "greedy", "kmeans", "pitome", "random_prune")),
+    *({"r": 4, "distance": name} for name in ("euclidean", "dot", "softmax")),
+    *({"r": 4, "partition": name} for name in ("sequential", "random", "energy")),
+    *({"r": 4, "combine": name} for name in ("mean", "max", "keep", "mlerp")),
+    {"r": 4, "metric": "x"},
+    {"r": 4, "heads": "concat"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_of_the_merge(options: dict[str, Any], tmp_path: Path) -> None:
+    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), **options)
+    program = exported(model, SMALL_VIT.inputs())
+    assert_same_at_other_batches(program.module(), model, SMALL_VIT.inputs())
+    path = write_onnx(program, tmp_path / "model.onnx")
+    assert_same_at_other_batches(onnx_runtime(path), model, SMALL_VIT.inputs(), 1e-4)
+
+
+@pytest.mark.parametrize("read", [onnx_runtime, open_vino])
+def test_equal_tokens_merge_in_index_order(read: Any, tmp_path: Path) -> None:
+    """Images of one colour or two, without positions: nearly all similarities tie."""
+    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=9)
+    with torch.no_grad():
+        model.vit.embeddings.position_embeddings.zero_()
+    pixels = torch.zeros(3, 3, 24, 24)
+    pixels[1, :, ::8], pixels[2, :, 12:] = 1, -1
+    path = write_onnx(exported(model, {"pixel_values": pixels}), tmp_path / "model.onnx")
+    with torch.no_grad():
+        expected = model(pixels).logits
+    assert (read(path)(pixel_values=pixels)[0] - expected).abs().max() <= 1e-4
+
+
+@torch.no_grad()
+def test_eight_bits_in_onnx_runtime_agree_with_the_unmerged_twin(tmp_path: Path) -> None:
+    quantization = pytest.importorskip("onnxruntime.quantization", reason="ONNX needs the extra [export]")
+    inputs = dict(embedded_processor()(embedded_images()[0][:200], return_tensors="pt"))
+    classes = []
+    for r in (0, 16):
+        exact = write_onnx(exported(apply_tome(embedded_vit(), r=r), inputs), tmp_path / f"{r}.onnx")
+        quantization.quantize_dynamic(exact, tmp_path / f"{r}-int8.onnx", weight_type=quantization.QuantType.QInt8)
+        classes.append(onnx_runtime(tmp_path / f"{r}-int8.onnx")(**inputs)[0].argmax(dim=-1))
+    assert (classes[0] == classes[1]).float().mean() >= 0.97
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_exporters_of_transformers(kind: str, tmp_path: Path) -> None:
+    exporters = pytest.importorskip(f"transformers.exporters.exporter_{kind}", reason="this transformers has none")
+    pytest.importorskip({"onnx": "onnxscript", "openvino": "openvino"}[kind])
+    names = {"onnx": ("OnnxExporter", "OnnxConfig"), "openvino": ("OpenVINOExporter", "OpenVINOConfig")}[kind]
+    exporter, config = (getattr(exporters, name) for name in names)
+    model, inputs = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4), SMALL_VIT.inputs(3)
+    shapes = {"pixel_values": {0: torch.export.Dim("batch", min=1, max=64)}}
+    result = exporter().export(model, inputs, config=config(dynamic=True, dynamic_shapes=shapes))
+    result.save_pretrained(tmp_path)
+    files = {"onnx": "model.onnx", "openvino": "openvino_model.xml"}
+    run = onnx_runtime(tmp_path / files[kind]) if kind == "onnx" else open_vino(tmp_path / files[kind])
+    for count in (1, 7):
+        batch = batch_of(inputs, count)
+        with torch.no_grad():
+            expected = model(**batch).logits
+        assert np.abs(run(**batch)[0].numpy() - expected.numpy()).max() <= 1e-4
+
+
+@pytest.mark.skipif(which("g++") is None, reason="AOTInductor needs a C++ compiler")
+def test_aot_inductor(tmp_path: Path) -> None:
+    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4)
+    program = exported(model, SMALL_VIT.inputs())
+    package = torch._inductor.aoti_compile_and_package(program, package_path=str(tmp_path / "model.pt2"))
+    assert_same_at_other_batches(torch._inductor.aoti_load_package(package), model, SMALL_VIT.inputs())
