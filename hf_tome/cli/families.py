@@ -65,6 +65,8 @@ def _describe(family: Family) -> None:
         "parts that need every token": ", ".join(family.whole) or "none known",
         "merged only without": "; ".join(f"{r.switch}={r.value} ({r.reason})" for r in family.refusals) or "-",
         "training": f"with {family.layerdrop} at 0" if family.layerdrop else "as it is",
+        "approximate": family.approximation or "nothing but the merge, and dropout in training",
+        "measured": family.advice or "-",
     }
     table = Table(title=family.model_type, title_justify="left", box=None, pad_edge=False, show_header=False)
     for fact, value in facts.items():

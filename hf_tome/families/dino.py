@@ -55,6 +55,7 @@ DINOV3 = replace(
     collector="model",
     whole=("DINOv3ViTBackbone",),
     positions="position_embeddings",
+    approximation="rotary positions: a group is at the mean of its members' cosines and sines",
 )
 
 DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS, TIPSV2, DINOV3)

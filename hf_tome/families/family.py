@@ -79,6 +79,8 @@ class Family:
         positions: argument of a layer that says where tokens are, so that it must follow them; none by default. Keys
             are turned by it then, so that tokens are compared by their values in place of keys.
         refusals: what in a config rules merging out.
+        approximation: what is not exact beside the merge itself, and what that costs; empty where nothing is.
+        advice: an r that was measured, and what it costs; empty where none was.
     """
 
     model_type: str
@@ -102,6 +104,8 @@ class Family:
     layerdrop: str = ""
     positions: str = ""
     refusals: tuple[Refusal, ...] = ()
+    approximation: str = ""
+    advice: str = ""
 
     def owns(self, module: nn.Module) -> bool:
         """Whether `module` is a tower of this family: transformers' class or a subclass of it."""

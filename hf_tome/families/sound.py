@@ -23,6 +23,7 @@ WHISPER = Family(
     widths=speech_widths,
     mask=Mask(ignored=True),
     layerdrop="layerdrop",
+    approximation="only restore=False on the encoder alone: its decoder does not know the token sizes then",
 )
 
 QWEN2_AUDIO = replace(
@@ -32,6 +33,7 @@ QWEN2_AUDIO = replace(
     layer="Qwen2AudioEncoderLayer",
     mask=Mask(per_pair=True),
     whole=("Qwen2AudioEncoder",),
+    approximation="",
 )
 
 VOXTRAL = replace(
@@ -42,6 +44,7 @@ VOXTRAL = replace(
     widths=named_widths,
     mask=Mask(per_pair=True),
     layerdrop="",
+    approximation="",
 )
 
 POST_NORM = "its layers are post-norm: there is no norm between attention and MLP where tokens could merge exactly"
