@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ from hf_tome.data.classifier import Classifier, load_classifier, placed
 from hf_tome.data.samples import Samples, samples_of
 from hf_tome.errors import ToMeError, ToMeValueError
 from hf_tome.measure.batches import Batches
-from hf_tome.measure.compare import Inputs, Ran, Run, compare, inference, run_costs, token_costs, twin
+from hf_tome.measure.compare import Inputs, Run, compare, inference, run_costs, token_costs, twin
 from hf_tome.measure.processes import Processes, machine
 from hf_tome.measure.row import Report, Row
 from hf_tome.measure.statistics import fill_from_cells
@@ -71,8 +69,6 @@ def sweep(
     Raises:
         ToMeError: if a setting is wrong, the model or the data cannot be loaded, or a sample cannot be read.
     """
-    from tqdm.auto import tqdm
-
     processes = Processes()
     classifier = model
     if not isinstance(classifier, Classifier):
@@ -83,9 +79,8 @@ def sweep(
     wanted = keyed(variants)
     reference = place_of(against, wanted)
     kept = Store(store if processes.main else None, _run_of(batches))
-    bar = partial(tqdm, total=len(batches), unit="batch", disable=not (progress and processes.main))
     try:
-        work = _Sweep(batches, wanted, kept, processes, bar)
+        work = _Sweep(batches, wanted, kept, processes, progress and processes.main)
         work.measure_costs()
         whole = work.run(workers)
         report = work.report(whole, reference)
@@ -96,31 +91,23 @@ def sweep(
         kept.close()
 
 
-@dataclass
 class _Sweep:
-    """What the steps of a sweep share.
+    """The steps of a sweep. `variants` holds the unmerged model first; `kept` holds what is finished."""
 
-    Attributes:
-        batches: what is evaluated on, and by which classifier.
-        variants: the unmerged model first.
-        kept: what is finished.
-        processes: those that share the work.
-        bar: makes a progress bar over the batches.
-    """
-
-    batches: Batches
-    variants: Variants
-    kept: Store
-    processes: Processes
-    bar: Callable[..., tqdm]
-
-    def __post_init__(self) -> None:
-        self.model = self.batches.classifier.model
-        self.runs = {key: self._inference(setting) for key, setting in self.variants.items()}
+    def __init__(self, batches: Batches, variants: Variants, kept: Store, processes: Processes, progress: bool) -> None:
+        self.batches, self.variants, self.kept = batches, variants, kept
+        self.processes, self.progress = processes, progress
+        self.model = batches.classifier.model
+        self.runs = {key: self._inference(setting) for key, setting in variants.items()}
 
     def _inference(self, setting: ToMeConfig | None) -> Run:
         plain = twin(self.model)
         return inference(plain if setting is None else apply_tome(plain, config=setting))
+
+    def _bar(self, total: int, **options: Any) -> tqdm:
+        from tqdm.auto import tqdm
+
+        return tqdm(total=total, unit="batch", disable=not self.progress, **options)
 
     def measure_costs(self) -> None:
         """What needs no whole data set, on the first batch, by the main process alone."""
@@ -128,7 +115,7 @@ class _Sweep:
         missing = {key: run for key, run in self.runs.items() if key not in known}
         if not missing or not self.processes.main:
             return
-        with self.bar(total=1, desc="Measuring latency and memory", leave=False):
+        with self._bar(1, desc="Measuring latency and memory", leave=False):
             inputs = self._placed(self.batches.first())
             costs = dict(zip(missing, run_costs(list(missing.values()), inputs, LATENCY_ROUNDS), strict=True))
             for key, cost in costs.items():
@@ -138,11 +125,12 @@ class _Sweep:
     def run(self, workers: int) -> bool:
         """Fill in the cells that are missing. Gives False if it was interrupted."""
         done: set[tuple[str, int]] = self.processes.shared(self.kept.done())
-        missing = [batch for batch in range(len(self.batches)) if any((key, batch) not in done for key in self.runs)]
+        total = len(self.batches)
+        missing = [batch for batch in range(total) if any((key, batch) not in done for key in self.runs)]
         mine: Any = self.processes.part(missing)
         ahead = DataLoader(self.batches, batch_size=None, sampler=mine, num_workers=workers)
         try:
-            with self.bar(initial=len(self.batches) - len(missing), desc="Evaluating") as progress:
+            with self._bar(total, initial=total - len(missing), desc="Evaluating") as progress:
                 for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
                     cells: list[tuple[str, int, Cell]] = []
                     if inputs is not None:
@@ -151,7 +139,7 @@ class _Sweep:
                     everyone = self.processes.gathered([cells])
                     if self.processes.main:
                         self.kept.add([cell for cells in everyone for cell in cells])
-                    progress.update(min(self.processes.count, progress.total - progress.n))
+                    progress.update(min(self.processes.count, total - progress.n))
         except KeyboardInterrupt:
             if self.processes.count > 1:
                 raise
@@ -161,11 +149,23 @@ class _Sweep:
     def _cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> list[tuple[str, int, Cell]]:
         """What each variant, the unmerged model first, gives on one batch."""
         ran = compare([self.runs[key] for key in keys], inputs, batch)
-        several = self.batches.samples.several
-        return [(key, batch, _cell(each, ran[0], index, several)) for key, each in zip(keys, ran, strict=True)]
+        several, reference = self.batches.samples.several, ran[0].output.float().cpu()
+        cells = []
+        for key, (output, seconds) in zip(keys, ran, strict=True):
+            logits = output.float().cpu()
+            cell = {
+                "index": np.array(index),
+                "predicted": (logits if several else logits.argmax(-1)).numpy(),
+                "agrees": agreement(logits, reference).numpy(),
+                "kl": kl(logits, reference, several).numpy(),
+                "seconds": np.array([seconds]),
+                "unmerged_seconds": np.array([ran[0].seconds]),
+            }
+            cells.append((key, batch, cell))
+        return cells
 
     def _placed(self, inputs: Inputs) -> Inputs:
-        """A batch where the model is, in its numbers."""
+        """A batch on the model's device, in its dtype."""
         first = next(self.model.parameters())
         kinds = {name: first.dtype if value.is_floating_point() else value.dtype for name, value in inputs.items()}
         return {name: value.to(first.device, kinds[name]) for name, value in inputs.items()}
@@ -191,23 +191,10 @@ class _Sweep:
             r, settings = (None, None) if setting is None else (setting.r, setting.to_dict())
             report.rows.append(Row(r, variant_name(setting), settings, self.batches.size, **costs[key]))
         cells = [self.kept.cells(key, common) for key in self.variants]
-        report.samples = len(fill_from_cells(report.rows, cells, samples.labels, against))
+        report.samples = fill_from_cells(report.rows, cells, samples.labels, against)
         reached = samples.count if whole else sum(len(self.batches.numbers(batch)) for batch in common)
         report.left_out = reached - report.samples
         return report
-
-
-def _cell(ran: Ran, unmerged: Ran, index: list[int], several: bool) -> Cell:
-    """What is kept of one variant on one batch; index: numbers of its samples."""
-    logits, reference = (each.output.float().cpu() for each in (ran, unmerged))
-    return {
-        "index": np.array(index),
-        "predicted": (logits if several else logits.argmax(-1)).numpy(),
-        "agrees": agreement(logits, reference).numpy(),
-        "kl": kl(logits, reference, several).numpy(),
-        "seconds": np.array([ran.seconds]),
-        "unmerged_seconds": np.array([unmerged.seconds]),
-    }
 
 
 def _as_read(loader: DataLoader) -> Iterator[Any]:

@@ -18,33 +18,28 @@ UNMERGED = "unmerged"
 
 
 def keyed(variants: Sequence[Any]) -> Variants:
-    """The unmerged model, then each setting once.
-
-    Args:
-        variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+    """The unmerged model, then each setting once: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
 
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is wrong.
     """
-    settings = [_setting(each) for each in variants]
+    settings = {_key(each): each for each in map(_setting, variants)}
     if not settings:
         raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
-    return {UNMERGED: None, **{_key(each): each for each in settings}}
+    return {UNMERGED: None, **settings}
 
 
 def place_of(variant: Any, variants: Variants) -> int:
-    """Which of the variants it is, counted from 0 for the unmerged model, which None stands for.
+    """The place of a variant, from 0 for the unmerged model, which None stands for.
 
     Raises:
         ToMeValueError: if it is none of them.
     """
-    if variant is None:
-        return 0
-    setting = _setting(variant)
-    if _key(setting) not in variants:
+    key = UNMERGED if variant is None else _key(_setting(variant))
+    if key not in variants:
         rule = "against is one of the variants."
-        raise ToMeValueError(complaint(rule, variant_name(setting), "Add it to them, or leave it out."))
-    return list(variants).index(_key(setting))
+        raise ToMeValueError(complaint(rule, variant_name(_setting(variant)), "Add it to them, or leave it out."))
+    return list(variants).index(key)
 
 
 def variant_name(setting: ToMeConfig | None) -> str:
@@ -58,13 +53,7 @@ def variant_name(setting: ToMeConfig | None) -> str:
 
 
 def even_steps(classifier: Classifier, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
-    """Values of r that divide what can be merged evenly: with the next one, about no token would be left.
-
-    Args:
-        classifier: of a supported family.
-        inputs: some inputs of its model; their size decides.
-        count: how many values.
-    """
+    """`count` values of r for inputs of this size, in even steps: with one step more, about no token would be left."""
     counts = token_costs(classifier.model, None, inputs)["token_counts"]
     tokens, layers = counts[0], len(counts) - 1
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})

@@ -49,25 +49,13 @@ def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = N
 
 
 def first_patches(groups: Int[np.ndarray, "*grid"]) -> Int[np.ndarray, "*grid"]:
-    """For each patch the first patch of its group, patches counted row by row.
-
-    The same groups as `groups`, under names that do not change from layer to layer: when groups merge, the earliest
-    keeps its name.
-    """
+    """The same groups under numbers that do not change from layer to layer: of the first patch, row by row."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     return first[inverse].reshape(groups.shape)
 
 
 def on_pixels(groups: Int[np.ndarray, "*grid"], patches: PatchGrid, sides: Sequence[int]) -> np.ndarray:
-    """The group of each pixel (frame, mel bin) of an input, -1 where no patch covers it.
-
-    Args:
-        groups: of each patch, shaped as the grid.
-        patches: how the patches lie.
-        sides: pixels on each axis of the grid.
-
-    Returns:
-        Integers, shaped as `sides`.
+    """The group of each pixel (frame, mel bin) of an input with these sides, -1 where no patch covers it.
 
     Raises:
         ToMeValueError: if an input of these sides has another grid.
