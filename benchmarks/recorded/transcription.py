@@ -39,13 +39,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "short/120": {"r": (120, -1.0), "restore": False},
     "constant/227": {"r": 227},
     "no prop_attn/120": {"r": (120, -1.0), "prop_attn": False},
-    "decreasing/75": {"r": (75, -1.0)},
-    "front/297": {"r": [297] * 3},
-    "decreasing/90": {"r": (90, -1.0)},
-    "constant/105": {"r": 105},
-    "short/160": {"r": (160, -1.0), "restore": False},
-    "front/222": {"r": [222] * 3},
-    "no prop_attn/160": {"r": (160, -1.0), "prop_attn": False},
 }
 
 

@@ -14,7 +14,6 @@ OTHERWISE = {  # a setting's kind, for people
     "off": "off",
     "decreasing": "decreasing",
     "constant": "constant",
-    "front": "first three layers only",
     "short": "decreasing, decoder reads the short sequence without sizes",
     "no prop_attn": "decreasing, prop_attn off",
 }
