@@ -42,6 +42,7 @@ def test_tables_are_filled():
         "docs/results/speed.md",
         "docs/results/training.md",
         "docs/results/dense.md",
+        "docs/results/dinov2.md",
         "docs/evaluating.md",
     ):
         text = (ROOT / name).read_text()

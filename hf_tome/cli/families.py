@@ -83,6 +83,8 @@ def _describe(family: Family) -> None:
         "merged only without": "; ".join(f"{r.switch}={r.value} ({r.reason})" for r in family.refusals) or "-",
         "transformers": f"{'.'.join(map(str, family.since))} or later",
         "training": f"with {family.layerdrop} at 0" if family.layerdrop else "as it is",
+        "approximate": family.approximation or "nothing but the merge, and dropout in training",
+        "measured": family.advice or "-",
     }
     table = Table(title=family.model_type, title_justify="left", box=None, pad_edge=False, show_header=False)
     for fact, value in facts.items():

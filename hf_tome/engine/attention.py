@@ -82,9 +82,7 @@ def tome_attention(
     recipe = record.settings.recipe
     undecided = record.plan is None and (record.r > 0 or record.sizes is not None)
     if undecided:
-        # keys that are turned by their positions would say more of these than of the tokens
-        keys = value if record.settings.family.positions else key
-        record.metric = {"q": query, "v": value}.get(recipe.metric, keys).detach()
+        record.metric = compared_by(record, query, key, value).detach()
     name = record.implementation if site.config is record.config else implementation_of(site.config)
     output = biased(site, name, module, query, key, value, record, **kwargs)
     if undecided and record.r > 0 and recipe.matching.attention is not None:
@@ -94,6 +92,13 @@ def tome_attention(
             raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
         record.importance = recipe.matching.attention(weights.detach(), record.settings.family.protected)
     return output
+
+
+def compared_by(record: LayerRecord, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """What tokens are compared by, as the settings say. By keys means by values where positions have turned the keys:
+    these would say more of places than of contents."""
+    keys = value if record.settings.family.positions else key
+    return {"q": query, "v": value}.get(record.settings.recipe.metric, keys)
 
 
 def _check_hides_nothing(mask: Any, record: LayerRecord) -> None:

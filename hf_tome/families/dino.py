@@ -59,6 +59,7 @@ DINOV3 = replace(
     whole=("DINOv3ViTBackbone",),
     positions="position_embeddings",
     since=(5, 10),
+    approximation="rotary positions: a group is at the mean of its members' cosines and sines",
 )
 
 RADIO = replace(

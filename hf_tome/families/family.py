@@ -101,6 +101,8 @@ class Family:
         packed: the second argument of a tower, if it packs images of several sizes in one sequence; they are refused.
         since: the first version of transformers known to have these layers.
         refusals: what in a config rules merging out.
+        approximation: what is not exact beside the merge itself, and what that costs; empty where nothing is.
+        advice: an r that was measured, and what it costs; empty where none was.
     """
 
     model_type: str
@@ -129,6 +131,8 @@ class Family:
     packed: str = ""
     since: tuple[int, int] = (5, 10)
     refusals: tuple[Refusal, ...] = ()
+    approximation: str = ""
+    advice: str = ""
 
     @property
     def is_too_new(self) -> bool:

@@ -52,6 +52,7 @@ VJEPA2 = Family(
     widths=ratio_widths,
     whole=("VJEPA2Predictor",),
     positions="position_mask",
+    approximation="rotary positions, in integers: a group is where its leader was",
 )
 
 TIMESFORMER = Family(

@@ -1,0 +1,123 @@
+"""The page of the transcription benchmark: tables from its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from benchmarks.pages import ROOT, write_block
+from hf_tome.measure.table import markdown
+
+PAGE = ROOT / "docs/results/transcription.md"
+FULL, SPARSE = "full", "sparse"
+OTHERWISE = {  # a setting's kind, for people
+    "off": "off",
+    "decreasing": "decreasing",
+    "constant": "constant",
+    "short": "decreasing, decoder reads the short sequence without sizes",
+    "no prop_attn": "decreasing, prop_attn off",
+}
+SHOWN = ("off", "decreasing/120", "decreasing/160")  # by kind of speech
+Group = dict[str, int]
+
+
+def write_page(found: dict[str, Any]) -> None:
+    """Write every table for which there are results."""
+    if "transcription" in found:
+        rows, machine = found["transcription"]["rows"], found["transcription"]["machine"]
+        write_block(PAGE, "settings", f"{by_setting(rows)}\n\n{machine}")
+        write_block(PAGE, "kinds", by_kind({name: rows[name] for name in SHOWN if name in rows}))
+    if "speed" in found:
+        write_block(PAGE, "speed", speed(found["speed"]))
+
+
+def by_setting(rows: dict[str, Any]) -> str:
+    """A line for each setting, those of about as many multiply-adds beside each other."""
+    header = ("schedule", "r", "MAC ratio", "tokens left")
+    header += tuple(f"{name} windows: {what}" for name in (FULL, SPARSE) for what in ("WER", "words changed"))
+    ordered = sorted(rows.items(), key=_order)
+    cells = [
+        (
+            OTHERWISE[kind(name)],
+            r_of(row["r"]),
+            f"{row['mac_ratio']:.2f}x",
+            f"{row['counts'][-1]:,} of {row['counts'][0]:,}",
+            *(cell for sort in (FULL, SPARSE) for cell in rates(total(row, sort), name == "off")),
+        )
+        for name, row in ordered
+    ]
+    first = next(iter(rows.values()))
+    said = " and ".join(
+        f"{each['words']:,} words in {each['windows']} {sort} windows"
+        for sort in (FULL, SPARSE)
+        for each in (total(first, sort),)
+    )
+    return f"{markdown(header, cells)}\n\n{said}. Measured by `python -m benchmarks.recorded.transcription RUNS`."
+
+
+def by_kind(rows: dict[str, Any]) -> str:
+    """A line for each kind of speech and sort of window, with some settings beside each other."""
+    header = ["speech", "windows", "words"]
+    header += [f"{r_of(row['r'])}: {what}" for row in rows.values() for what in ("WER", "words changed")]
+    plain = next(iter(rows.values()))["groups"]
+    cells = [
+        (
+            group.split("/")[1],
+            f"{each['windows']} {group.split('/')[0]}",
+            str(each["words"]),
+            *(cell for name, row in rows.items() for cell in rates(row["groups"][group], name == "off")),
+        )
+        for group, each in sorted(plain.items())
+    ]
+    keep = [place for place, name in enumerate(header) if name != "off: words changed"]
+    return markdown([header[place] for place in keep], [[line[place] for place in keep] for line in cells])
+
+
+def speed(found: dict[str, Any]) -> str:
+    """A line for each variant."""
+    header = ("variant", "MAC ratio of the encoder", "encoder", "whole transcription", "seconds of a window")
+    cells = [
+        (name, f"{row['mac_ratio']:.2f}x", ratio(row["encoder"]), ratio(row["whole"]), f"{row['seconds']:.2f}")
+        for name, row in found["rows"].items()
+    ]
+    about = f"{found['rounds']} rounds on {found['windows']} full windows at once."
+    source = f"Measured by `python -m benchmarks.recorded.transcription_speed`. {found['machine']}"
+    return f"{markdown(header, cells)}\n\n{about} {source}"
+
+
+def _order(each: tuple[str, dict[str, Any]]) -> tuple[float, int]:
+    return round(each[1]["mac_ratio"], 1), list(OTHERWISE).index(kind(each[0]))
+
+
+def kind(name: str) -> str:
+    """The kind of a setting: "decreasing" of "decreasing/120"."""
+    return name.split("/")[0]
+
+
+def total(row: dict[str, Any], sort: str) -> Group:
+    """All speech in windows of one sort."""
+    return added(each for group, each in row["groups"].items() if group.startswith(f"{sort}/"))
+
+
+def added(groups: Iterable[Group]) -> Group:
+    every = list(groups)
+    return {name: sum(each[name] for each in every) for name in every[0]}
+
+
+def rates(group: Group, plain: bool) -> tuple[str, str]:
+    """Word error rate, and words changed against the unmerged model with how many these are."""
+    changed = "" if plain else f"{group['changed'] / max(1, group['heard']):.1%} ({group['changed']})"
+    return f"{group['errors'] / group['words']:.1%}", changed
+
+
+def ratio(found: dict[str, float]) -> str:
+    """A median and its quartiles."""
+    return f"{found['median']:.2f}x ({found['low']:.2f} to {found['high']:.2f})"
+
+
+def r_of(r: Any) -> str:
+    """A value of r as code; JSON has made a list of a pair."""
+    if r == 0:
+        return "off"
+    pair = isinstance(r, list) and len(r) == 2 and isinstance(r[1], float)
+    return f"`{tuple(r) if pair else r}`"
