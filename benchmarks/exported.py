@@ -1,4 +1,4 @@
-"""The speed that merging keeps in ONNX Runtime and OpenVINO: writes a table of docs/results/speed.md.
+"""The speed that merging keeps in ONNX Runtime and OpenVINO: writes the table of docs/deploy.md.
 
 python -m benchmarks.exported          all cases, about 20 minutes on two cores
 python -m benchmarks.exported --dry    the same families, tiny; prints the table, and writes nothing
@@ -47,7 +47,7 @@ def main() -> None:
         return
     (DATA / "exported.json").write_text(json.dumps({"machine": place, "cases": found}) + "\n")
     source = f"Measured by `make bench-export`, random weights, medians of paired rounds (quartiles). {place}"
-    write_block(ROOT / "docs/results/speed.md", "exported", f"{table}\n\n{source}")
+    write_block(ROOT / "docs/deploy.md", "exported", f"{table}\n\n{source}")
 
 
 def _measured(case: Case) -> dict[str, list[dict[str, Any]]]:

@@ -42,7 +42,7 @@ def test_options_of_the_merge(options: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize("read", [onnx_runtime, open_vino])
 def test_equal_tokens_merge_in_index_order(read: Any, tmp_path: Path) -> None:
     """Images of one colour or two, without positions: nearly all similarities tie."""
-    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=9)
+    model: Any = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=9)
     with torch.no_grad():
         model.vit.embeddings.position_embeddings.zero_()
     pixels = torch.zeros(3, 3, 24, 24)
