@@ -23,7 +23,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from hf_tome.core.channels import with_bias
 from hf_tome.engine.flex import flex_attention
 from hf_tome.engine.padding import hides
-from hf_tome.engine.state import LOCAL, LayerRecord
+from hf_tome.engine.record import LayerRecord
+from hf_tome.engine.state import LOCAL
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 
 if TYPE_CHECKING:

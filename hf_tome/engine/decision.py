@@ -14,7 +14,7 @@ from hf_tome.errors import UnsupportedModelError, complaint
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from hf_tome.engine.state import LayerRecord
+    from hf_tome.engine.record import LayerRecord
 
 
 def decide(

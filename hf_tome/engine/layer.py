@@ -13,7 +13,8 @@ from transformers import PretrainedConfig
 
 from hf_tome.engine import guard
 from hf_tome.engine.positions import follow
-from hf_tome.engine.state import LOCAL, Forward, LayerRecord
+from hf_tome.engine.record import LayerRecord
+from hf_tome.engine.state import LOCAL, Forward
 from hf_tome.engine.tower import TowerSite, under_way
 from hf_tome.errors import UnsupportedModelError, complaint
 from hf_tome.families import Block

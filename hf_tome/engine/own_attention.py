@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from hf_tome.engine.attention import log_sizes
-from hf_tome.engine.state import LOCAL, LayerRecord
+from hf_tome.engine.record import LayerRecord
+from hf_tome.engine.state import LOCAL
 from hf_tome.errors import UnsupportedModelError, complaint
 from hf_tome.families import Family, OwnAttention
 

@@ -23,7 +23,7 @@ from hf_tome.engine.attention import (
 from hf_tome.engine.checks import check_heads, check_layer
 from hf_tome.engine.layer import LayerSite, merged_class
 from hf_tome.engine.saved import MISSING, earlier_of, written
-from hf_tome.engine.state import Settings
+from hf_tome.engine.settings import Settings
 from hf_tome.engine.tower import TowerSite, begin_forward, end_forward, restore_collected, take_mask
 from hf_tome.errors import ToMeTypeError, UnsupportedModelError, complaint, shown
 from hf_tome.families import FAMILIES, REFUSED, Block, Family, family_of

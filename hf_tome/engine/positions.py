@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
     from hf_tome.core import MergePlan
-    from hf_tome.engine.state import LayerRecord
+    from hf_tome.engine.record import LayerRecord
 
 Positions = tuple[Tensor, ...]  # each (batch, tokens) of integers, or (batch, tokens, channels)
 

@@ -18,7 +18,8 @@ from hf_tome.core import PatchGrid
 from hf_tome.engine.attention import check_implementation, implementation_of
 from hf_tome.engine.exports import check_exporter
 from hf_tome.engine.padding import sizes_of
-from hf_tome.engine.state import LOCAL, Forward, Settings
+from hf_tome.engine.settings import Settings
+from hf_tome.engine.state import LOCAL, Forward
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.families import Family
 

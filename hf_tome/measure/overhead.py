@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from hf_tome.engine import attention
-from hf_tome.engine.state import Forward, LayerRecord
+from hf_tome.engine.record import LayerRecord
+from hf_tome.engine.state import Forward
 
 WHOLE, MERGING = "hf_tome.forward", "hf_tome.merging"
 # Every step that merging adds: log-size, matching and merge, the way back to all positions.

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hf_tome import apply_tome, register_matching
 from hf_tome.core import Candidates, MergePlan, match_bipartite
-from hf_tome.engine import state
-from hf_tome.engine.state import LayerRecord
+from hf_tome.engine import record as records
+from hf_tome.engine.record import LayerRecord
 
 REENTRANT = [
     {"partition": "random", "seed": 5},
@@ -35,7 +35,7 @@ def test_gradients_under_checkpointing_are_those_without(options: dict[str, Any]
 @each_option
 def test_training_keeps_nothing_of_the_matching(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     model = apply_tome(SMALL_VIT.build(implementation="eager"), 3, **options)
-    kept, decide = [], state.decide  # what autograd would keep alive until the backward
+    kept, decide = [], records.decide  # what autograd would keep alive until the backward
 
     def watched(record: LayerRecord, *given: Tensor) -> None:
         with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda each: each):
@@ -43,7 +43,7 @@ def test_training_keeps_nothing_of_the_matching(options: dict[str, Any], monkeyp
         assert record.shares is not None
         assert not record.shares.requires_grad
 
-    monkeypatch.setattr(state, "decide", watched)
+    monkeypatch.setattr(records, "decide", watched)
     assert model(**SMALL_VIT.inputs()).logits.requires_grad
     assert not kept
 

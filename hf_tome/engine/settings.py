@@ -1,0 +1,45 @@
+"""What a tower merges by: the user's settings with what follows from them for its family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hf_tome.config import ToMeConfig
+from hf_tome.core import Recipe, Schedule, max_merge
+from hf_tome.families import Family
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a tower merges by. Frozen: a forward keeps the settings that it began with.
+
+    Attributes:
+        config: the user's settings.
+        family: the tower's.
+        layers: how many it has.
+        schedule, recipe: what stands behind the config.
+        prop_attn: whether log-size is added to the attention: what user, matching or family says, in this order.
+    """
+
+    config: ToMeConfig
+    family: Family
+    layers: int
+    schedule: Schedule = field(init=False)
+    recipe: Recipe = field(init=False)
+    prop_attn: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        recipe = self.config.recipe
+        choices = self.config.prop_attn, recipe.matching.prop_attn, self.family.prop_attn
+        prop_attn = next(choice for choice in choices if choice is not None)
+        vars(self).update(schedule=self.config.schedule, recipe=recipe, prop_attn=prop_attn)
+
+    def r(self, layer: int, tokens: int) -> int:
+        """How many of its tokens a layer merges."""
+        protected = self.family.protected + self.family.protected_at_end
+        wanted = self.schedule.wanted(layer, self.layers, tokens - protected)
+        return min(wanted, max_merge(tokens, protected))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Settings, (self.config, self.family, self.layers)  # no pickle can find a user's own matching
