@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from hf_tome.measure.row import Interval, Row
-from hf_tome.measure.store import Cell
 from hf_tome.metrics.ranking import Ranking
 
 RESAMPLES = 200  # enough for a standard error (Efron and Tibshirani 1993, section 6.4); quantiles would need more
@@ -16,61 +15,47 @@ NORMAL = 1.959964  # standard errors on both sides that hold 95 %
 Statistics = Callable[[np.ndarray], np.ndarray]  # from how often each sample was drawn, (samples,), to values (k,)
 
 
-def fill_from_cells(rows: list[Row], cells: list[list[Cell]], labels: np.ndarray | None, against: int = 0) -> list[int]:
-    """Fill in times, drift and metric of rows.
+def fill_drift(rows: list[Row], agrees: np.ndarray, against: int, kl: np.ndarray | None = None) -> None:
+    """Fill in how far rows are from the first one.
 
     Args:
         rows: the unmerged model first.
-        cells: a list for each row, all of the same batches.
-        labels: (all samples,) class numbers, (all samples, classes) of 0 and 1, or None.
+        agrees: (rows, samples): whether the answer is the unmerged model's.
         against: number of the row that changes are against.
-
-    Returns:
-        The numbers of the samples that they have seen.
+        kl: (rows, samples): the divergence; None where there is none.
     """
-    columns = [{key: np.concatenate([cell[key] for cell in each]) for key in each[0]} for each in cells]
-    seen = columns[0]["index"]
-    for row, column in zip(rows, columns, strict=True):
-        row.seconds = column["seconds"].tolist()
-        row.speedups = (column["unmerged_seconds"] / column["seconds"]).tolist()
-        row.inputs = len(seen)
-    if len(seen):
-        agrees, kl, predicted = ([column[key] for column in columns] for key in ("agrees", "kl", "predicted"))
-        _fill_drift(rows, np.stack(agrees), np.stack(kl), against)
-        if labels is not None:
-            _fill_metric(rows, predicted, labels[seen], against)
-    return seen.tolist()
-
-
-def _fill_drift(rows: list[Row], agrees: np.ndarray, kl: np.ndarray, against: int) -> None:
-    """From what was found of each sample, (rows, samples)."""
+    for row, each in zip(rows, agrees, strict=True):
+        row.agreement, row.kl = float(each.mean()), None
+    if kl is None:
+        return
     changes = kl - kl[against]
     errors = standard_errors(means(changes), kl.shape[1])
     for number, row in enumerate(rows):
-        row.agreement, row.kl = float(agrees[number].mean()), float(kl[number].mean())
-        row.kl_change = float(changes[number].mean())
+        row.kl, row.kl_change = float(kl[number].mean()), float(changes[number].mean())
         row.kl_change_interval = interval(row.kl_change, float(errors[number]), -np.inf, np.inf)
 
 
-def _fill_metric(rows: list[Row], predicted: list[np.ndarray], labels: np.ndarray, against: int) -> None:
-    """From predicted classes (samples,), or scores (samples, classes) where labels are of that shape."""
-    if labels.ndim == 2:
-        if not labels.any():
-            return  # no class has a positive sample yet
-        metrics = average_precisions(predicted, labels)
-    else:
-        metrics = means(np.stack(predicted) == labels)
+def fill_metric(rows: list[Row], metrics: Statistics, samples: int, against: int, highest: float = 1.0) -> None:
+    """Fill in the metric of rows, its change and the intervals of both, on paired draws.
+
+    Args:
+        rows: the unmerged model first.
+        metrics: the metric (rows,) from how often each sample was drawn.
+        samples: how many there are.
+        against: number of the row that changes are against.
+        highest: the most that the metric can be.
+    """
 
     def with_changes(counts: np.ndarray) -> np.ndarray:
         values = metrics(counts)
         return np.stack([values, values - values[against]])
 
-    whole = with_changes(np.ones(len(labels), np.int64))
-    errors = standard_errors(with_changes, len(labels))
+    whole = with_changes(np.ones(samples, np.int64))
+    errors = standard_errors(with_changes, samples)
     for number, row in enumerate(rows):
         row.metric, row.change = (float(each) for each in whole[:, number])
-        row.interval = interval(row.metric, errors[0, number])
-        row.change_interval = interval(row.change, errors[1, number], -1.0)
+        row.interval = interval(row.metric, errors[0, number], 0.0, highest)
+        row.change_interval = interval(row.change, errors[1, number], -highest, highest)
 
 
 def standard_errors(statistics: Statistics, samples: int, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
@@ -90,6 +75,11 @@ def standard_errors(statistics: Statistics, samples: int, resamples: int = RESAM
 def means(values: np.ndarray) -> Statistics:
     """The means (k,) of `values` (k, samples), as a function of the draws; of what is correct, the accuracies."""
     return lambda counts: values @ counts / counts.sum()
+
+
+def ratios(parts: np.ndarray, wholes: np.ndarray) -> Statistics:
+    """The ratios (k,) of two sums over the samples, as errors (k, samples) by words (samples,)."""
+    return lambda counts: parts @ counts / (wholes @ counts)
 
 
 def average_precisions(scores: list[np.ndarray], labels: np.ndarray) -> Statistics:

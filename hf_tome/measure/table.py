@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from hf_tome.data.folder import NAMES
 from hf_tome.measure.row import Interval, Report, Row
@@ -53,21 +54,30 @@ def _columns(report: Report, brief: bool) -> list[Column]:
         (report.metric or "", lambda row: _between(row.metric, row.interval, "{:.1f}%")),
         ("change", lambda row: "" if row.settings is None else _between(row.change, row.change_interval, "{:+.1f}")),
     ]
+    more: list[Column] = [(name, partial(_more, name=name)) for name in report.rows[0].more] if report.rows else []
+    drift: list[Column] = [("KL", lambda row: f"{row.kl:.2g}")] if report.rows and report.rows[0].kl is not None else []
     rest: list[Column] = [
         (f"{things}/s", lambda row: f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}"),
-        ("KL", lambda row: f"{row.kl:.2g}"),
+        *drift,
         (f"one {things[:-1]}", lambda row: f"{1000 * (row.latency or 0):.1f} ms"),
         ("memory", lambda row: f"{(row.peak_bytes or 0) / 2**20:.0f} MiB"),
     ]
+    same: Column = ("agreement", lambda row: f"{row.agreement:.1%}")
+    left: Column = ("tokens left", lambda row: f"{row.token_counts[-1]} of {row.token_counts[0]}")
     return [
         ("variant", lambda row: row.name),
         *(judged if report.metric else []),
-        ("agreement", lambda row: f"{row.agreement:.1%}"),
+        *more,
+        *([] if brief and more else [same]),
         ("speed-up", lambda row: f"{row.speedup:.2f}x" if brief or row.settings is None else speed(row)),
         ("MAC ratio", lambda row: f"{row.mac_ratio:.2f}x"),
         *([] if brief else rest),
-        ("tokens left", lambda row: f"{row.token_counts[-1]} of {row.token_counts[0]}"),
+        *([] if brief and more else [left]),
     ]
+
+
+def _more(row: Row, name: str) -> str:
+    return f"{row.more[name]:.1%}"
 
 
 def _between(value: float | None, interval: Interval | None, form: str) -> str:

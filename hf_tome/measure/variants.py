@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.data.classifier import Classifier
+from hf_tome.data.encoder import Encoder
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.compare import token_costs
 
@@ -17,22 +17,23 @@ Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
 UNMERGED = "unmerged"
 
 
-def keyed(variants: Sequence[Any]) -> Variants:
+def keyed(variants: Sequence[Any], saved: ToMeConfig | None = None) -> Variants:
     """The unmerged model, then each setting once.
 
     Args:
         variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+        saved: the settings that the model came with: a value of r changes r in them alone.
 
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is wrong.
     """
-    settings = [_setting(each) for each in variants]
+    settings = [_setting(each, saved) for each in variants]
     if not settings:
         raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
     return {UNMERGED: None, **{_key(each): each for each in settings}}
 
 
-def place_of(variant: Any, variants: Variants) -> int:
+def place_of(variant: Any, variants: Variants, saved: ToMeConfig | None = None) -> int:
     """Which of the variants it is, counted from 0 for the unmerged model, which None stands for.
 
     Raises:
@@ -40,38 +41,42 @@ def place_of(variant: Any, variants: Variants) -> int:
     """
     if variant is None:
         return 0
-    setting = _setting(variant)
+    setting = _setting(variant, saved)
     if _key(setting) not in variants:
         rule = "against is one of the variants."
         raise ToMeValueError(complaint(rule, variant_name(setting), "Add it to them, or leave it out."))
     return list(variants).index(_key(setting))
 
 
-def variant_name(setting: ToMeConfig | None) -> str:
-    """Its r, and what differs from the defaults."""
+def variant_name(setting: ToMeConfig | None, saved: ToMeConfig | None = None) -> str:
+    """Its r, and what differs from the defaults; marked if it is what the model came with."""
     if setting is None:
         return UNMERGED
+    schedule, values = setting.schedule, setting.to_dict()
     plain, words = ToMeConfig(r=setting.r).to_dict(), {True: "on", False: "off"}
-    rest = {key: value for key, value in setting.to_dict().items() if value != plain.get(key)}
+    rest = {key: value for key, value in values.items() if value != plain.get(key)}
     changed = [f"{key}={words[value] if isinstance(value, bool) else value}" for key, value in rest.items()]
-    return ", ".join([f"r={setting.r}", *changed])
+    mark = ["as saved"] if saved is not None and values == saved.to_dict() else []
+    return ", ".join([f"r={list(schedule.r) if schedule.kind == 'list' else schedule.r}", *changed, *mark])
 
 
-def even_steps(classifier: Classifier, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
+def even_steps(encoder: Encoder, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
     """Values of r that divide what can be merged evenly: with the next one, about no token would be left.
 
     Args:
-        classifier: of a supported family.
+        encoder: of a supported family.
         inputs: some inputs of its model; their size decides.
         count: how many values.
     """
-    counts = token_costs(classifier.model, None, inputs)["token_counts"]
+    counts = token_costs(encoder.model, None, inputs, encoder.output)["token_counts"]
     tokens, layers = counts[0], len(counts) - 1
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 
-def _setting(variant: Any) -> ToMeConfig:
-    return variant if isinstance(variant, ToMeConfig) else ToMeConfig(r=variant)
+def _setting(variant: Any, saved: ToMeConfig | None) -> ToMeConfig:
+    if isinstance(variant, ToMeConfig):
+        return variant
+    return ToMeConfig(r=variant) if saved is None else saved.replace(r=variant)
 
 
 def _key(setting: ToMeConfig) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from hf_tome.data.classifier import long_enough
 from hf_tome.data.clip import read_clip
+from hf_tome.data.encoder import long_enough
 from hf_tome.data.image import read_image
 from hf_tome.data.sound import read_sound
 from hf_tome.errors import ToMeValueError, complaint

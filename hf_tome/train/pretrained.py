@@ -28,7 +28,7 @@ def classifier(name: str, labels: Sequence[str], modality: str = "image", **sett
     """
     numbered = dict(enumerate(labels))
     settings |= {"id2label": numbered, "label2id": {label: number for number, label in numbered.items()}}
-    kind: Any = AUTO[modality][0]
+    kind: Any = AUTO[modality]
     try:
         config = AutoConfig.from_pretrained(name, **settings)
         if config.model_type == "vit_mae":  # the type must not stay: a saved model would load as a ViTMAE
