@@ -73,6 +73,11 @@ def frames_of(config: Any) -> int:
     return config.frames_per_clip if hasattr(config, "frames_per_clip") else config.num_frames
 
 
+def is_wave(extractor: Any) -> bool:
+    """Whether a feature extractor leaves waves, of any length, and makes no spectrograms."""
+    return isinstance(extractor, Wav2Vec2FeatureExtractor)
+
+
 def sound_inputs(extractor: Any, waves: Sequence[np.ndarray], **options: Any) -> dict[str, Tensor]:
     """The inputs that a feature extractor makes of waveforms (samples,) at its rate.
 
@@ -81,7 +86,7 @@ def sound_inputs(extractor: Any, waves: Sequence[np.ndarray], **options: Any) ->
         waves: the batch.
         options: more arguments of the extractor.
     """
-    if isinstance(extractor, Wav2Vec2FeatureExtractor):
+    if is_wave(extractor):
         options = {"padding": True, **options}
     waves = [long_enough(wave) for wave in waves]
     return dict(extractor(waves, sampling_rate=extractor.sampling_rate, return_tensors="pt", **options))

@@ -26,6 +26,7 @@ from hf_tome.measure.parquet import check_parquet, rows_written, write_parquet
 from hf_tome.measure.processes import Processes
 from hf_tome.measure.store import Cell, Store
 from hf_tome.measure.sweep import BATCHES, key_of
+from hf_tome.measure.variants import setting_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def embed(
         placed(embedder.model, processes.device)
     samples = data if isinstance(data, Samples) else samples_alone(data, embedder, **options)
     batches = Batches(embedder, samples, batch_size or BATCHES[embedder.modality], skip_bad_files)
-    setting, key = _setting(embedder, r), key_of(batches)
+    default = (embedder.saved or ToMeConfig(r=0)) if r is None else r
+    setting, key = setting_of(default, embedder.saved), key_of(batches)
     costs = token_costs(embedder.model, setting, batches.placed(batches.first()), embedder.output)
     done = partial(Embedded, mac_ratio=costs["mac_ratio"], token_counts=costs["token_counts"])
     about = {"data": samples.name, "run": key, "features": embedder.features, "settings": setting.to_dict()}
@@ -116,12 +118,6 @@ def embed(
 def unfinished(out: Path) -> Path:
     """Where finished batches wait for the others."""
     return out.with_name(f"{out.name}.unfinished")
-
-
-def _setting(embedder: Embedder, r: Any) -> ToMeConfig:
-    """How tokens merge."""
-    base = embedder.saved or ToMeConfig(r=0)
-    return r if isinstance(r, ToMeConfig) else base if r is None else base.replace(r=r)
 
 
 class _Work:

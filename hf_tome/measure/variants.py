@@ -17,6 +17,17 @@ Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
 UNMERGED = "unmerged"
 
 
+def setting_of(variant: Any, saved: ToMeConfig | None = None) -> ToMeConfig:
+    """A variant in full: a value of r changes r alone in the settings that a model was saved with, if it was.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if it is wrong.
+    """
+    if isinstance(variant, ToMeConfig):
+        return variant
+    return ToMeConfig(r=variant) if saved is None else saved.replace(r=variant)
+
+
 def keyed(variants: Sequence[Any], saved: ToMeConfig | None = None) -> Variants:
     """The unmerged model, then each setting once.
 
@@ -27,7 +38,7 @@ def keyed(variants: Sequence[Any], saved: ToMeConfig | None = None) -> Variants:
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is wrong.
     """
-    settings = [_setting(each, saved) for each in variants]
+    settings = [setting_of(each, saved) for each in variants]
     if not settings:
         raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
     return {UNMERGED: None, **{_key(each): each for each in settings}}
@@ -41,7 +52,7 @@ def place_of(variant: Any, variants: Variants, saved: ToMeConfig | None = None) 
     """
     if variant is None:
         return 0
-    setting = _setting(variant, saved)
+    setting = setting_of(variant, saved)
     if _key(setting) not in variants:
         rule = "against is one of the variants."
         raise ToMeValueError(complaint(rule, variant_name(setting), "Add it to them, or leave it out."))
@@ -71,12 +82,6 @@ def even_steps(encoder: Encoder, inputs: dict[str, Tensor], count: int = 5) -> l
     counts = token_costs(encoder.model, None, inputs, encoder.output)["token_counts"]
     tokens, layers = counts[0], len(counts) - 1
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
-
-
-def _setting(variant: Any, saved: ToMeConfig | None) -> ToMeConfig:
-    if isinstance(variant, ToMeConfig):
-        return variant
-    return ToMeConfig(r=variant) if saved is None else saved.replace(r=variant)
 
 
 def _key(setting: ToMeConfig) -> str:

@@ -16,7 +16,7 @@ from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import AST, VIDEOMAE, VIT
 from hf_tome.data.folder import NAMES, SUFFIXES
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.measure.variants import even_steps
+from hf_tome.measure.variants import even_steps, setting_of
 from hf_tome.show.explorer import explorer
 from hf_tome.show.figures import as_picture
 from hf_tome.show.output import MOVING, check_out, save_animation, writing
@@ -115,7 +115,8 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     Args:
         classifier: the model with its processor.
         medium: as its `read` gives it.
-        r: as of `apply_tome`; default three fifths of what would merge all tokens away.
+        r: as of `apply_tome`, in the settings that the model was saved with if it was. By default r is as saved too, or
+            three fifths of what would merge all tokens away.
         name: what the medium is called.
 
     Raises:
@@ -123,7 +124,10 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     """
     check_content(medium, name)
     inputs = classifier.inputs([medium])
-    apply_tome(classifier.model, even_steps(classifier, inputs, 4)[-2:][0] if r is None else r)
+    saved = classifier.saved
+    if r is None:
+        r = saved if saved and saved.merges else even_steps(classifier, inputs, 4)[-2:][0]
+    apply_tome(classifier.model, config=setting_of(r, saved))
     try:
         with torch.inference_mode(), trace_tome(classifier.model) as trace:
             logits = classifier.model(**inputs).logits[0].float()
