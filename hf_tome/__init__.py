@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from hf_tome.trace import trace_tome
+    from hf_tome.vlm import shorten, shortened
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,8 @@ __all__ = [
     "merged",
     "register_matching",
     "remove_tome",
+    "shorten",
+    "shortened",
     "trace_tome",
 ]
 
@@ -52,6 +55,8 @@ _ROOMS = {
     "remove_tome": "api",
     "ToMeConfig": "config",
     "register_matching": "core",
+    "shorten": "vlm",
+    "shortened": "vlm",
     "trace_tome": "trace",
 }
 

@@ -19,7 +19,8 @@ class ToMeConfig:
         prop_attn: add log(size) to the attention scores (ToMe, equation 1). None takes the family's default: on for
             supervised families, off for MAE-trained ones.
         restore: give every original position its merged token back after the last layer, so that outputs keep their
-            shapes. False leaves the short sequence.
+            shapes. "residual" adds to it what set the position's own token apart when it merged: features of single
+            positions are closer to the unmerged model's, for one more tensor a layer. False leaves the short sequence.
         metric: what tokens are compared by: the layer's keys "k", queries "q" or values "v"; its tokens after the
             attention's residual "x" or as they came in "x_pre". Where keys are turned by rotary positions, "k" compares
             by the values.
@@ -40,7 +41,7 @@ class ToMeConfig:
 
     r: Any
     prop_attn: bool | None = None
-    restore: bool = True
+    restore: bool | str = True
     metric: str = "k"
     heads: str = "mean"
     distance: str = "cosine"
@@ -54,8 +55,10 @@ class ToMeConfig:
         if self.prop_attn is not None and not isinstance(self.prop_attn, bool):
             rule = "prop_attn is True, False or None (the family's default)."
             raise ToMeTypeError(complaint(rule, shown(self.prop_attn), "Leave it out to take the default."))
-        if not isinstance(self.restore, bool):
-            raise ToMeTypeError(complaint("restore is True or False.", shown(self.restore), "Leave it out for True."))
+        if not isinstance(self.restore, bool) and self.restore != "residual":
+            wrong = ToMeValueError if isinstance(self.restore, str) else ToMeTypeError
+            rule = 'restore is True, "residual" or False.'
+            raise wrong(complaint(rule, shown(self.restore), "Leave it out for True."))
         _ = self.recipe
 
     @property

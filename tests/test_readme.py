@@ -12,17 +12,25 @@ def blocks(name: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)
 
 
-NAMES = ("README.md", "docs/index.md", "docs/pictures.md", "docs/tuning.md", "docs/training.md", "docs/evaluating.md")
+NAMES = (
+    "README.md",
+    "docs/index.md",
+    "docs/pictures.md",
+    "docs/tuning.md",
+    "docs/training.md",
+    "docs/evaluating.md",
+    "docs/vision-language.md",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_snippets_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    snippets = blocks(name)
+    snippets, names = blocks(name), {"__name__": "__main__"}
     assert snippets
     for snippet in snippets:
         try:
-            exec(snippet, {"__name__": "__main__"})
+            exec(snippet, names)
         except Exception as error:
             raise AssertionError(f"this snippet of {name} fails:\n{snippet}") from error
 

@@ -32,9 +32,18 @@ from hf_tome.show.paint import coloured, palette
 
 R = (8, 16, 24, 32, 40)
 SHOWN = (None, 16, 32)
+WAYS: dict[str, dict[str, Any]] = {  # settings of apply_tome
+    "default": {},
+    '`restore="residual"`': {"restore": "residual"},
+    '`heads="concat"`': {"heads": "concat"},
+    "both": {"restore": "residual", "heads": "concat"},
+    "both, decreasing": {"restore": "residual", "heads": "concat", "falling": True},
+}
+WAYS_R = (16, 24, 32, 40)
 PARTS = 8
 BATCH = 4
 CELL = 168  # pixels of a picture on the sheet
+WAYS_HEADER = ("settings", "r", "MAC ratio", "cosine to unmerged", "relative error", "foreground IoU")
 HEADER = (
     "r", "tokens left", "MAC ratio", "cosine to unmerged", "same part", "parts: adjusted Rand index",
     "foreground IoU", "IoU with the unmerged foreground",
@@ -56,9 +65,17 @@ class Dense:
     mac_ratio: float
 
 
-def dense(model: ViTModel, pixels: torch.Tensor, r: int | None) -> Dense:
-    """The features of each patch; merged tokens are copied back to their patches, as `restore=True` does."""
-    apply_tome(model, r=r or 0)
+def dense(model: ViTModel, pixels: torch.Tensor, r: int | None, falling: bool = False, **settings: Any) -> Dense:
+    """The features of each patch; each gets its merged token back, as `restore` says.
+
+    Args:
+        model: any ViT.
+        pixels: (images, 3, side, side).
+        r: tokens to merge in each layer; None for none.
+        falling: from 2r in the first layer to 0 in the last.
+        **settings: of `apply_tome`.
+    """
+    apply_tome(model, r=(r or 0, -1.0) if falling else r or 0, **settings)
     found = []
     with torch.inference_mode(), trace_tome(model) as trace:
         for batch in track(pixels.split(BATCH), f"r = {r or 0}"):
@@ -116,6 +133,14 @@ def row(r: int | None, found: Dense, plain: Dense, parts: KMeans, probe: Any, tr
     )
 
 
+def way_row(name: str, r: int, found: Dense, plain: Dense, probe: Any, truth: np.ndarray) -> tuple[str, ...]:
+    """One line of the table of settings."""
+    cosine = (unit(plain.features) * unit(found.features)).sum(-1).mean()
+    error = np.linalg.norm(found.features - plain.features) / np.linalg.norm(plain.features)
+    merged = probe.predict(flat(found.features)).reshape(truth.shape)
+    return name, str(r), f"{found.mac_ratio:.2f}x", f"{cosine:.3f}", f"{error:.3f}", f"{overlap(merged, truth):.1%}"
+
+
 def picture(images: list[Image.Image], found: dict[int | None, Dense], parts: KMeans, probe: Any) -> Image.Image:
     """Each image with its parts and its foreground, without merging and with it."""
     rows = [("photo", [image.resize((CELL, CELL)) for image in images])]
@@ -163,6 +188,12 @@ def main() -> None:
         f"`restore=True` by {difference:.1e} at most. Measured by `benchmarks/recorded/dense.py`. {machine()}"
     )
     write_block(ROOT / "docs/results/dense.md", "dense", text)
+    ways = [
+        way_row(name, r, dense(model, pixels[test], r, **settings), unseen, probe, truth[test])
+        for r in WAYS_R
+        for name, settings in WAYS.items()
+    ]
+    write_block(ROOT / "docs/results/dense.md", "ways", markdown(WAYS_HEADER, ways))
     seen = processor(photos, return_tensors="pt")["pixel_values"]
     looked = {r: dense(model, seen, r) for r in SHOWN}
     picture(photos, looked, parts_of(looked[None].features), probe).save(ROOT / "docs/images/dense.jpg", quality=88)

@@ -20,6 +20,7 @@ from hf_tome.core import MergePlan, Recipe, Schedule, compose, max_merge, spread
 from hf_tome.engine.decision import decide
 from hf_tome.engine.padding import fitting
 from hf_tome.engine.positions import Positions, merged
+from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.families import Family
 
 if TYPE_CHECKING:
@@ -77,12 +78,15 @@ class LayerRecord:
         implementation: the attention implementation that it names in this forward.
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
+        grad: whether gradients were on when the forward began.
         metric: (batch, heads, tokens, channels), what its attention has seen of the tokens: keys, queries or values.
         importance: (batch, tokens) by the attention weights, where the matching asks for it.
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
         shares: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
         positions: of its tokens, in families where these must follow them.
+        offsets: (batch, tokens, channels) of each token from its group's features when it merged, for
+            restore="residual".
     """
 
     site: LayerSite
@@ -92,12 +96,14 @@ class LayerRecord:
     implementation: str
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
+    grad: bool
     metric: Float[Tensor, "batch heads tokens channels"] | None = None
     importance: Float[Tensor, "batch tokens"] | None = None
     plan: MergePlan | None = None
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
     positions: Positions | None = None
+    offsets: Float[Tensor, "batch tokens channels"] | None = None
 
     def merge(
         self, x: Float[Tensor, "batch tokens channels"], entering: Float[Tensor, "batch tokens channels"]
@@ -110,13 +116,25 @@ class LayerRecord:
 
         Raises:
             UnsupportedModelError: if its attention did not go through transformers' attention interface.
+            ToMeValueError: if offsets would lose their gradient.
         """
         if self.plan is None and (self.r > 0 or self.sizes is not None):
             decide(self, x, entering)
         if self.plan is None or self.shares is None:
             return x
-        combine = self.settings.recipe.combine(self.site.index)
-        return combine.merge(self.plan, x, self.sizes, self.shares)
+        merged = self.settings.recipe.combine(self.site.index).merge(self.plan, x, self.sizes, self.shares)
+        if self.settings.config.restore == "residual":
+            self.offsets = self._offsets(x, merged)
+        return merged
+
+    def _offsets(self, x: Tensor, merged: Tensor) -> Float[Tensor, "batch tokens channels"]:
+        """How far each token is from what its group became."""
+        if self.grad and not torch.is_grad_enabled():
+            rule = 'With restore="residual", gradient checkpointing must be non-reentrant: offsets leave the layer.'
+            cure = 'Call model.gradient_checkpointing_enable({"use_reentrant": False}), or leave restore at True.'
+            raise ToMeValueError(complaint(rule, "a layer that runs without gradients in a forward with them", cure))
+        assert self.plan is not None
+        return x - self.plan.unmerge(merged)
 
 
 @dataclass(eq=False)
@@ -137,6 +155,7 @@ class Forward:
         caller: the Python frame that runs it; None in a compiled forward.
         counts: tokens entering each layer so far.
         plans: the merge of each layer so far; None where it merged nothing.
+        offsets: of the tokens in each merge, see `LayerRecord`.
         batch: batch size, known from the first layer on.
         device: where the tokens are.
         positions: of the tokens that are left, in families where these must follow them; None before any merge.
@@ -155,6 +174,7 @@ class Forward:
     caller: FrameType | None
     counts: list[int] = field(default_factory=list)
     plans: list[MergePlan | None] = field(default_factory=list)
+    offsets: list[Tensor | None] = field(default_factory=list)
     batch: int = 0
     device: torch.device | None = None
     positions: Positions | None = None
@@ -167,13 +187,16 @@ class Forward:
         if len(self.counts) == 1 and self.sizes is not None:
             self.sizes = fitting(self.sizes, hidden_states)
         r = self.settings.r(site.index, tokens)
-        record = LayerRecord(site, self.settings, r, self.config, self.implementation, self.sizes, self.padding)
+        record = LayerRecord(
+            site, self.settings, r, self.config, self.implementation, self.sizes, self.padding, self.grad
+        )
         record.positions = self.positions
         return record
 
     def leave(self, record: LayerRecord) -> None:
         """Take over what a layer did."""
         self.plans.append(record.plan)
+        self.offsets.append(record.offsets)
         if record.plan is not None and record.shares is not None:
             self.sizes = record.totals
             self.positions = merged(record.positions, record.plan, record.shares)
@@ -181,10 +204,15 @@ class Forward:
     def restore(self, x: Any, layers: int | None = None) -> Any:
         """Features (batch, n, ...) after the first `layers` layers (default all), back at all original positions.
 
-        Of a tuple, as some layers return it, the first element.
+        Of a tuple, as some layers return it, the first element. With restore="residual" each position gets its own
+        offset from its group back: the residual stream carries it on unchanged, whatever later layers add.
         """
         if isinstance(x, tuple):
             return (self.restore(x[0], layers), *x[1:])
+        if self.settings.config.restore == "residual":
+            for plan, offsets in zip(self.plans[:layers][::-1], self.offsets[:layers][::-1], strict=True):
+                x = x if plan is None or offsets is None else plan.unmerge(x) + offsets
+            return x
         groups = compose(self.plans[:layers])
         return x if groups is None else spread(x, groups)
 

@@ -37,6 +37,7 @@ WRONG = [
     ({"r": {"r": 3}}, ToMeValueError),
     ({"r": 3, "prop_attn": 1}, ToMeTypeError),
     ({"r": 3, "restore": None}, ToMeTypeError),
+    ({"r": 3, "restore": "copy"}, ToMeValueError),
     ({"r": 3, "proportional": True}, ToMeTypeError),
     ({"config": {"r": 3}}, ToMeTypeError),
     ({"config": ToMeConfig(3), "r": 3}, ToMeValueError),

@@ -43,16 +43,23 @@ class Shape:
 
 
 def merge_by_hand(
-    model: nn.Module, shape: Shape, r: int, prop_attn: bool, mask: Tensor | None, patch: pytest.MonkeyPatch
+    model: nn.Module,
+    shape: Shape,
+    r: int,
+    prop_attn: bool,
+    mask: Tensor | None,
+    patch: pytest.MonkeyPatch,
+    residual: bool = False,
 ) -> None:
     """Make each layer of a plain model, whose attention is eager, merge r tokens.
 
     Args:
         mask: (batch, tokens), 0 for padding.
+        residual: restore="residual": each token keeps what set it apart from its group.
     """
     tower = next(module for module in model.modules() if type(module).__name__ == shape.tower)
     layers = list(tower.get_submodule(shape.layers).children())
-    run = Run(shape, r, prop_attn, mask)
+    run = Run(shape, r, prop_attn, mask, residual)
     for module in {type(part).__module__ for part in layers[0].get_submodule(shape.attention).modules()}:
         for name, plain in list(vars(sys.modules[module]).items()):
             if name.endswith("eager_attention_forward"):
@@ -69,6 +76,8 @@ class Run:
     r: int
     prop_attn: bool
     mask: Tensor | None
+    residual: bool
+    apart: Tensor | float = 0.0
     groups: list[oracle.Merge] = field(default_factory=list)
     sizes: list[list[float]] = field(default_factory=list)
     bias: Tensor | None = None
@@ -81,6 +90,8 @@ class Run:
         if index == 0:
             self.groups = [oracle.Merge([[token] for token in range(tokens)])] * batch
             self.sizes = [[1.0] * tokens] * batch if self.mask is None else self.mask.double().tolist()
+            self.apart = 0.0
+        x = x - self.apart
         short = torch.stack([x[b, [old[0] for old in self.groups[b].members]] for b in samples])
         if self.shape.positions == "position_embeddings":
             kwargs["position_embeddings"] = tuple(self.mean_position(each) for each in kwargs["position_embeddings"])
@@ -90,10 +101,14 @@ class Run:
         merges = [self.match(self.keys[b].transpose(0, 1), self.sizes[b]) for b in samples]
         merged = [merges[b].merge(middle[b].tolist(), self.sizes[b]) for b in samples]
         self.sizes = [merges[b].sizes(self.sizes[b]) for b in samples]
+        before = torch.stack([middle[b, self.groups[b].groups] for b in samples])
         self.groups = [oracle.then(self.groups[b], merges[b]) for b in samples]
+        if self.residual:
+            means = torch.tensor(merged, dtype=x.dtype)
+            self.apart = self.apart + before - torch.stack([means[b, self.groups[b].groups] for b in samples])
         out = self.second_half(layer, plain, torch.tensor(merged, dtype=x.dtype), *args, **kwargs)
         features, rest = (out[0], out[1:]) if isinstance(out, tuple) else (out, None)
-        full = torch.stack([features[b, self.groups[b].groups] for b in samples])
+        full = torch.stack([features[b, self.groups[b].groups] for b in samples]) + self.apart
         return full if rest is None else (full, *rest)
 
     def mean_position(self, each: Tensor) -> Tensor:

@@ -36,11 +36,13 @@ def exact(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
 
 
-def by_hand(row: Row, inputs: dict[str, Tensor], mask: Tensor | None, prop_attn: bool, patch: Any) -> Any:
+def by_hand(
+    row: Row, inputs: dict[str, Tensor], mask: Tensor | None, prop_attn: bool, patch: Any, residual: bool = False
+) -> Any:
     """What the plain model gives in float64 with merging around its layers."""
     model = row.build("eager").double()
     with patch.context() as inner:
-        merge_by_hand(model, row.shape, R, prop_attn, mask, inner)
+        merge_by_hand(model, row.shape, R, prop_attn, mask, inner, residual)
         return model(**exact(inputs), output_hidden_states=True)
 
 
@@ -85,6 +87,17 @@ def test_merged_is_what_is_merged_by_hand(row: Row, implementation: str, monkeyp
     assert_close(found, expected)
     plain = row.build(implementation).double()(**exact(row.inputs()), output_hidden_states=True)
     assert apart(found, plain) > 1e-3
+
+
+MECHANISMS = ("vit", "yolos", "dinov2", "dinov3_vit", "clip", "internvl", "videomae", "vjepa2", "whisper", "wav2vec2")
+
+
+@pytest.mark.parametrize("row", [row for row in ZOO if row.model_type in MECHANISMS], ids=name)
+@torch.no_grad()
+def test_positions_keep_what_set_them_apart(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = by_hand(row, row.inputs(), None, True, monkeypatch, residual=True)
+    model = apply_tome(row.build().double(), r=R, prop_attn=True, restore="residual")
+    assert_close(model(**exact(row.inputs()), output_hidden_states=True), expected)
 
 
 @each_masked
