@@ -8,10 +8,16 @@ import torch
 from torch import Tensor
 from transformers import (
     ASTForAudioClassification,
+    CLIPVisionModel,
     DeiTForImageClassification,
+    Dinov2Model,
+    DINOv3ViTModel,
     PreTrainedModel,
+    SiglipVisionModel,
     VideoMAEForVideoClassification,
     ViTForImageClassification,
+    VJEPA2ForVideoClassification,
+    WhisperForAudioClassification,
 )
 
 from hf_tome.errors import ToMeValueError, complaint
@@ -21,7 +27,10 @@ LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16
 HUGE = {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "intermediate_size": 5120}
 
 
-# A head class, and what differs from the defaults of its config, which are those of a base model.
+WHISPER = {"d_model": 1280, "encoder_layers": 32, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120}
+SO400M = {"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304}
+
+# A model class, and what differs from the defaults of its config, which are those of a base model.
 Preset = tuple[type[PreTrainedModel], dict[str, Any]]
 
 
@@ -42,6 +51,12 @@ PRESETS: dict[str, Preset] = {
     "videomae-base": (VideoMAEForVideoClassification, {}),
     "videomae-large": (VideoMAEForVideoClassification, LARGE),
     "ast-base": (ASTForAudioClassification, {}),
+    "clip-large-336": (CLIPVisionModel, {**LARGE, "image_size": 336, "patch_size": 14}),
+    "siglip2-so400m-384": (SiglipVisionModel, {**SO400M, "image_size": 384, "patch_size": 14}),
+    "dinov2-large-518": (Dinov2Model, {**LARGE, "image_size": 518, "patch_size": 14}),
+    "dinov3-large": (DINOv3ViTModel, {**LARGE, "image_size": 224, "num_register_tokens": 4}),
+    "whisper-large": (WhisperForAudioClassification, {**WHISPER, "num_mel_bins": 128}),  # hears 30 s
+    "vjepa2-large": (VJEPA2ForVideoClassification, {**LARGE, "crop_size": 256, "frames_per_clip": 64}),
 }
 
 
@@ -65,10 +80,15 @@ def random_inputs(model: PreTrainedModel, batch: int) -> dict[str, Tensor]:
     config: Any = model.config
     if config.model_type == "audio-spectrogram-transformer":
         shape = (config.max_length, config.num_mel_bins)
+    elif config.model_type == "whisper":
+        shape = (config.num_mel_bins, 2 * config.max_source_positions)
+    elif config.model_type == "vjepa2":
+        shape = (config.frames_per_clip, config.in_chans, config.crop_size, config.crop_size)
     else:
         size = config.image_size
         shape = (config.num_channels, *((size, size) if isinstance(size, int) else size))
     if config.model_type == "videomae":
         shape = (config.num_frames, *shape)
     values = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0))
-    return {model.main_input_name: values.to(model.device, model.dtype)}
+    name = "input_features" if config.model_type == "whisper" else model.main_input_name
+    return {name: values.to(model.device, model.dtype)}
