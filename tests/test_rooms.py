@@ -31,7 +31,7 @@ THROUGH_API = set(ROOMS[ROOMS.index("data") :])  # rooms that reach a model by t
 
 HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
-    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "optuna", "rich", "sklearn", "scipy",
+    "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "optuna", "pyarrow", "rich", "sklearn", "scipy",
     "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}

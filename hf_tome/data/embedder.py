@@ -93,7 +93,7 @@ def load_embedder(name: str, features: str = POOLED, attention: str | None = Non
     if config.model_type == "vit_mae":  # by itself it hides most patches
         model, saved = load_model(ViTModel, name, attention, config=as_vit(config), add_pooling_layer=False)
     else:
-        model, saved = load_model(AutoModel, name, attention)
+        model, saved = load_model(AutoModel, name, attention, unread="pooler")
     if compares(config.model_type) and not hasattr(model, "get_image_features"):
         raise unsupported(name, config)
     _, family = tower_of(model)

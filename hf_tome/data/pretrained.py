@@ -67,13 +67,16 @@ def unsupported(name: str, config: PretrainedConfig, use: str = "") -> Unsupport
     return UnsupportedModelError(complaint(rule, f"{name} (model type {config.model_type})", cure))
 
 
-def load_model(auto: Any, name: str, attention: str | None = None, **options: Any) -> tuple[Any, ToMeConfig | None]:
+def load_model(
+    auto: Any, name: str, attention: str | None = None, unread: str = "-", **options: Any
+) -> tuple[Any, ToMeConfig | None]:
     """The model in float32, as its inputs are, and in eval mode; and the settings of merging that came with it.
 
     Args:
         auto: an auto class of transformers, or a class of models.
         name: on the hub, or a folder.
         attention: the attention implementation; None takes transformers' choice.
+        unread: a part of the model that is not used, so that its weights may be missing.
         options: of `from_pretrained`.
 
     Raises:
@@ -84,7 +87,11 @@ def load_model(auto: Any, name: str, attention: str | None = None, **options: An
     model, report = loaded(auto, name, **wanted)
     prefix = f"{model.base_model_prefix}."
     inside = hasattr(model, model.base_model_prefix)
-    if missing := sorted(key for key in report["missing_keys"] if not (inside and key.startswith(prefix))):
+    outside = [key for key in report["missing_keys"] if not (inside and key.startswith(prefix))]
+    with torch.no_grad():  # random weights would make each load another model
+        for key in (each for each in outside if unread in each.split(".")):
+            model.get_parameter(key).zero_()
+    if missing := sorted(key for key in outside if unread not in key.split(".")):
         cure = "Train it for this first: transformers gave it random weights there."
         raise ToMeValueError(complaint(RULE, f"{name}, which holds no {', '.join(missing)}", cure))
     remove_tome(apply_tome(model, r=0))  # refuse what cannot be merged before any file is read

@@ -15,7 +15,7 @@ from transformers import (
     CLIPModel,
     CLIPProcessor,
     CLIPTokenizer,
-    PreTrainedModel,
+    GenerationConfig,
     Wav2Vec2Config,
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
@@ -54,17 +54,17 @@ def tiny_model(kind: str, folder: Path | str) -> str:
         raise ToMeValueError(complaint(f"There are tiny models {', '.join(KINDS)}.", kind, "Choose one of them."))
     torch.manual_seed(0)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    model, processor = KINDS[kind](Path(folder))
+    model, *others = KINDS[kind](Path(folder))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.normal_(0, WEIGHTS)
-    for each in (model, processor):
+    for each in (model, *others):  # what generates is told how last, in place of the model's own
         each.save_pretrained(folder)
     return str(folder)
 
 
-def _clip(_: Path) -> tuple[PreTrainedModel, Any]:
+def _clip(_: Path) -> tuple[Any, ...]:
     special = {"<|startoftext|>": 0, "<|endoftext|>": 1}
     words = special | {each: len(special) + number for number, each in enumerate(_with_ends(BYTES))}
     text = {**WIDTHS, "vocab_size": len(words), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
@@ -80,7 +80,7 @@ def _with_ends(characters: list[str]) -> list[str]:
     return [*characters, *(f"{each}</w>" for each in characters)]
 
 
-def _whisper(_: Path) -> tuple[PreTrainedModel, Any]:
+def _whisper(_: Path) -> tuple[Any, ...]:
     special = ["<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"]
     words = {each: number for number, each in enumerate([*ascii_lowercase, "Ġ", *special])}
     end, start, plain = (words[each] for each in special)
@@ -90,18 +90,18 @@ def _whisper(_: Path) -> tuple[PreTrainedModel, Any]:
         vocab_size=len(words), bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start,
         begin_suppress_tokens=None,
     )  # fmt: skip
-    model = WhisperForConditionalGeneration(config)
-    model.generation_config.update(
-        max_length=16, begin_suppress_tokens=None, no_timestamps_token_id=plain, is_multilingual=False,
-        return_timestamps=False,
+    generation = GenerationConfig(
+        bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start, max_length=16,
+        no_timestamps_token_id=plain, is_multilingual=False, return_timestamps=False,
     )  # fmt: skip
     tokenizer = WhisperTokenizer(words, [], additional_special_tokens=special[1:])
-    return model, WhisperProcessor(WhisperFeatureExtractor(feature_size=16, chunk_length=2), tokenizer)
+    processor = WhisperProcessor(WhisperFeatureExtractor(feature_size=16, chunk_length=2), tokenizer)
+    return WhisperForConditionalGeneration(config), processor, generation
 
 
-def _wav2vec2(folder: Path) -> tuple[PreTrainedModel, Any]:
+def _wav2vec2(folder: Path) -> tuple[Any, ...]:
     config = Wav2Vec2Config(
-        **WIDTHS, conv_dim=(16, 16, 16), conv_kernel=(10, 8, 8), conv_stride=(8, 8, 5),
+        **WIDTHS, conv_dim=(16, 16, 16), conv_kernel=(10, 8, 4), conv_stride=(8, 8, 5),
         num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2, feat_extract_norm="layer", layerdrop=0.0,
         do_stable_layer_norm=True, vocab_size=len(LETTERS), pad_token_id=0, ctc_loss_reduction="mean",
     )  # fmt: skip
@@ -111,7 +111,7 @@ def _wav2vec2(folder: Path) -> tuple[PreTrainedModel, Any]:
     return Wav2Vec2ForCTC(config), Wav2Vec2Processor(extractor, Wav2Vec2CTCTokenizer(str(words)))
 
 
-KINDS: dict[str, Callable[[Path], tuple[PreTrainedModel, Any]]] = {
+KINDS: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "clip": _clip,
     "whisper": _whisper,
     "wav2vec2": _wav2vec2,
