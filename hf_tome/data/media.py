@@ -126,9 +126,8 @@ def media_in(
     label = label or next((key for key in (TEXTS if texts else LABELS) if key in kinds), None)
     no_labels = label not in kinds and (texts or label is not None)
     if media not in kinds or no_labels or label == media or not len(split):
-        rule = (
-            f"The data set has rows with a column of {NAMES[modality]}, and one of {'texts' if texts else 'classes'}."
-        )
+        said = "texts (of a folder, in its metadata.csv)" if texts else "classes"
+        rule = f"The data set has rows with a column of {NAMES[modality]}, and one of {said}."
         got = f"{len(split)} rows with the columns {', '.join(kinds)}"
         raise ToMeValueError(complaint(rule, got, "Name the columns with media_column and label_column."))
     order = range(len(split))
