@@ -2,17 +2,20 @@
 #   PYTHON    the interpreter that makes .venv
 #   PIP_ARGS  more options for pip, for instance another index
 #   OUT       where `make bench-gpu` writes
+#   GPU_PYTHON  the interpreter of `make env-gpu-versions`
 
 PYTHON ?= python3
 PIP_ARGS ?=
 OUT ?= runs
+GPU_PYTHON ?= $(shell python3.12 -c pass 2>/dev/null && echo python3.12 || echo $(PYTHON))
 TRANSFORMERS := 5.10.4 5.17.0 5.23.0
+GPU_VERSIONS := torch==2.11.* triton==3.6.* transformers==5.17.*
 BIN := .venv/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-versions lint format docs results bench bench-gpu clean
+.PHONY: help demo test test-all test-versions lint format docs results bench bench-gpu env-gpu-versions test-gpu-versions clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,7 +52,7 @@ bench-gpu: ## the same on a GPU, by the packages of $(PYTHON), into $(OUT) (ends
 	$(PYTHON) benchmarks/speed.py gpu --out "$(OUT)"
 
 clean: ## remove all that make has made, the environments too
-	rm -rf .venv $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-gpu $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis
 	find hf_tome tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that an environment holds what pyproject.toml and constraints.txt ask for.
@@ -87,3 +90,17 @@ $(TRANSFORMERS:%=.venv-%/.stamp-dev): .venv-%/.stamp-dev: pyproject.toml constra
 	echo "transformers==$*" >> $(@D)/constraints.txt
 	$(@D)/bin/python -m pip install $(PIP_ARGS) -c $(@D)/constraints.txt -e ".[dev]"
 	@touch $@
+
+# The versions of machines with a GPU. PyPI's torch for Linux brings CUDA packages, 5 GB in all, and runs without a GPU.
+# numpy: the interpreter of triton 3.6 fails on later ones.
+
+env-gpu-versions: ## an environment of the versions that a GPU's machine has; says why where it cannot be had
+	@if test -e .venv-gpu/.stamp; then exit 0; fi; rm -rf .venv-gpu; \
+	if $(GPU_PYTHON) -m venv .venv-gpu && .venv-gpu/bin/python -m pip install $(PIP_ARGS) -e . \
+		$(GPU_VERSIONS) "numpy<2.4" "pytest>=9" hypothesis; \
+	then touch .venv-gpu/.stamp; \
+	else rm -rf .venv-gpu; echo "make: skipped, $(GPU_PYTHON) cannot have $(GPU_VERSIONS); pip says why above" >&2; fi
+
+test-gpu-versions: env-gpu-versions ## the quick tests of kernels, compilation and state under these versions
+	@if test -e .venv-gpu/.stamp; then .venv-gpu/bin/python -m pytest -m "not slow" tests/kernels tests/state; \
+	else echo "make: skipped, no environment" >&2; fi

@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dry", action="store_true", help="gpu: on a CPU, with tiny models")
     options = parser.parse_args(arguments)
     if options.what == "gpu":
+        if options.dry:  # the kernels run in Triton's interpreter, if it is told before its first import
+            os.environ.setdefault("TRITON_INTERPRET", "1")
         from benchmarks.speed_gpu import measure_gpu
 
         return measure_gpu(options.out, options.limit, options.dry)

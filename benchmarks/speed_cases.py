@@ -106,5 +106,5 @@ TINY = {"hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 128, "
 DRY = (
     Case("vit-base", (3,), batch=2, rounds=2, settings={**TINY, "image_size": 64}),
     Case("videomae-base", (5,), batch=2, rounds=2, settings={**TINY, "image_size": 32}),
-    Case("ast-base", (5,), batch=2, rounds=2, settings={**TINY, "max_length": 128}),
+    Case("ast-base", (5,), batch=2, rounds=2, settings={**TINY, "max_length": 64}),
 )

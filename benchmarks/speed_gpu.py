@@ -1,4 +1,4 @@
-"""The speed of full-size models on a GPU, eager and with compiled layers, each also as a CUDA graph.
+"""The speed of full-size models on a GPU, eager and with compiled layers, each also as a CUDA graph; and of its parts.
 
 A CUDA graph replays all launches of a forward at once, so that the host does not count. Times are those of CUDA events.
 """
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from transformers import masking_utils
 
 from benchmarks.cut import cut
+from benchmarks.gpu_ways import ways_of
 from benchmarks.pages import machine
 from benchmarks.plain import PROTECTED, layers_of, plain_tome
 from benchmarks.speed_cases import DRY, GPU, Case
@@ -30,7 +31,8 @@ from hf_tome.core.macs import mac_ratio
 from hf_tome.core.schedule import Schedule
 from hf_tome.measure.presets import build, random_inputs
 
-SECONDS = {"eager": 15, "compiled": 60}  # what a case may take: none begins with less left
+SECONDS = {"eager": 15, "ways": 15, "compiled": 60}  # what a case may take: none begins with less left
+REPEATS = 10  # calls of a way at a time: one alone takes some microseconds
 Run = Callable[[], Any]
 
 
@@ -58,7 +60,7 @@ def measure_gpu(out: Path, limit: float, dry: bool = False, cases: tuple[Case, .
                     keep(file, **about, skipped=f"{left:.0f} s left")
                     continue
                 try:
-                    for row in rows_of(case, how, device):
+                    for row in way_rows(case, device) if how == "ways" else rows_of(case, how, device):
                         keep(file, **about, **row)
                 except Exception as error:  # it must not cost the other cases
                     keep(file, **about, error=f"{type(error).__name__}: {str(error)[:500]}")
@@ -88,6 +90,19 @@ def rows_of(case: Case, how: str, device: str) -> Iterator[dict[str, Any]]:
         yield {"graph": True, **row}
 
 
+def way_rows(case: Case, device: str) -> Iterator[dict[str, Any]]:
+    """A row for each way of each part: microseconds of a call in each round, as a CUDA graph."""
+    model = on_device(case, device)
+    tokens, protected = tokens_of(model), PROTECTED[model.config.model_type]
+    repeats, warm = (1, 0) if device == "cpu" else (REPEATS, 2)  # Triton's interpreter is slow
+    with torch.inference_mode():
+        for part, way, call in ways_of(case, model.config, tokens, protected, device):
+            call()
+            run = as_graph(lambda call=call: [call() for _ in range(repeats)], device)
+            times = [1000 * milliseconds(run, device) / repeats for _ in range(warm + case.rounds)][warm:]
+            yield {"part": part, "way": way, "us": [round(each, 2) for each in times]}
+
+
 def on_device(case: Case, device: str) -> Any:
     """The untouched model, made where it runs."""
     with torch.device(device):
@@ -100,9 +115,14 @@ def on_device(case: Case, device: str) -> Any:
 
 def ratio_of(model: Any, r: int) -> float:
     """The MAC ratio, from the schedule alone."""
-    config, tokens = model.config, model.base_model.embeddings.position_embeddings.shape[1]
-    counts = Schedule.parse(r).counts(tokens, config.num_hidden_layers, PROTECTED[config.model_type])
+    config = model.config
+    counts = Schedule.parse(r).counts(tokens_of(model), config.num_hidden_layers, PROTECTED[config.model_type])
     return mac_ratio(counts, config.hidden_size, config.intermediate_size)
+
+
+def tokens_of(model: Any) -> int:
+    """The tokens that enter the first layer."""
+    return model.base_model.embeddings.position_embeddings.shape[1]
 
 
 def compile_layers(models: dict[str, nn.Module], backend: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ GPU_HEADER = (
     "model", "batch", "r", "how", "MAC ratio (limit)", "speed-up", "as a CUDA graph", "its score", FREE,
     "speed-up of plain ToMe",
 )  # fmt: skip
+WAYS_HEADER = ("step", "way", *(f"{case.name}, batch {case.batch}" for case in GPU))
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,14 @@ def write_pages() -> None:
         write_long(DATA)
     found = load(DATA / "speed-encoders.json") if (DATA / "speed-encoders.json").exists() else None
     write_encoders(*(found or ([], "Not measured yet.")))
+    page, ways = ROOT / "docs/results/speed.md", "Not measured yet: `make bench-gpu` measures them."
     rows, source = [unmeasured(case) for case in GPU], "`make bench-gpu` measures them."
     if (DATA / "speed-gpu.jsonl").exists():
         rows, machine = load_gpu(DATA / "speed-gpu.jsonl")
         source = f"Measured by `make bench-gpu`, bfloat16, random weights, medians of paired rounds. {machine}"
-    write_block(ROOT / "docs/results/speed.md", "gpu", f"{markdown(GPU_HEADER, rows)}\n\n{source}")
+        ways = f"{markdown(WAYS_HEADER, way_rows(DATA / 'speed-gpu.jsonl'))}\n\nMicroseconds of one call, medians."
+    write_block(page, "gpu", f"{markdown(GPU_HEADER, rows)}\n\n{source}")
+    write_block(page, "gpu-ways", ways)
 
 
 def write_cpu(results: list[Result], machine: str) -> None:
@@ -140,6 +145,17 @@ def load_gpu(file: Path) -> tuple[list[list[str]], str]:
             key = tuple(line[name] for name in ("config", "batch", "r", "how"))
             cases.setdefault(key, {})[line["variant"], line.get("graph", False)] = line
     return [gpu_row(key, found) for key, found in cases.items()], first["machine"]
+
+
+def way_rows(file: Path) -> list[list[str]]:
+    """The cells of the table of ways: microseconds, a column for each case; what is missing stays empty."""
+    found: dict[tuple[str, str], dict[tuple[str, int], float]] = {}
+    for line in map(json.loads, file.read_text().splitlines()[1:]):
+        if "way" in line:
+            row = found.setdefault((line["part"], line["way"]), {})
+            row[line["config"], line["batch"]] = statistics.median(line["us"])
+    cases = [(case.config, case.batch) for case in GPU]
+    return [[*key, *(f"{row[case]:.1f}" if case in row else "" for case in cases)] for key, row in found.items()]
 
 
 def gpu_row(key: tuple[Any, ...], found: dict[tuple[str, bool], Any]) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from finetuning import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 from transformers import (
     ASTConfig,
     ASTFeatureExtractor,
@@ -31,7 +32,6 @@ from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Spectrograms, spectrogram_size
 from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier, merge_for_training
-from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
 TINY = {"r": "3", "num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
 

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from finetuning import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 from transformers import (
     HfArgumentParser,
     TrainingArguments,
@@ -30,7 +31,6 @@ from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Pictures
 from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier, merge_for_training
-from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
 TINY = {"r": "8", "num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from data.moving_sprites import write_clips
+from finetuning import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 from transformers import (
     HfArgumentParser,
     TrainingArguments,
@@ -33,7 +34,6 @@ from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Clips
 from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
 from hf_tome.train.pretrained import classifier, merge_for_training
-from hf_tome.train.script import DEFAULTS, PROBLEM, best_by, entry, metrics, parse_r, run
 
 TINY = {"r": "6", "num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
 SIDE, FRAMES = 32, 8

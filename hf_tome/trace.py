@@ -32,6 +32,7 @@ class ForwardTrace:
         patches: how the patches of the grid lie on the input.
         protected: tokens at the front (class, distillation) that stand before the grid's patches.
         plans: the merge of each layer, None where it merged nothing.
+        protected_at_end: tokens at the end (detection) that stand behind the grid's patches.
     """
 
     token_counts: list[int]
@@ -40,6 +41,7 @@ class ForwardTrace:
     patches: PatchGrid
     protected: int
     plans: list[MergePlan | None]
+    protected_at_end: int = 0
 
     @property
     def groups(self) -> Int[Tensor, "batch tokens"]:
@@ -62,6 +64,13 @@ class ForwardTrace:
             return groups
         start = torch.arange(self.token_counts[0], device=self.sizes.device)
         return start.repeat(len(self.sizes), 1)
+
+    def patch_groups(self, layers: int) -> Int[Tensor, "batch patches"]:
+        """`groups_at` of the patches alone, without the protected tokens before and behind them.
+
+        Raises as `groups_at`.
+        """
+        return self.groups_at(layers)[:, self.protected : self.token_counts[0] - self.protected_at_end]
 
     def unmerge(self, features: Float[Tensor, "batch final *features"]) -> Float[Tensor, "batch tokens *features"]:
         """Features of the final tokens, copied to every original position.
@@ -137,7 +146,9 @@ class Trace:
         counts, plans = [*forward.counts, count], list(forward.plans)
         site = forward.site
         grid = site.grid.shape(forward.shape) if forward.shape else ()
-        self.forwards.append(ForwardTrace(counts, sizes, grid, site.grid, site.settings.family.protected, plans))
+        family = site.settings.family
+        ends = family.protected, family.protected_at_end
+        self.forwards.append(ForwardTrace(counts, sizes, grid, site.grid, ends[0], plans, ends[1]))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import torch
 from comparison import assert_same
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
+from transformers import PretrainedConfig
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 HOOKS += ("_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs")
@@ -32,6 +33,7 @@ def photograph(model: nn.Module) -> dict[str, Any]:
     picture: dict[str, Any] = {}
     for name, module in model.named_modules():
         config = getattr(module, "config", None)
+        config = config if isinstance(config, PretrainedConfig) else None  # Idefics has numbers by that name
         picture[name] = {
             "class": type(module).__name__ if is_parametrized(module) else type(module),  # each of these has its own
             "attributes": sorted(vars(module)),

@@ -39,7 +39,7 @@ WAYS: dict[str, dict[str, Any]] = {  # settings of apply_tome
     "both": {"restore": "residual", "heads": "concat"},
     "both, decreasing": {"restore": "residual", "heads": "concat", "falling": True},
 }
-WAYS_R = (16, 24, 32, 40)
+WAYS_R = (24, 40)
 PARTS = 8
 BATCH = 4
 CELL = 168  # pixels of a picture on the sheet

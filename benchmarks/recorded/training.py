@@ -1,4 +1,4 @@
-"""Train small models with and without merging on real data, and write README and docs/results/training.md.
+"""Train small models with and without merging on real data, and write docs/results/training.md.
 
     python -m benchmarks.recorded.training RUNS --fsdd fsdd.zip --kits DRUMKITS --fashion FASHION_MNIST --vit VIT_S14
 

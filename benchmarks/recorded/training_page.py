@@ -29,9 +29,7 @@ def write_page(found: dict[str, Any]) -> None:
     for case in CASES:
         write_block(PAGE, case.name, table(case, found))
     done = [case for case in CASES if f"{case.name}/steps" in found]
-    all_cases = markdown(SUMMARY, [summary(case, found) for case in done])
-    write_block(PAGE, "summary", all_cases)
-    write_block(ROOT / "README.md", "training", all_cases)
+    write_block(PAGE, "summary", markdown(SUMMARY, [summary(case, found) for case in done]))
     write_block(PAGE, "split", split(next(case for case in CASES if case.name == "sprites"), found))
     plot(done, found)
     single = found.get(f"{STILL.name}/first")

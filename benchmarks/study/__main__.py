@@ -21,7 +21,7 @@ from benchmarks.study.run import study
 from benchmarks.study.tables import NAMES, READ_ATTENTION
 from hf_tome.data.subject import embedded_subject, own_subject
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
-from hf_tome.measure.export import open_folder
+from hf_tome.measure.output import open_folder
 
 
 def main() -> None:

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from hf_tome.cli import options
+from hf_tome.cli.tables import table
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from hf_tome.measure.row import Row
+COLUMNS = {  # header: figure of `hf_tome.measure.table`
+    "r": "r", "inputs/s": "rate", "one input": "latency", "speed-up": "speed-up", "MAC ratio": "MAC ratio",
+    "score": "score", "memory": "memory", "merging": "merging",
+}  # fmt: skip
+CAPTION = "speed-up: median of paired rounds, quartiles in brackets; score: speed-up / MAC ratio"
 
 
 def bench(
@@ -35,10 +39,11 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="Draw speed-up against MAC ratio.")] = None,
 ) -> None:
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
+    from hf_tome.measure.output import writing
     from hf_tome.measure.plot import check_plot, plot_speed
     from hf_tome.measure.presets import random_inputs
     from hf_tome.measure.speed import measure
-    from hf_tome.show.output import writing
+    from hf_tome.measure.table import cells
 
     rs = options.read_r(r or ["8,16"])
     if json_out is not None:
@@ -60,7 +65,8 @@ def bench(
             compiled=compiled,
             done=lambda: progress.advance(task),
         )
-    console.print(table(rows, f"{model or config or 'vit-base'}, {subject.device}, {dtype}, batch {batch}"))
+    title = f"{model or config or 'vit-base'}, {subject.device}, {dtype}, batch {batch}"
+    console.print(table(title, COLUMNS, cells(rows, COLUMNS), caption=CAPTION))
     if json_out is not None:
         json_out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     if plot is not None:
@@ -89,25 +95,3 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
         got = f"--attn {attn} ({str(error).splitlines()[0]})"
         raise ToMeValueError(complaint("--attn names what this machine has.", got, "For example sdpa.")) from error
     return options.place(subject, device, dtype).eval()
-
-
-def table(rows: list[Row], title: str) -> Table:
-    """The rows of a measurement, for the terminal."""
-    caption = "speed-up: median of paired rounds, quartiles in brackets; score: speed-up / MAC ratio"
-    result = Table(title=title, caption=caption)
-    for column in ("r", "inputs/s", "one input", "speed-up", "MAC ratio", "score", "memory", "merging"):
-        result.add_column(column, justify="right")
-    for row in rows:
-        low, high = row.spread
-        off = row.r is None
-        result.add_row(
-            "off" if off else str(row.r),
-            f"{row.per_second:.1f}",
-            "" if row.latency is None else f"{1000 * row.latency:.1f} ms",
-            "1.00x" if off else f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})",
-            f"{row.mac_ratio:.2f}x",
-            "" if off else f"{row.score:.2f}",
-            "" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:.0f} MiB",
-            "" if row.overhead is None else f"{row.overhead:.1%}",
-        )
-    return result

@@ -35,9 +35,9 @@ def demo(
     from hf_tome.data.folder import SUFFIXES
     from hf_tome.data.subject import embedded_subject, own_subject
     from hf_tome.errors import ToMeValueError, complaint
+    from hf_tome.measure.output import check_out, writing
     from hf_tome.measure.sweep import BATCHES, sweep
     from hf_tome.measure.variants import even_steps
-    from hf_tome.show.output import check_out, writing
     from hf_tome.show.sheet import subject_sheet
 
     check_out(out, SUFFIXES["image"])

@@ -64,7 +64,7 @@ def evaluate(
     """
     from hf_tome.measure.batches import Batches
     from hf_tome.measure.card import check_push
-    from hf_tome.measure.export import open_folder
+    from hf_tome.measure.output import open_folder
     from hf_tome.measure.plot import check_plot
     from hf_tome.measure.processes import Processes
     from hf_tome.measure.sweep import sweep

@@ -20,17 +20,31 @@ def families(
     name: Annotated[str | None, typer.Argument(help="Model type of a family, to see all that is known of it.")] = None,
 ) -> None:
     """List the supported model families, and why others cannot be merged."""
-    from hf_tome.families import FAMILIES, REFUSED
+    from hf_tome.families import REFUSED, family_named, parts_of
 
     if name is None:
         return _list()
-    family = next((each for each in FAMILIES if each.model_type == name), None)
+    family = family_named(name)
     if family is not None:
         return _describe(family)
     if name in REFUSED:
         rule = f"{name} cannot be merged: {REFUSED[name]}."
         raise UnsupportedModelError(complaint(rule, name, "`hf-tome families` lists what works."))
+    if parts := parts_of(name):
+        return _compose(name, parts)
     raise ToMeValueError(complaint("A family goes by the model_type of its config.", name, HOW))
+
+
+def _compose(name: str, parts: dict[str, str]) -> None:
+    """What of a model that holds encoders can be merged."""
+    from hf_tome.families import REFUSED, family_named
+
+    console = Console()
+    console.print(f"{name} is a model around others. By default it holds", highlight=False)
+    for part, kind in parts.items():
+        family = family_named(kind)
+        told = f"merged as {family.model_type}" if family else f"cannot be merged: {REFUSED.get(kind, 'not known')}"
+        console.print(f"{part}: {kind or 'of any kind'}{f', {told}' if kind else ''}", highlight=False)
 
 
 def _list() -> None:
@@ -47,7 +61,8 @@ def _list() -> None:
         console.print(table, "")
     console.print("[bold]Cannot be merged[/]")
     for reason in dict.fromkeys(REFUSED.values()):
-        console.print(f"{', '.join(name for name in REFUSED if REFUSED[name] == reason)}: {reason}", highlight=False)
+        names = ", ".join(name for name in REFUSED if REFUSED[name] == reason)
+        console.print(f"[italic]{reason}[/]: {names}", highlight=False)
     console.print("", "`hf-tome families NAME` says more of one.", HOW, sep="\n")
 
 
@@ -56,14 +71,17 @@ def _describe(family: Family) -> None:
         "modality": family.modality,
         "encoder": ", ".join(family.towers),
         "layers": f"{family.layer} at {family.layers}",
-        "attention": family.attention,
+        "attention": family.attention + (", which computes by itself" if family.own_attention else ""),
         "block": family.block.__name__,
         "protected tokens": _protected(family) + (", these at the end" if family.counted_at_end else ""),
         "prop_attn by default": _default(family),
+        "metric by default": "values, since keys are turned by positions" if family.positions else "keys",
+        "r to begin with": f"tokens // ({4 if family.positions else 2} * layers)",
         "padding mask": _mask(family),
         "heads that take restore=False": ", ".join(family.token_heads) or "none",
         "parts that need every token": ", ".join(family.whole) or "none known",
         "merged only without": "; ".join(f"{r.switch}={r.value} ({r.reason})" for r in family.refusals) or "-",
+        "transformers": f"{'.'.join(map(str, family.since))} or later",
         "training": f"with {family.layerdrop} at 0" if family.layerdrop else "as it is",
     }
     table = Table(title=family.model_type, title_justify="left", box=None, pad_edge=False, show_header=False)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from hf_tome.cli import options
+from hf_tome.cli.tables import table
 
 
 def show(
@@ -24,9 +25,9 @@ def show(
     out: Annotated[Path, options.out("png, jpg, webp, html; of a video also gif, mp4.")] = Path("hf-tome-show.png"),
 ) -> None:
     """Show which patches of one file became one token, and what the model says of it."""
+    from hf_tome.measure.output import check_out
     from hf_tome.show import time_spans
     from hf_tome.show.look import classifier_for, forms_of, kind_of, look, write
-    from hf_tome.show.output import check_out
 
     kind = kind_of(file)
     check_out(out, forms_of(kind))
@@ -38,10 +39,7 @@ def show(
     console = Console()
     console.print(f"{file.name}: {found.summary}", highlight=False, soft_wrap=True)
     if kind == "video":
-        table = Table(title="How far groups reach in time", title_justify="left")
-        for column in ("steps in time", "groups", "patches"):
-            table.add_column(column, justify="right")
-        for span in time_spans(found.trace, layers=layer):
-            table.add_row(str(span.steps), str(span.groups), str(span.patches))
-        console.print(table)
+        header = "steps in time", "groups", "patches"
+        rows = [tuple(map(str, astuple(span))) for span in time_spans(found.trace, layers=layer)]
+        console.print(table("How far groups reach in time", header, rows, title_justify="left"))
     console.print(f"Groups: {out}", highlight=False, soft_wrap=True)

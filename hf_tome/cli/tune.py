@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from hf_tome.cli import options
+from hf_tome.cli.tables import table
 
 if TYPE_CHECKING:
     from hf_tome.data.classifier import Classifier
     from hf_tome.data.samples import Samples
-    from hf_tome.measure.row import Row
     from hf_tome.tune import Tuned
 
+COLUMNS = {"schedule": "name", "MAC ratio": "MAC ratio", "KL divergence": "KL", "same prediction": "agreement"}
 LIMITS = {"image": 64, "audio": 32, "video": 16}  # so that a search takes minutes on a small machine
 
 
@@ -53,6 +53,7 @@ def tune(
     from hf_tome.data.classifier import load_classifier
     from hf_tome.data.samples import samples_of
     from hf_tome.measure.sweep import BATCHES
+    from hf_tome.measure.table import cells
     from hf_tome.tune import Goal
     from hf_tome.tune.report import drawn, judged
 
@@ -74,7 +75,10 @@ def tune(
     console.print(line(best), highlight=False, soft_wrap=True)
     for name, batches in {"chosen by": calibration, "held out": held_out}.items():
         if batches:
-            console.print(table(judged(classifier, best, batches), f"On {count(batches)} inputs, {name}"))
+            rows = judged(classifier, best, batches)
+            columns = COLUMNS | ({} if rows[0].metric is None else {"accuracy": "metric"})
+            title = f"On {count(batches)} inputs, {name}"
+            console.print(table(title, columns, cells(rows, columns), title_justify="left"))
     if save is not None:
         write(classifier, model, best, save)
         console.print(f"Saved: {save}. apply_tome(model) takes the schedule from there.", soft_wrap=True)
@@ -122,19 +126,6 @@ def line(best: Tuned) -> str:
 def count(batches: list[dict[str, Any]]) -> int:
     """Inputs in some batches."""
     return sum(len(next(iter(batch.values()))) for batch in batches)
-
-
-def table(rows: list[Row], title: str) -> Table:
-    """Schedules beside each other, for the terminal."""
-    result = Table(title=title, title_justify="left")
-    labelled = rows[0].metric is not None
-    for column in ("schedule", "MAC ratio", "KL divergence", "same prediction", *(["accuracy"] if labelled else [])):
-        result.add_column(column, justify="left" if column == "schedule" else "right")
-    for row in rows:
-        accuracy = [] if row.metric is None else [f"{row.metric:.1%}"]
-        cells = row.name, f"{row.mac_ratio:.2f}x", f"{row.kl:.2g}", f"{row.agreement:.1%}", *accuracy
-        result.add_row(*cells)
-    return result
 
 
 def check_labels(samples: Samples, max_drop: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Token sizes in more channels of queries and keys, or of values: for attention kernels that take no bias."""
+"""A bias on the keys, such as log-size, in more channels of queries and keys: for attention kernels that take none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from torch.nn.functional import pad
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-WIDTH = 8  # channels that are added: two carry the bias, but flash kernels like multiples of eight
+# Flash kernels read 16 bytes at a time: they take widths that are multiples of 8. Inside they round up to 96 after 64,
+# and to 192 after 128, so that a larger multiple would be no faster.
+MULTIPLE = 8
 LOWEST = -1000.0  # stands for minus infinity: exp(-1000) is 0, and the channel stays finite in half precision
 
 
@@ -32,42 +34,16 @@ def with_bias(
         scale: of the scores, before the softmax.
 
     Returns:
-        All three are `WIDTH` channels wider. The channels that the attention's output has more are 0.
+        All three are some channels wider. The channels that the attention's output has more are 0.
     """
+    spare = -(query.shape[-1] + 2) % MULTIPLE
     wanted = bias.clamp_min(LOWEST)[:, None, :, None] / scale
     high = wanted.to(key.dtype)
     low = (wanted - high).to(key.dtype)
     carried = torch.cat([high, low], dim=-1).expand(-1, key.shape[1], -1, -1)
     ones = query.new_ones(()).expand(*query.shape[:-1], 2)
     return (
-        pad(torch.cat([query, ones], dim=-1), (0, WIDTH - 2)),
-        pad(torch.cat([key, carried], dim=-1), (0, WIDTH - 2)),
-        pad(value, (0, WIDTH)),
+        pad(torch.cat([query, ones], dim=-1), (0, spare)),
+        pad(torch.cat([key, carried], dim=-1), (0, spare)),
+        pad(value, (0, 2 + spare)),
     )
-
-
-def with_sizes(value: Float[Tensor, "batch heads tokens channels"], sizes: Float[Tensor, "batch tokens"]) -> Tensor:
-    """Values whose plain attention has each key count `sizes` times, once `divided`: no bias of log(size) is needed.
-
-    Each value is multiplied by its size, and one more channel carries the size: exact, but for half precision's
-    rounding. Kernels that want queries, keys and values of one width want the first two padded with zeros.
-
-    Args:
-        value: the values.
-        sizes: how often each key counts, in float32. 0 hides the key, unless all of them are hidden.
-
-    Returns:
-        The values, `WIDTH` channels wider.
-    """
-    largest = sizes.amax(dim=1, keepdim=True)
-    _, exponent = torch.frexp(largest)
-    # divided by a power of two nothing is rounded, and by sizes of at most 1 no value overflows
-    factor = torch.ldexp(sizes.masked_fill(largest == 0, 1), -exponent).to(value.dtype)[:, None, :, None]
-    carried = factor.expand(-1, value.shape[1], -1, -1)
-    return pad(torch.cat([value * factor, carried], dim=-1), (0, WIDTH - 1))
-
-
-def divided(output: Float[Tensor, "*positions wide"]) -> Float[Tensor, "*positions channels"]:
-    """The attention's output for the values that `with_sizes` made, by its channel of sizes: `WIDTH` channels less."""
-    channels = output.shape[-1] - WIDTH
-    return output[..., :channels] / output[..., channels, None]

@@ -62,17 +62,20 @@ class MergePlan:
     @property
     def groups(self) -> Int[Tensor, "batch tokens"]:
         """The group of each token."""
-        return reference.group_of_each(*self.indices)
+        return ops.compose(*([part] for part in self.indices))
 
     def share(self, sizes: Float[Tensor, "batch tokens"]) -> tuple[Float[Tensor, "batch groups"], Tensor]:
         """The size of each group, and the share (batch, r) that each joiner has in its group. See `ops.share`."""
         return ops.share(sizes, *self.indices)
 
     def merge(
-        self, x: Float[Tensor, "batch tokens features"], shares: Float[Tensor, "batch r"]
+        self,
+        x: Float[Tensor, "batch tokens features"],
+        shares: Float[Tensor, "batch r"],
+        residual: Float[Tensor, "batch tokens features"] | None = None,
     ) -> Float[Tensor, "batch groups features"]:
         """The weighted mean of each group, with the shares from `share`. See `ops.merge`."""
-        return ops.merge(x, *self.indices, shares)
+        return ops.merge(x, *self.indices, shares, residual)
 
     def unmerge(self, x: Float[Tensor, "batch groups *features"]) -> Float[Tensor, "batch tokens *features"]:
         """A copy of its group's value for each token: the opposite direction of `merge`."""
@@ -98,8 +101,5 @@ def compose(plans: Iterable[MergePlan | None]) -> Int[Tensor, "batch tokens"] | 
     Returns:
         (batch, tokens) int64, or None where nothing merges.
     """
-    whole: Tensor | None = None
-    for plan in plans:
-        if plan is not None:
-            whole = plan.groups if whole is None else ops.follow(whole, *plan.indices)
-    return whole
+    indices = [plan.indices for plan in plans if plan is not None]
+    return ops.compose(*zip(*indices, strict=True)) if indices else None

@@ -23,7 +23,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
-from hf_tome.families import FAMILIES, REFUSED
+from hf_tome.families import FAMILIES, REFUSED, family_named
 
 RULE = "A model is the hub name or the folder of a trained model with its processor."
 PROCESSORS = {  # a VideoMAE is fed by an image processor; its video processor would need torchvision
@@ -54,7 +54,7 @@ def load_config(name: str) -> PretrainedConfig:
         UnsupportedModelError: if it is known that such a model cannot be merged.
     """
     config = loaded(AutoConfig, name)
-    if config.model_type in REFUSED:
+    if REFUSED.get(config.model_type) and not family_named(config.model_type):
         raise unsupported(name, config)
     return config
 
@@ -62,7 +62,7 @@ def load_config(name: str) -> PretrainedConfig:
 def unsupported(name: str, config: PretrainedConfig, use: str = "") -> UnsupportedModelError:
     """The error for a model that cannot be merged, or not be used for what is asked."""
     rule = f"A model is of a supported family: {', '.join(family.model_type for family in FAMILIES)}."
-    reason = f"It cannot be merged: {REFUSED[config.model_type]}. " if config.model_type in REFUSED else ""
+    reason = f"It cannot be merged: {REFUSED[config.model_type]}. " if REFUSED.get(config.model_type) else ""
     cure = f"{reason}{use}`hf-tome families` lists what works and why the rest does not."
     return UnsupportedModelError(complaint(rule, f"{name} (model type {config.model_type})", cure))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ sys.__stdout__.write("\\n{_MARK}" + json.dumps([scope["value"], causes]) + "\\n"
 
 @dataclass(frozen=True)
 class Attempt:
-    """How the code fared.
+    """The outcome of running code.
 
     Attributes:
         value: what the code had assigned to `value`, also where it failed later.
@@ -42,12 +42,10 @@ class Attempt:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was raised."""
         return not self.causes
 
     @property
     def text(self) -> str:
-        """All causes, one below the other."""
         return "\n".join(self.causes)
 
     @property
@@ -84,9 +82,8 @@ def attempt(code: str, seconds: float = 120) -> Attempt:
             return Attempt(value, tuple(causes))
     if done.returncode >= 0:
         return Attempt(causes=(f"the process ended by itself with code {done.returncode}",))
-    names = {each.value: each.name for each in signal.Signals}
-    name = names.get(-done.returncode, f"signal {-done.returncode}")
-    return Attempt(causes=(f"the process was killed by {name}",))
+    killer = next((each.name for each in signal.Signals if each == -done.returncode), f"signal {-done.returncode}")
+    return Attempt(causes=(f"the process was killed by {killer}",))
 
 
 def attempt_import(module: str) -> Attempt:
@@ -95,17 +92,6 @@ def attempt_import(module: str) -> Attempt:
 
 
 def folder_of(module: str) -> Path | None:
-    """Where the package lies, without importing it; None if there is none.
-
-    A folder without `__init__.py`, as an uninstall can leave one, does not count: see `stray_folder_of`.
-    """
-    spec = importlib.util.find_spec(module)
+    """Where the package lies, without importing it; None if there is none, or a folder without `__init__.py`."""
+    spec = find_spec(module)
     return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def stray_folder_of(module: str) -> Path | None:
-    """A folder of that name on the import path that is no package, but that `find_spec` takes for one."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations)))

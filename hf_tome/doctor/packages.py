@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from importlib.util import find_spec
 
-from hf_tome.doctor.attempt import Attempt, attempt, attempt_import, folder_of, stray_folder_of
+from hf_tome.doctor.attempt import Attempt, attempt, attempt_import, folder_of
 from hf_tome.doctor.finding import Finding, Status
 
 OLDEST_TRANSFORMERS = (5, 10)
@@ -54,39 +54,50 @@ def judged(module: str, absent: Finding, judge: Callable[[Attempt], Finding], co
     return judge(attempt(code) if code else attempt_import(module))
 
 
-def judge_import(package: str, status: Status, cure: str, tried: Attempt) -> Finding:
-    """Finding for a package that need only be importable; of `status` where it is not."""
-    if tried.ok:
-        return Finding(package, "ok", tried.value or "installed")
-    return Finding(package, status, f"installed, but its import fails: {tried.reason}", cure)
+def importable(absent: Finding, broken: Status, cure: str, module: str | None = None) -> Finding:
+    """`absent` where a package is not installed; of the status `broken`, with its cure, where its import fails."""
+
+    def judge(tried: Attempt) -> Finding:
+        if tried.ok:
+            return Finding(absent.name, "ok", tried.value or "installed")
+        return Finding(absent.name, broken, f"installed, but its import fails: {tried.reason}", cure)
+
+    return judged(module or absent.name, absent, judge)
 
 
 def check_required(package: str, module: str) -> Finding:
-    """A package that must be there and importable."""
     absent = Finding(package, "error", "not installed", f"pip install {package}")
-    return judged(module, absent, partial(judge_import, package, "error", f"pip install --force-reinstall {package}"))
+    return importable(absent, "error", f"pip install --force-reinstall {package}", module)
 
 
 def check_extra(package: str, module: str, extra: str, use: str) -> Finding:
-    """Absent is fine and said; present must be importable."""
     absent = Finding(package, "info", f"not installed; optional, {use}", f'pip install "hf_tome[{extra}]"')
-    repair = f"pip install --force-reinstall --no-deps {package}"
-    return judged(module, absent, partial(judge_import, package, "warning", repair))
+    return importable(absent, "warning", f"pip install --force-reinstall --no-deps {package}", module)
 
 
 def check_triton() -> Finding:
     """Triton compiles kernels for GPUs."""
     what = "not installed; optional, used by torch.compile on a GPU"
     absent = Finding("triton", "info", what, "On Linux a CUDA build of torch brings it. A CPU needs none.")
-    repair = "pip uninstall triton, or install the version that your torch asks for"
-    return judged("triton", absent, partial(judge_import, "triton", "warning", repair))
+    return importable(absent, "warning", "pip uninstall triton, or install the version that your torch asks for")
+
+
+def check_torchvision() -> Finding:
+    """Broken is an error: transformers then cannot import its image models either.
+
+    Seen with the PyPI wheel, a CUDA build, beside a CPU-only torch: "operator torchvision::nms does not exist".
+    """
+    absent = Finding("torchvision", "info", "not installed; not needed: image processors work with Pillow")
+    cure = "transformers' image models fail with it: pip uninstall torchvision (it is not needed), or"
+    return stray("torchvision") or importable(absent, "error", f"{cure} {MATCHING_BUILD}")
 
 
 def stray(module: str) -> Finding | None:
-    """A folder without a package that transformers takes for an installed `module`, which then breaks its imports."""
-    folder = stray_folder_of(module)
-    if folder is None:
+    """A folder without `__init__.py`, as an uninstall can leave it: transformers takes it for the package."""
+    spec = find_spec(module)
+    if spec is None or spec.origin or not spec.submodule_search_locations:
         return None
+    folder = next(iter(spec.submodule_search_locations))
     what = f"the folder {folder} holds no package, but transformers takes it for one, and its imports fail"
     return Finding(module, "error", what, f"Delete or rename {folder}.")
 
@@ -97,7 +108,6 @@ def check_torch() -> Finding:
 
 
 def judge_torch(tried: Attempt) -> Finding:
-    """Finding for what the import of torch showed."""
     if not tried.ok:
         return Finding("torch", "error", f"its import fails: {tried.reason}", "pip install --force-reinstall torch")
     facts = tried.value
@@ -117,7 +127,7 @@ def check_transformers() -> Finding:
 
 
 def judge_transformers(tried: Attempt) -> Finding:
-    """Finding for what the import showed; the value is the version, or None if even that was not reached."""
+    """The value of `tried` is the version, or None if even that was not reached."""
     name, said = "transformers", tried.value or "installed"
     number = tuple(int(part) for part in re.findall(r"\d+", tried.value or "")[:2])
     if number and number < OLDEST_TRANSFORMERS:
@@ -134,21 +144,6 @@ def judge_transformers(tried: Attempt) -> Finding:
     return Finding(name, "ok", said)
 
 
-def check_torchvision() -> Finding:
-    """Broken is an error: transformers then cannot import its image models either."""
-    absent = Finding("torchvision", "info", "not installed; not needed: image processors work with Pillow")
-    return stray("torchvision") or judged("torchvision", absent, judge_torchvision)
-
-
-def judge_torchvision(tried: Attempt) -> Finding:
-    """Finding for what the import showed."""
-    if tried.ok:
-        return Finding("torchvision", "ok", tried.value)
-    # Seen with the PyPI wheel, a CUDA build, beside a CPU-only torch: "operator torchvision::nms does not exist".
-    what = f"not built for the installed torch; transformers' image models fail with it: {tried.reason}"
-    return Finding("torchvision", "error", what, f"pip uninstall torchvision (it is not needed), or {MATCHING_BUILD}")
-
-
 def check_torchcodec() -> Finding:
     """Broken is a warning: files are not decoded, models still run."""
     absent = Finding("torchcodec", "info", "not installed; optional, decodes audio and video for datasets")
@@ -156,11 +151,8 @@ def check_torchcodec() -> Finding:
 
 
 def judge_torchcodec(tried: Attempt) -> Finding:
-    """Finding for what the import showed.
-
-    torchcodec tries a library for each version of FFmpeg and lists every failure, so that some missing libav* is
-    normal. Anything else that is missing tells the true cause.
-    """
+    """torchcodec tries a library for each version of FFmpeg and lists every failure, so that some missing libav* is
+    normal. Anything else that is missing tells the true cause."""
     if tried.ok:
         return Finding("torchcodec", "ok", tried.value)
     other = sorted(name for name in tried.missing_libraries if not name.startswith(("libav", "libsw")))
@@ -168,7 +160,7 @@ def judge_torchcodec(tried: Attempt) -> Finding:
         why = f"this is a CUDA build, and {other[0]} is not there"
         cure = 'pip install "torchcodec==0.13.0" (known to work with torch 2.13 on a CPU)'
     elif "undefined symbol" in tried.text or "Symbol not found" in tried.text:
-        why, cure = "it was built for another torch", f"{MATCHING_BUILD[0].upper()}{MATCHING_BUILD[1:]}"
+        why, cure = "it was built for another torch", MATCHING_BUILD
     elif tried.missing_libraries and not other:
         why = "the shared libraries of FFmpeg are missing"
         cure = "apt-get install ffmpeg (Debian, Ubuntu), brew install ffmpeg (macOS)"

@@ -1,6 +1,6 @@
-"""torchaudio: optional, and the one break that the doctor mends itself.
+"""torchaudio: optional, and the one fault that the doctor fixes itself.
 
-The mend sets the CUDA extension aside, so that the rest of torchaudio can be imported.
+The fix renames the CUDA extension, so that the rest of torchaudio can be imported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from hf_tome.doctor.packages import MATCHING_BUILD, TORCH_FACTS, judged, stray
 NAME = "torchaudio"
 UNINSTALL = "pip uninstall torchaudio (it is not needed)"
 SUFFIX = ".disabled-by-hf-tome"
-# Not `_torchaudio_sox.so`: that one is loaded only when it is used.
-_EXTENSION = re.compile(r"_torchaudio(\.abi3)?\.(so|pyd)")
 
 
 def check_torchaudio() -> Finding:
@@ -29,7 +27,7 @@ def check_torchaudio() -> Finding:
 
 def _judge(tried: Attempt) -> Finding:
     lib = (folder_of(NAME) or Path()) / "lib"
-    extension, disabled = extension_in(lib), next(lib.glob(f"_torchaudio*{SUFFIX}"), None)
+    extension, disabled = extension_in(lib), next(lib.glob(f"*{SUFFIX}"), None)
     if not tried.ok:
         torch = attempt(TORCH_FACTS)
         return judge_broken(tried, extension, cpu_torch=torch.ok and torch.value["build"] is None)
@@ -40,12 +38,15 @@ def _judge(tried: Attempt) -> Finding:
 
 
 def extension_in(lib: Path) -> Path | None:
-    """torchaudio's compiled extension, whose presence alone makes `import torchaudio` load it."""
-    return next((path for path in sorted(lib.glob("_torchaudio*")) if _EXTENSION.fullmatch(path.name)), None)
+    """torchaudio's compiled extension, whose presence alone makes `import torchaudio` load it.
+
+    Not `_torchaudio_sox.so`, which is loaded only when it is used.
+    """
+    return next((path for path in sorted(lib.glob("_torchaudio.*")) if path.suffix in (".so", ".pyd")), None)
 
 
 def judge_broken(tried: Attempt, extension: Path | None, cpu_torch: bool) -> Finding:
-    """Finding for a failed import; it offers the mend only if the extension is a CUDA build beside a CPU torch."""
+    """Finding for a failed import; it offers the fix only if the extension is a CUDA build beside a CPU torch."""
     broken = "transformers' ViT, Trainer and pipeline fail with it"
     # torchaudio up to 2.10 fails one library earlier, on libtorchaudio, which only the extension needs.
     blamed = re.search(r"\blib[/\\](_|lib)torchaudio", tried.text)
@@ -58,10 +59,10 @@ def judge_broken(tried: Attempt, extension: Path | None, cpu_torch: bool) -> Fin
 
 
 def disable(extension: Path) -> Finding:
-    """Rename the extension, see that the import now works, and tell pip of the new name. All or nothing.
+    """Rename the extension, check that the import now works, and tell pip the new name; else change nothing.
 
-    torchaudio looks for the extension by its name and leaves out what needs it if it is not there.
-    Nothing is raised: what the file system refuses becomes a finding.
+    torchaudio looks for the extension by its name and leaves out what needs it if it is not there. An OSError becomes a
+    finding.
     """
     aside = extension.with_name(extension.name + SUFFIX)
     try:
@@ -83,9 +84,8 @@ def disable(extension: Path) -> Finding:
 
 
 def _tell_pip(extension: Path, aside: Path) -> None:
-    """List the new name in the wheel's RECORD, so that `pip uninstall` removes it too.
+    """List the new name in the wheel's RECORD. Else `pip uninstall` would leave a folder that breaks transformers.
 
-    Otherwise an uninstall would leave the folder, which transformers takes for an installed torchaudio.
     The old name stays listed: after an undo it is right, and a listed file that is missing does no harm.
     """
     try:

@@ -1,8 +1,8 @@
 """Proportional attention (ToMe, equation 1) through transformers' attention interface.
 
 One function is registered under the name `hf_tome`. It takes the keys for the matching, adds log-size to the scores and
-calls the implementation that the model's own config names at that moment: log-size is a mask for those that take one,
-and sits in channels of its own for flash and flex attention, which take none.
+calls the implementation that the model's own config names at that moment. Log-size is a mask for those that take one
+for the keys alone; flex attention's score function adds it; for flash attention it sits in channels of its own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils._python_dispatch import _disable_current_modes
 from transformers import PretrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
-from hf_tome.engine.padding import can_be_read
+from hf_tome.engine.flex import flex_attention
+from hf_tome.engine.padding import hides
 from hf_tome.engine.state import LOCAL, LayerRecord
 from hf_tome.errors import UnsupportedAttentionError, UnsupportedModelError, complaint
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 NAME = "hf_tome"
 EAGER = "eager_attention_forward"
+FLEX = "flex_attention"
 TAKE_MASK = ("sdpa", "eager")
 Attention = Callable[..., tuple[Tensor, Tensor | None]]  # the signature of transformers' attention interface
 
@@ -83,7 +86,7 @@ def tome_attention(
         keys = value if record.settings.family.positions else key
         record.metric = {"q": query, "v": value}.get(recipe.metric, keys).detach()
     name = record.implementation if site.config is record.config else implementation_of(site.config)
-    output = biased(site, name, module, query, key, value, log_sizes(record), **kwargs)
+    output = biased(site, name, module, query, key, value, record, **kwargs)
     if undecided and record.r > 0 and recipe.matching.attention is not None:
         weights = output[1]
         if weights is None:
@@ -99,9 +102,7 @@ def _check_hides_nothing(mask: Any, record: LayerRecord) -> None:
     Raises:
         UnsupportedModelError: if it hides a token, and the family does not say what becomes of it.
     """
-    if not isinstance(mask, Tensor) or not can_be_read(mask):
-        return
-    if not (mask if mask.dtype == torch.bool else mask == 0).all():
+    if hides(mask):
         rule = f"Layers of a {record.settings.family.model_type} encoder get no attention mask that hides tokens."
         cure = "Merge without padding, or use the plain model."
         raise UnsupportedModelError(complaint(rule, f"a mask of shape {tuple(mask.shape)} that does", cure))
@@ -114,14 +115,17 @@ def biased(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    bias: Float[Tensor, "batch tokens"] | None,
+    record: LayerRecord,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """The implementation `name` with `bias` on the scores of each key, the way that it can take it."""
-    takes_mask = site.eager_adds_mask if name == "eager" else not takes_channels(name)
-    if bias is None or takes_mask:
-        mask = None if bias is None else bias.to(query.dtype).view(bias.shape[0], 1, 1, -1)
-        return site.run(name, module, query, key, value, mask, **kwargs)
+    """The implementation `name` with log-size on the scores of each key, the way that it can take it."""
+    if site.eager_adds_mask if name == "eager" else not takes_channels(name):
+        return site.run(name, module, query, key, value, mask_of(record, query.dtype), **kwargs)
+    bias = log_sizes(record)
+    if bias is None:
+        return site.run(name, module, query, key, value, None, **kwargs)
+    if name == FLEX and query.is_cuda:  # torch fails to compile such a score function for a CPU
+        return flex_attention(module, query, key, value, bias, **kwargs)
     width = value.shape[-1]
     scale = kwargs["scaling"] = kwargs.get("scaling") or query.shape[-1] ** -0.5
     wide, weights = site.run(name, module, *with_bias(query, key, value, bias, scale), None, **kwargs)
@@ -133,13 +137,25 @@ def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
 
     log(size) with proportional attention; without it, minus infinity on padding alone.
     """
-    if record.sizes is None:
+    sizes, messages = record.sizes, record.settings.family.messages
+    if sizes is None:
         return None
+    if messages:
+        sizes = pad(sizes, (0, messages), value=1.0)
     if record.settings.prop_attn:
-        return record.sizes.log()
+        return sizes.log()
     if record.padding:
-        return torch.zeros_like(record.sizes).masked_fill_(record.sizes == 0, float("-inf"))
+        return torch.zeros_like(sizes).masked_fill_(sizes == 0, float("-inf"))
     return None
+
+
+def mask_of(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1 1 tokens"] | None:
+    """The same as an attention mask: as the merge before has written it, or made here."""
+    settings = record.settings
+    if record.log_sizes is not None and settings.prop_attn and not settings.family.messages:
+        return record.log_sizes.to(dtype)
+    bias = log_sizes(record)
+    return None if bias is None else bias.to(dtype)[:, None, None]
 
 
 class _Configured:
@@ -185,9 +201,9 @@ def adds_mask(eager: Attention, module: nn.Module) -> bool:
 
 
 def takes_channels(implementation: str) -> bool:
-    """Whether an implementation gets log-size in channels: flash attention in any version or from the hub, and flex."""
+    """Whether an implementation gets log-size in channels: flash in any version or from the hub, flex on a CPU."""
     flash = "flash" in implementation and not implementation.startswith("paged|")  # as transformers tells them
-    return flash or implementation == "flex_attention"
+    return flash or implementation == FLEX
 
 
 def check_implementation(implementation: str, weights: bool = False) -> None:
@@ -202,7 +218,7 @@ def check_implementation(implementation: str, weights: bool = False) -> None:
         cure = 'Call model.set_attn_implementation("eager"), or choose another matching.'
         raise UnsupportedAttentionError(complaint(rule, implementation, cure))
     if implementation not in TAKE_MASK and not takes_channels(implementation):
-        rule = f"Token sizes go through attn_implementation in {(*TAKE_MASK, 'flex_attention')}, or flash attention."
+        rule = f"Token sizes go through attn_implementation in {(*TAKE_MASK, FLEX)}, or flash attention."
         raise UnsupportedAttentionError(complaint(rule, implementation, 'Call model.set_attn_implementation("sdpa").'))
 
 

@@ -38,6 +38,8 @@ def decide(
     recipe, family = record.settings.recipe, record.settings.family
     if recipe.metric in ("x", "x_pre"):
         metric = (x if recipe.metric == "x" else entering).detach()[:, None]
+    elif family.messages:
+        metric = metric[:, :, : -family.messages]
     tokens = metric.shape[2] - family.protected_at_end  # these stand in front
     r = min(record.r, max_merge(tokens, family.protected))  # a user's hook may have dropped tokens
     if r == 0:
@@ -48,7 +50,7 @@ def decide(
         last = torch.arange(tokens, metric.shape[2], device=metric.device).expand(metric.shape[0], -1)
         record.plan = replace(record.plan, leaders=torch.cat([record.plan.leaders, last], dim=1))
         last_sizes = torch.ones_like(last, dtype=torch.float32) if record.sizes is None else record.sizes[:, tokens:]
-        record.totals = torch.cat([record.totals, last_sizes], dim=1)
+        record.totals, record.log_totals = torch.cat([record.totals, last_sizes], dim=1), None
 
 
 def _match(
@@ -58,7 +60,7 @@ def _match(
     recipe, protected = record.settings.recipe, record.settings.family.protected
     if recipe.paper:
         decided = ops.decide(metric, sizes, record.padding, r, protected)
-        record.plan, (record.totals, record.shares) = MergePlan(*decided[:3]), decided[3:]
+        record.plan, (record.totals, record.shares, record.log_totals) = MergePlan(*decided[:3]), decided[3:]
         return
     metric = metric.mean(dim=1)
     if sizes is None:

@@ -65,7 +65,9 @@ def _difference(layer: nn.Module, kind: type[nn.Module], block: Block, attention
     """Why the two are not the same; empty where they are."""
     compared = 0
     for returns in RETURNS:
-        copy, x = _with_stand_ins(layer, kind, {attention: returns}), _numbers((BATCH, TOKENS, _channels(layer)), 0.1)
+        copy = _with_stand_ins(layer, kind, {attention: returns})
+        frames: Any = getattr(layer, "num_frames", 1)  # X-CLIP takes so many samples for one clip
+        x = _numbers((BATCH * frames, TOKENS, _channels(layer)), 0.1)
         args, kwargs = _probes(kind)
         try:
             expected = tree_leaves(kind.forward(copy, x, *args, **kwargs))
@@ -73,13 +75,18 @@ def _difference(layer: nn.Module, kind: type[nn.Module], block: Block, attention
             why = f"a forward that does not run on stand-ins for its parts ({type(error).__name__}: {error})"
             continue  # it wants another kind of result from its attention
         try:
-            got = tree_leaves(block(copy, x, *args, merge=lambda y: y, **kwargs))
+            got = tree_leaves(block(copy, x, *args, merge=_sum, **kwargs))
         except (TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
             return f"a block that fails on the same layer ({type(error).__name__}: {error})"
         if len(got) != len(expected) or not all(map(_same, got, expected)):
             return "another result"
         compared += 1
     return "" if compared else why  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def _sum(x: Tensor, *attended: Tensor) -> Tensor:
+    """What a block's `merge` does where nothing merges."""
+    return sum(attended, x)
 
 
 def _same(a: Any, b: Any) -> bool:

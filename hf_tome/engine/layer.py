@@ -30,8 +30,9 @@ class LayerSite:
         users: whether the block is the user's own.
         attends: the part of the layer that holds the attention.
         positions: place of the argument that says where tokens are, after the tokens themselves; None without one.
+        mask: the same of the padding mask, in the first layer of a tower that makes it itself; else None.
         attention: the patched attention module.
-        config: the one that the attention had before.
+        config: the one that the attention had before; None where it computes by itself.
         checked: the forward that the guard has compared with the block; not pickled, so that it is compared again.
     """
 
@@ -41,8 +42,9 @@ class LayerSite:
     users: bool
     attends: str
     positions: int | None
+    mask: int | None
     attention: nn.Module
-    config: PretrainedConfig
+    config: PretrainedConfig | None
     checked: Callable[..., Any] | None = None
 
     def check(self, layer: nn.Module, kind: type[nn.Module]) -> None:
@@ -74,6 +76,8 @@ class MergedLayer:
                 return super().__call__(hidden_states, *args, **kwargs)  # pyright: ignore
         if site.checked is not self._tome_original.forward and not torch.compiler.is_compiling():
             site.check(self, self._tome_original)  # pyright: ignore
+        if site.mask is not None and record is None:
+            state.take_mask(args[site.mask] if len(args) > site.mask else kwargs.get("attention_mask"))
         entered = state.enter(site, hidden_states) if record is None else record
         if site.positions is not None:
             args, kwargs = follow(entered, site.positions, hidden_states, args, kwargs)

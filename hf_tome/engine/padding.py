@@ -26,13 +26,20 @@ def sizes_of(mask: Any, fact: Mask) -> Float[Tensor, "batch tokens"]:
     rule = f"{fact.argument} is a tensor ({fact.shape}), 1 for tokens and 0 for padding, special tokens included."
     if not isinstance(mask, Tensor):
         raise ToMeTypeError(complaint(rule, shown(mask), CURE))
-    if mask.ndim == 4 and fact.per_pair:
+    if mask.ndim == 4 and (fact.per_pair or fact.inside):
         visible = mask if mask.dtype == torch.bool else mask == 0
         if not can_be_read(mask) or (visible == visible[:, :1, :1]).all():
             return visible[:, 0, 0].to(torch.float32)
     if mask.ndim != len(fact.shape.split(", ")):
         raise ToMeValueError(complaint(rule, f"shape {tuple(mask.shape)}", CURE))
     return (mask != 0).flatten(1).to(torch.float32)
+
+
+def hides(mask: Any) -> bool:
+    """Whether a mask as attention adds it is seen to hide a token: False where it cannot be read."""
+    if not isinstance(mask, Tensor) or not can_be_read(mask):
+        return False
+    return not bool((mask if mask.dtype == torch.bool else mask == 0).all())
 
 
 def can_be_read(mask: Tensor) -> bool:

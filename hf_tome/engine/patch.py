@@ -11,7 +11,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from hf_tome.config import ToMeConfig
-from hf_tome.engine import guard
+from hf_tome.engine import own_attention
 from hf_tome.engine.attention import (
     NAME,
     AttentionSite,
@@ -20,13 +20,13 @@ from hf_tome.engine.attention import (
     eager_of,
     implementation_of,
 )
-from hf_tome.engine.layer import LayerSite, MergedLayer, merged_class
+from hf_tome.engine.checks import check_heads, check_layer
+from hf_tome.engine.layer import LayerSite, merged_class
 from hf_tome.engine.saved import MISSING, earlier_of, written
 from hf_tome.engine.state import Settings
 from hf_tome.engine.tower import TowerSite, begin_forward, end_forward, restore_collected, take_mask
-from hf_tome.errors import ToMeTypeError, ToMeValueError, UnsupportedModelError, complaint, shown
+from hf_tome.errors import ToMeTypeError, UnsupportedModelError, complaint, shown
 from hf_tome.families import FAMILIES, REFUSED, Block, Family, family_of
-from hf_tome.families.family import is_one_of
 
 
 def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
@@ -75,12 +75,12 @@ def check(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> N
         family.check(tower.config)
         layers = family.layers_of(tower)
         for layer in layers:
-            _check_layer(layer, family, _site_of(tower), block)
+            check_layer(layer, family, _site_of(tower), block)
         config.schedule.check_layers(len(layers))
         config.recipe.check_layers(len(layers))
         check_implementation(implementation_of(tower.config), config.recipe.matching.attention is not None)  # pyright: ignore
         if not config.restore:
-            _check_heads(model, tower, family)
+            check_heads(model, tower, family)
 
 
 def write(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> None:
@@ -122,52 +122,6 @@ def _site_of(module: nn.Module) -> TowerSite | None:
     """What `module` itself remembers as a patched tower. Wrappers forward attributes, and would be counted too."""
     site = vars(module).get("_tome")
     return site if isinstance(site, TowerSite) else None
-
-
-def _check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, block: Block | None) -> None:
-    if isinstance(layer, MergedLayer):
-        if tower is None or layer._tome.tower is not tower:
-            rule = "A layer belongs to one tower: merging remembers its place on it."
-            cure = "Copy the layer, or call remove_tome on the other model first."
-            raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} that another tower patched", cure))
-        kind = layer._tome_original
-    elif "forward" in vars(layer):
-        rule = "A layer's forward must be that of its class: one set on the instance would skip the merge."
-        cure = "Call apply_tome before dispatch_model or cpu_offload; or remove their hooks first."
-        raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with a forward of its own", cure))
-    else:
-        kind = type(layer)
-    try:
-        attention = layer.get_submodule(family.attention)
-        eager_of(attention)
-    except AttributeError:
-        rule = f"A {family.layer} has a module {family.attention!r}."
-        cure = "Layers of another kind cannot be merged: use the plain model."
-        raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} with none", cure)) from None
-    if getattr(attention, "is_causal", False):
-        rule = (
-            "Every token of a layer looks at every other: token sizes are a mask, and sdpa is causal without one only."
-        )
-        got = f"a {type(attention).__name__} with is_causal=True"
-        raise UnsupportedModelError(complaint(rule, got, "Use the plain model."))
-    kept = layer._tome.block if isinstance(layer, MergedLayer) and layer._tome.users else None
-    users = block or kept
-    guard.check(layer, kind, users or family.block, family.attention.partition(".")[0], users is not None)
-
-
-def _check_heads(model: nn.Module, tower: nn.Module, family: Family) -> None:
-    """Refuse a short sequence where a part of the tower, or a model around it, reads every token."""
-    heads = [head for head in model.modules() if isinstance(head, PreTrainedModel) and head is not tower]
-    readers = [
-        head
-        for head in heads
-        if any(part is tower for part in head.modules()) and not is_one_of(head, family.token_heads)
-    ]
-    readers += [part for part in tower.modules() if is_one_of(part, family.whole)]
-    if readers:
-        rule = "restore=False leaves the short sequence, and this head pools or reshapes all tokens."
-        cure = "Leave restore out (True), or apply to the bare tower and weight by trace.sizes yourself."
-        raise ToMeValueError(complaint(rule, type(readers[0]).__name__, cure))
 
 
 def _as_patched(site: TowerSite, layers: list[nn.Module]) -> bool:
@@ -216,11 +170,20 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
     family, kind = tower.settings.family, type(layer)
     attention: Any = layer.get_submodule(family.attention)
     users, attends = block is not None, family.attention.partition(".")[0]
-    place = _positions(layer)[family.positions] - 1 if family.positions else None
-    own = LayerSite(tower, index, block or family.block, users, attends, place, attention, attention.config)
+    places = {name: place - 1 for name, place in _positions(layer).items()}
+    place = places[family.positions] if family.positions else None
+    mask = places["attention_mask"] if family.mask and family.mask.inside and index == 0 else None
+    config = None if family.own_attention else attention.config
+    own = LayerSite(tower, index, block or family.block, users, attends, place, mask, attention, config)
     own.check(layer, kind)
     layer._tome = own  # pyright: ignore
     layer.__class__ = merged_class(kind)
+    if family.own_attention:
+        projections = map(attention.get_submodule, family.own_attention.projections)
+        tower.handles += [part.register_forward_hook(own_attention.see) for part in projections]
+        dropout = attention.get_submodule(family.own_attention.dropout)
+        tower.handles.append(dropout.register_forward_pre_hook(own_attention.weigh))
+        return
     eager = eager_of(attention)
     attention._tome = AttentionSite(own, attention.config, eager, adds_mask(eager, attention))
     # a copy, so that the tower's config, which is saved and which other parts read, keeps the real implementation
@@ -231,8 +194,10 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
 def _unpatch(tower: nn.Module, site: TowerSite) -> None:
     for layer in site.layers:
         own: LayerSite = layer._tome  # pyright: ignore
-        own.attention.config = own.config  # pyright: ignore
-        del own.attention._tome, layer._tome
+        if own.config is not None:
+            own.attention.config = own.config  # pyright: ignore
+            del own.attention._tome
+        del layer._tome
         vars(layer).pop("forward", None)  # accelerate leaves the patched forward there when its hooks go
         layer.__class__ = layer._tome_original  # pyright: ignore
     for handle in site.handles:

@@ -37,7 +37,7 @@ def follow(
     if record.positions is None:
         record.positions = _of_all(value, x)
         return args, kwargs
-    own = _as_given(record.positions, record.settings.family.protected)
+    own = _as_given(record.positions, value, record.settings.family.protected)
     if positional:
         return (*args[:place], own, *args[place + 1 :]), kwargs
     return args, {**kwargs, name: own}
@@ -62,8 +62,10 @@ def _of_all(value: Any, x: Tensor) -> Positions:
     return tuple(pad(each, (0, 0, tokens - each.shape[-2], 0)).expand(batch, -1, -1) for each in value)
 
 
-def _as_given(positions: Positions, protected: int) -> Any:
+def _as_given(positions: Positions, given: Any, protected: int) -> Any:
     """In the form that a layer takes."""
     if not positions[0].is_floating_point():
         return positions[0]
+    if given[0].ndim == 3:  # (batch or 1, tokens, channels), of protected tokens too
+        return positions
     return tuple(each[:, None, protected:] for each in positions)  # (batch, 1, tokens, channels)

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import MergePlan, Recipe, Schedule, compose, max_merge, spread
+from hf_tome.core import MergePlan, Recipe, Schedule, compose, max_merge, ops, spread
+from hf_tome.core.options.combine import mean
 from hf_tome.engine.decision import decide
-from hf_tome.engine.padding import fitting
+from hf_tome.engine.padding import can_be_read, fitting, hides, sizes_of
 from hf_tome.engine.positions import Positions, merged
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.families import Family
@@ -79,12 +80,15 @@ class LayerRecord:
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
         padding: whether some sizes may be 0 (padding).
         grad: whether gradients were on when the forward began.
+        log_sizes: (batch, 1, 1, tokens) as an attention mask, where the merge before has written it already.
         metric: (batch, heads, tokens, channels), what its attention has seen of the tokens: keys, queries or values.
         importance: (batch, tokens) by the attention weights, where the matching asks for it.
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
         shares: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
+        log_totals: (batch, 1, 1, groups) what is `log_sizes` to the next layer.
         positions: of its tokens, in families where these must follow them.
+        seen: (batch, tokens, channels) what a projection gave, until its attention takes it for the metric.
         offsets: (batch, tokens, channels) of each token from its group's features when it merged, for
             restore="residual".
     """
@@ -97,31 +101,41 @@ class LayerRecord:
     sizes: Float[Tensor, "batch tokens"] | None
     padding: bool
     grad: bool
+    log_sizes: Float[Tensor, "batch 1 1 tokens"] | None = None
     metric: Float[Tensor, "batch heads tokens channels"] | None = None
     importance: Float[Tensor, "batch tokens"] | None = None
     plan: MergePlan | None = None
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
+    log_totals: Float[Tensor, "batch 1 1 groups"] | None = None
     positions: Positions | None = None
+    seen: Tensor | None = None
     offsets: Float[Tensor, "batch tokens channels"] | None = None
 
     def merge(
-        self, x: Float[Tensor, "batch tokens channels"], entering: Float[Tensor, "batch tokens channels"]
+        self,
+        x: Float[Tensor, "batch tokens channels"],
+        attended: Float[Tensor, "batch tokens channels"] | None = None,
+        *,
+        entering: Float[Tensor, "batch tokens channels"],
     ) -> Float[Tensor, "batch groups channels"]:
-        """The tokens after the merge.
-
-        Args:
-            x: the layer's tokens after its attention.
-            entering: its input.
+        """A block's `merge`: the tokens of x, or of x + attended, after the merge.
 
         Raises:
-            UnsupportedModelError: if its attention did not go through transformers' attention interface.
+            UnsupportedModelError: if the layer's attention did not go through transformers' attention interface.
             ToMeValueError: if offsets would lose their gradient.
         """
+        if attended is not None and not self._adds(x, attended):
+            x, attended = x + attended, None
+        return self._merged(x, attended, entering)
+
+    def _merged(self, x: Tensor, attended: Tensor | None, entering: Tensor) -> Tensor:
         if self.plan is None and (self.r > 0 or self.sizes is not None):
             decide(self, x, entering)
         if self.plan is None or self.shares is None:
-            return x
+            return x if attended is None else x + attended
+        if attended is not None:
+            return self.plan.merge(x, self.shares, attended)
         merged = self.settings.recipe.combine(self.site.index).merge(self.plan, x, self.sizes, self.shares)
         if self.settings.config.restore == "residual":
             self.offsets = self._offsets(x, merged)
@@ -135,6 +149,13 @@ class LayerRecord:
             raise ToMeValueError(complaint(rule, "a layer that runs without gradients in a forward with them", cure))
         assert self.plan is not None
         return x - self.plan.unmerge(merged)
+
+    def _adds(self, x: Tensor, attended: Tensor) -> bool:
+        """Whether the merge itself adds the two: a mean can, where nobody else reads their sum."""
+        if not ops.adds(x, attended):
+            return False
+        recipe, restore = self.settings.recipe, self.settings.config.restore
+        return recipe.metric != "x" and restore != "residual" and recipe.combine(self.site.index).merge is mean
 
 
 @dataclass(eq=False)
@@ -158,6 +179,7 @@ class Forward:
         offsets: of the tokens in each merge, see `LayerRecord`.
         batch: batch size, known from the first layer on.
         device: where the tokens are.
+        log_sizes: as an attention mask, where the last merge has written it.
         positions: of the tokens that are left, in families where these must follow them; None before any merge.
     """
 
@@ -177,7 +199,16 @@ class Forward:
     offsets: list[Tensor | None] = field(default_factory=list)
     batch: int = 0
     device: torch.device | None = None
+    log_sizes: Float[Tensor, "batch 1 1 tokens"] | None = None
     positions: Positions | None = None
+
+    def take_mask(self, mask: Any) -> None:
+        """A padding mask, as the tower hands it to its first layer, becomes sizes."""
+        fact = self.settings.family.mask
+        if mask is None or fact is None:
+            return
+        if hides(mask) or not (isinstance(mask, Tensor) and can_be_read(mask)):
+            self.sizes, self.padding = sizes_of(mask, fact), True
 
     def enter(self, site: LayerSite, hidden_states: Float[Tensor, "batch tokens channels"]) -> LayerRecord:
         """The record for a layer that is about to run on `hidden_states`."""
@@ -190,7 +221,7 @@ class Forward:
         record = LayerRecord(
             site, self.settings, r, self.config, self.implementation, self.sizes, self.padding, self.grad
         )
-        record.positions = self.positions
+        record.log_sizes, record.positions = self.log_sizes, self.positions
         return record
 
     def leave(self, record: LayerRecord) -> None:
@@ -198,7 +229,7 @@ class Forward:
         self.plans.append(record.plan)
         self.offsets.append(record.offsets)
         if record.plan is not None and record.shares is not None:
-            self.sizes = record.totals
+            self.sizes, self.log_sizes = record.totals, record.log_totals
             self.positions = merged(record.positions, record.plan, record.shares)
 
     def restore(self, x: Any, layers: int | None = None) -> Any:

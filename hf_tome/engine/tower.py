@@ -65,7 +65,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
     compiling = torch.compiler.is_compiling()
     wrapped = not compiling and _are_wrapped(tower, site)
     pixels = args[0] if args else kwargs.get(site.input_name)
-    _check_arguments(tower, site.settings.family, kwargs)
+    _check_arguments(tower, site.settings.family, args, kwargs)
     # the implementation may have changed since `apply_tome`
     config: Any = tower.config
     implementation, settings = implementation_of(config), site.settings
@@ -91,7 +91,7 @@ def take_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if state is None or state.site.masked is not module:
         return None
     fact, place = state.settings.family.mask, state.site.mask_position
-    if fact is None or fact.ignored:
+    if fact is None or fact.ignored or fact.inside:
         return None
     if place is not None and len(args) > place:
         mask, args = args[place], args if fact.stays else (*args[:place], None, *args[place + 1 :])
@@ -156,17 +156,20 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
     return True
 
 
-def _check_arguments(tower: Any, family: Family, kwargs: dict[str, Any]) -> None:
+def _check_arguments(tower: Any, family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Refuse what would be lost or mixed up without a word.
 
     Raises:
-        ToMeValueError: if an attention mask comes in, and the tower takes none.
+        ToMeValueError: if an attention mask comes in, and the tower takes none; or packed images do.
         UnsupportedModelError: if training skips some of the layers.
     """
     masks = [name for name, value in kwargs.items() if name.endswith("attention_mask") and value is not None]
     if masks and family.mask is None:
         rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
         raise ToMeValueError(complaint(rule, masks[0], "Leave it out."))
+    if family.packed and (args[1] if len(args) > 1 else kwargs.get(family.packed)) is not None:
+        rule = f"A {family.model_type} encoder merges images of one size: packed ones stand in one sequence."
+        raise ToMeValueError(complaint(rule, family.packed, "Give each image a forward of its own."))
     if family.layerdrop and tower.training and (share := attrgetter(family.layerdrop)(tower)) > 0:
         rule = "Token merging needs every layer: one that training skips (LayerDrop) would leave its sizes undecided."
         cure = f"Set {family.layerdrop} of the {type(tower).__name__} to 0."

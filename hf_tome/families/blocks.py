@@ -1,37 +1,43 @@
 """Token merging, written down: one short function for each shape of layer.
 
-Each is a layer's own forward with `x = merge(x)` between attention and MLP. It calls the layer's parts as modules, so
-hooks, adapters, quantised and replaced parts work by themselves. `engine.guard` lets a block run only in place of a
-forward that computes the same.
+Each is a layer's own forward with a merge between attention and MLP. It calls the layer's parts as modules, so hooks,
+adapters, quantised and replaced parts work by themselves. `engine.guard` lets a block run only in place of a forward
+that computes the same.
 
     x: (batch, tokens, channels) before the merge, (batch, groups, channels) after it
-    merge: from the one to the other
+    merge(x): from the one to the other
+    merge(x, attended): the same as merge(x + attended); a GPU does both in one go
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout
 
-Merge = Callable[[Tensor], Tensor]
 Block = Callable[..., Any]  # of (layer, x, *args, merge, **kwargs), where args and kwargs are the layer's own
+
+
+class Merge(Protocol):
+    """What a block merges by."""
+
+    def __call__(self, x: Tensor, attended: Tensor | None = None, /) -> Tensor: ...
 
 
 def vit_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """ViT, DeiT, AST, ViT-MAE, ViT-MSN, I-JEPA, ViViT."""
     attended, _ = layer.attention(layer.layernorm_before(x), *args, **kwargs)
-    x = merge(layer.dropout(attended) + x)
+    x = merge(x, layer.dropout(attended))
     return layer.dropout(layer.mlp(layer.layernorm_after(x))) + x
 
 
 def pixio_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """Pixio: ViT with drop path."""
     attended, _ = layer.attention(layer.layernorm_before(x), *args, **kwargs)
-    x = merge(layer.drop_path(layer.dropout(attended)) + x)
+    x = merge(x, layer.drop_path(layer.dropout(attended)))
     return layer.drop_path(layer.dropout(layer.mlp(layer.layernorm_after(x)))) + x
 
 
@@ -47,56 +53,95 @@ def beit_block(
 ) -> Tensor:
     """BEiT without relative positions: a learned scale on each residual."""
     attended, _ = layer.attention(layer.layernorm_before(x), attention_mask=attention_mask, **kwargs)
-    x = merge(layer.drop_path(layer.lambda_1 * layer.dropout(attended)) + x)
+    x = merge(x, layer.drop_path(layer.lambda_1 * layer.dropout(attended)))
     return layer.drop_path(layer.lambda_2 * layer.dropout(layer.mlp(layer.layernorm_after(x)))) + x
 
 
 def internvl_block(layer: Any, x: Tensor, *, merge: Merge) -> Tensor:
     """InternVL: a learned scale on each residual."""
     attended, _ = layer.attention(layer.layernorm_before(x))
-    x = merge(layer.lambda_1 * attended + x)
+    x = merge(x, layer.lambda_1 * attended)
     out = layer.dropout(layer.mlp(layer.layernorm_after(x)))
     return (out if layer.lambda_2 is None else layer.lambda_2 * out) + x
 
 
+def qianfan_block(layer: Any, x: Tensor, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """Qianfan-OCR: InternVL with drop path."""
+    attended, _ = layer.attention(layer.layernorm_before(x), **kwargs)
+    x = merge(x, layer.drop_path1(layer.lambda_1 * attended))
+    return layer.drop_path2(layer.lambda_2 * layer.dropout(layer.mlp(layer.layernorm_after(x)))) + x
+
+
 def nested_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """VideoMAE, DPT, YOLOS: the MLP stands in two modules, of which the second adds the residual."""
-    x = merge(layer.attention(layer.layernorm_before(x), *args, **kwargs) + x)
+    x = merge(x, layer.attention(layer.layernorm_before(x), *args, **kwargs))
     return layer.output(layer.intermediate(layer.layernorm_after(x)), x)
+
+
+def flava_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Any:
+    """FLAVA: as VideoMAE; its attention weights go along."""
+    names = ("attention_mask", "output_attentions")
+    attended, *weights = layer.attention(layer.layernorm_before(x), **dict(zip(names, args, strict=False)), **kwargs)
+    x = merge(x, attended)
+    return layer.output(layer.intermediate(layer.layernorm_after(x)), x), *weights
+
+
+def timesformer_block(layer: Any, x: Tensor, output_attentions: Any = False, *, merge: Merge) -> Any:
+    """TimeSformer with one attention over space and time."""
+    attended, *weights = layer.attention(layer.layernorm_before(x), output_attentions=output_attentions)
+    x = merge(x, layer.drop_path(attended))
+    return x + layer.drop_path(layer.output(layer.intermediate(layer.layernorm_after(x)))), *weights
 
 
 def vitpose_block(layer: Any, x: Tensor, dataset_index: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """ViTPose: its MLP may be a mixture of experts, one for each data set."""
-    x = merge(layer.attention(layer.layernorm_before(x), **kwargs) + x)
+    x = merge(x, layer.attention(layer.layernorm_before(x), **kwargs))
     experts = {} if layer.num_experts == 1 else {"indices": dataset_index}
     return layer.mlp(layer.layernorm_after(x), **experts) + x
+
+
+def mgpstr_block(layer: Any, x: Tensor, *, merge: Merge) -> Any:
+    """MGP-STR."""
+    attended = layer.attn(layer.norm1(x))
+    x = merge(x, layer.drop_path(attended[0]))
+    return x + layer.drop_path(layer.mlp(layer.norm2(x))), attended[1]
 
 
 def dinov2_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """DINOv2, with registers too."""
     attended, _ = layer.attention(layer.norm1(x), attention_mask=attention_mask, **kwargs)
-    x = merge(layer.drop_path(layer.layer_scale1(attended)) + x)
+    x = merge(x, layer.drop_path(layer.layer_scale1(attended)))
     return layer.drop_path(layer.layer_scale2(layer.mlp(layer.norm2(x)))) + x
 
 
 def clip_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """CLIP, SigLIP and most that come from them."""
     attended, _ = layer.self_attn(hidden_states=layer.layer_norm1(x), attention_mask=attention_mask, **kwargs)
-    x = merge(x + attended)
+    x = merge(x, attended)
     return x + layer.mlp(layer.layer_norm2(x))
 
 
 def blip_block(layer: Any, x: Tensor, *, merge: Merge, **kwargs: Any) -> Tensor:
-    """BLIP-2, InstructBLIP: CLIP without a mask."""
+    """BLIP, BLIP-2, InstructBLIP: CLIP without a mask."""
     attended, _ = layer.self_attn(hidden_states=layer.layer_norm1(x), **kwargs)
-    x = merge(x + attended)
+    x = merge(x, attended)
+    return x + layer.mlp(layer.layer_norm2(x))
+
+
+def xclip_block(layer: Any, x: Tensor, attention_mask: Any, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """X-CLIP: a message from the class tokens of all frames stands behind the tokens of each while they attend."""
+    message = layer.message_fc(x[:, 0, :]).view(-1, layer.num_frames, x.shape[-1])
+    message = message + layer.drop_path(layer.message_attn(layer.message_ln(message), **kwargs)[0])
+    x = torch.cat([x, message.view(-1, 1, x.shape[-1])], dim=1)
+    attended, _ = layer.self_attn(hidden_states=layer.layer_norm1(x), attention_mask=attention_mask, **kwargs)
+    x = merge((x + attended)[:, :-1])
     return x + layer.mlp(layer.layer_norm2(x))
 
 
 def aimv2_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any) -> Tensor:
-    """AIMv2."""
+    """AIMv2, Ovis 2."""
     attended, _ = layer.attention(hidden_states=layer.rms_norm1(x), attention_mask=attention_mask, **kwargs)
-    x = merge(x + attended)
+    x = merge(x, attended)
     return x + layer.ffn(layer.rms_norm2(x))
 
 
@@ -106,7 +151,7 @@ def whisper_block(
     """Whisper and the encoders that come from it: dropout as functions, and no infinity in float16."""
     normed = layer.self_attn_layer_norm(x)
     attended, _ = layer.self_attn(hidden_states=normed, attention_mask=attention_mask, **kwargs)
-    x = merge(x + dropout(attended, layer.dropout, layer.training))
+    x = merge(x, dropout(attended, layer.dropout, layer.training))
     inner = layer.activation_fn(layer.fc1(layer.final_layer_norm(x)))
     inner = layer.fc2(dropout(inner, layer.activation_dropout, layer.training))
     x = x + dropout(inner, layer.dropout, layer.training)
@@ -121,9 +166,53 @@ def wav2vec2_block(
 ) -> Tensor:
     """wav2vec 2.0 and its kin with the norm in front."""
     attended, _ = layer.attention(layer.layer_norm(x), attention_mask=attention_mask, **kwargs)
-    x = merge(x + layer.dropout(attended))
+    x = merge(x, layer.dropout(attended))
     x = x + layer.feed_forward(layer.final_layer_norm(x))
     return x if layer.adapter_layer is None else x + layer.adapter_layer(x)
+
+
+def pix2struct_block(
+    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
+) -> Any:
+    """Pix2Struct."""
+    normed = layer.pre_attention_layer_norm(x)
+    attended, weights = layer.attention(normed, attention_mask=attention_mask, **kwargs)
+    x = merge(x, attended)
+    return layer.mlp(layer.pre_mlp_layer_norm(x)) + x, weights
+
+
+def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """GLM-ASR: the layer of a language model, with rotary positions and no mask of what comes later."""
+    normed = layer.input_layernorm(x)
+    attended, _ = layer.self_attn(hidden_states=normed, position_embeddings=position_embeddings, **kwargs)
+    x = merge(x + attended)
+    return x + layer.mlp(layer.post_attention_layernorm(x))
+
+
+def moonshine_block(
+    layer: Any,
+    x: Tensor,
+    attention_mask: Any = None,
+    position_ids: Any = None,
+    past_key_values: Any = None,
+    use_cache: Any = False,
+    position_embeddings: Any = None,
+    *,
+    merge: Merge,
+    **kwargs: Any,
+) -> Tensor:
+    """Moonshine: as GLM-ASR, with the arguments of a decoder."""
+    attended, _ = layer.self_attn(
+        hidden_states=layer.input_layernorm(x),
+        attention_mask=attention_mask,
+        position_ids=position_ids,
+        past_key_values=past_key_values,
+        use_cache=use_cache,
+        position_embeddings=position_embeddings,
+        **kwargs,
+    )
+    x = merge(x + attended)
+    return x + layer.mlp(layer.post_attention_layernorm(x))
 
 
 def dinov3_block(
@@ -139,12 +228,12 @@ def dinov3_block(
     attended, _ = layer.attention(
         layer.norm1(x), attention_mask=attention_mask, position_embeddings=position_embeddings, **kwargs
     )
-    x = merge(layer.drop_path(layer.layer_scale1(attended)) + x)
+    x = merge(x, layer.drop_path(layer.layer_scale1(attended)))
     return layer.drop_path(layer.layer_scale2(layer.mlp(layer.norm2(x)))) + x
 
 
 def vjepa2_block(layer: Any, x: Tensor, position_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Any:
     """V-JEPA 2."""
     attended, weights = layer.attention(layer.norm1(x), position_mask=position_mask)
-    x = merge(layer.drop_path(attended) + x)
+    x = merge(x, layer.drop_path(attended))
     return layer.drop_path(layer.mlp(layer.norm2(x))) + x, weights

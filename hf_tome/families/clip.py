@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hf_tome.families.blocks import aimv2_block, blip_block, clip_block
-from hf_tome.families.family import Family, Mask
+from hf_tome.families.family import Family, Mask, OwnAttention
 from hf_tome.families.grids import image_grid, patches_grid
+from hf_tome.families.inputs import image_inputs, patches_inputs
+from hf_tome.families.widths import gated_widths
 
 CLIP = Family(
     model_type="clip",
@@ -19,6 +21,7 @@ CLIP = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
     token_heads=("CLIPModel", "CLIPVisionModelWithProjection"),
 )
 
@@ -76,6 +79,7 @@ SIGLIP2 = replace(
     towers=("Siglip2VisionModel",),
     layer="Siglip2EncoderLayer",
     grid=patches_grid,
+    inputs=patches_inputs,
     mask=Mask("pixel_attention_mask", stays=True),
     whole=("Siglip2MultiheadAttentionPoolingHead",),
 )
@@ -87,6 +91,7 @@ AIMV2 = replace(
     layer="Aimv2EncoderLayer",
     attention="attention",
     block=aimv2_block,
+    widths=gated_widths,
     whole=("Aimv2AttentionPoolingHead",),
 )
 
@@ -97,6 +102,14 @@ BLIP_2 = replace(
     layer="Blip2EncoderLayer",
     block=blip_block,
     token_heads=(),
+)
+
+BLIP = replace(
+    BLIP_2,
+    model_type="blip",
+    towers=("BlipVisionModel",),
+    layer="BlipEncoderLayer",
+    own_attention=OwnAttention("dropout", ("qkv",)),
 )
 
 INSTRUCTBLIP = replace(
@@ -122,6 +135,7 @@ CLIP_FAMILIES = (
     SIGLIP,
     SIGLIP2,
     AIMV2,
+    BLIP,
     BLIP_2,
     INSTRUCTBLIP,
     INSTRUCTBLIPVIDEO,

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hf_tome.families.blocks import dinov2_block, dinov3_block
 from hf_tome.families.family import Family, Mask
 from hf_tome.families.grids import image_grid
-from hf_tome.families.widths import named_widths, ratio_widths
+from hf_tome.families.inputs import image_inputs
+from hf_tome.families.widths import gated_widths, ratio_widths
 
 DINOV2 = Family(
     model_type="dinov2",
@@ -20,10 +21,12 @@ DINOV2 = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
     widths=ratio_widths,
     mask=Mask(),
     collector="encoder",
     whole=("Dinov2Backbone",),
+    since=(5, 19),
 )
 
 DINOV2_WITH_REGISTERS = replace(
@@ -50,11 +53,32 @@ DINOV3 = replace(
     layers="model.layer",
     layer="DINOv3ViTLayer",
     block=dinov3_block,
-    widths=named_widths,
+    widths=gated_widths,
     mask=None,
     collector="model",
     whole=("DINOv3ViTBackbone",),
     positions="position_embeddings",
+    since=(5, 10),
 )
 
-DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS, TIPSV2, DINOV3)
+RADIO = replace(
+    DINOV2,
+    model_type="radio",
+    towers=("RadioModel",),
+    layer="RadioLayer",
+    protected=0,
+    counted=("num_summary_tokens",),
+    mask=None,
+    whole=(),
+    packed="image_grid_hw",
+)
+
+SAPIENS2 = replace(
+    DINOV3,
+    model_type="sapiens2",
+    towers=("Sapiens2Model", "Sapiens2Backbone"),
+    layer="Sapiens2Layer",
+    whole=("Sapiens2Backbone",),
+)
+
+DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS, TIPSV2, DINOV3, RADIO, SAPIENS2)

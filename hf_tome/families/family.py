@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import transformers
 from torch import nn
 
 from hf_tome.core import PatchGrid
 from hf_tome.errors import UnsupportedModelError, complaint
 from hf_tome.families.blocks import Block
+from hf_tome.families.inputs import Inputs
 from hf_tome.families.widths import Widths, named_widths
 
 
@@ -27,6 +29,7 @@ class Mask:
         shape: its axes.
         per_pair: whether it may also be (batch, 1, tokens, tokens), as attention adds it: 0 where a token is seen. Its
             rows must be equal, as they are for padding.
+        inside: whether the tower makes it of its inputs, and hands it to the layers: it is taken at the first one.
     """
 
     argument: str = "attention_mask"
@@ -35,6 +38,20 @@ class Mask:
     ignored: bool = False
     shape: str = "batch, tokens"
     per_pair: bool = False
+    inside: bool = False
+
+
+@dataclass(frozen=True)
+class OwnAttention:
+    """The parts of an attention that computes by itself, without transformers' attention interface.
+
+    Attributes:
+        dropout: name of the module that gets the attention weights, (batch, heads, queries, keys).
+        projections: names of those that give queries, keys and values, in this order; one name where one gives all.
+    """
+
+    dropout: str
+    projections: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,12 +60,12 @@ class Refusal:
 
     Attributes:
         switch: name of the config's attribute.
-        value: what it must not be, by its truth.
+        value: what it must not be; of True and False the truth counts.
         reason: why not.
     """
 
     switch: str
-    value: bool
+    value: bool | str
     reason: str
 
 
@@ -67,6 +84,7 @@ class Family:
         protected: tokens at the front that never merge: class, distillation and register tokens.
         prop_attn: default for proportional attention; off for MAE-trained families (ToMe, section 4.2).
         grid: how patches lie on the main input, the tower's first argument, from the tower's config.
+        inputs: random inputs of a tower, from its config and a batch size.
         widths: widths of a layer and of its MLP, from the tower's config.
         token_heads: head classes that read only protected tokens, so that they work on a short sequence.
         whole: classes of towers, or of modules in a tower, that read every token: they need restored ones.
@@ -78,6 +96,10 @@ class Family:
         layerdrop: path of the share of layers that training skips, from the tower; none by default.
         positions: argument of a layer that says where tokens are, so that it must follow them; none by default. Keys
             are turned by it then, so that tokens are compared by their values in place of keys.
+        own_attention: the parts of an attention that computes by itself; None where it calls transformers' interface.
+        messages: tokens that a layer puts behind its own for its attention alone.
+        packed: the second argument of a tower, if it packs images of several sizes in one sequence; they are refused.
+        since: the first version of transformers known to have these layers.
         refusals: what in a config rules merging out.
     """
 
@@ -91,6 +113,7 @@ class Family:
     protected: int
     prop_attn: bool
     grid: Callable[[Any], PatchGrid]
+    inputs: Callable[[Any, int], Inputs]
     token_heads: tuple[str, ...] = ()
     widths: Widths = named_widths
     whole: tuple[str, ...] = ()
@@ -101,7 +124,16 @@ class Family:
     collector: str = ""
     layerdrop: str = ""
     positions: str = ""
+    own_attention: OwnAttention | None = None
+    messages: int = 0
+    packed: str = ""
+    since: tuple[int, int] = (5, 10)
     refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def is_too_new(self) -> bool:
+        """Whether the installed transformers is older than the layers that are described here."""
+        return tuple(map(int, transformers.__version__.split(".")[:2])) < self.since
 
     def owns(self, module: nn.Module) -> bool:
         """Whether `module` is a tower of this family: transformers' class or a subclass of it."""
@@ -124,8 +156,8 @@ class Family:
             UnsupportedModelError: with the reason.
         """
         for refusal in self.refusals:
-            value = getattr(config, refusal.switch, not refusal.value)
-            if bool(value) is refusal.value:
+            value = getattr(config, refusal.switch, None)
+            if value is not None and (value if isinstance(refusal.value, str) else bool(value)) == refusal.value:
                 rule = f"A {self.model_type} model with {refusal.switch}={value} cannot be merged: {refusal.reason}."
                 got = f"{type(config).__name__} with it"
                 raise UnsupportedModelError(complaint(rule, got, "Use the plain model, or a checkpoint without it."))

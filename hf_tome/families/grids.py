@@ -26,6 +26,14 @@ def tubelet_grid(config: Any) -> PatchGrid:
     return PatchGrid((-4, -2, -1), size, size)
 
 
+def timesformer_grid(config: Any) -> PatchGrid:
+    """(height, width, time) of the same pixel values, as one attention over space and time sees them."""
+    size = pair(config.patch_size)
+    if config.attention_type == "space_only":
+        return PatchGrid((-2, -1), size, size)
+    return PatchGrid((-2, -1, -4), (*size, 1), (*size, 1))
+
+
 def patches_grid(config: Any) -> PatchGrid:
     """Patches in a row, of pixel values that are cut already: (batch, patches, values)."""
     return PatchGrid((-2,), (1,), (1,))
@@ -39,6 +47,16 @@ def spectrogram_grid(config: Any) -> PatchGrid:
 def mel_grid(config: Any) -> PatchGrid:
     """Time steps of log-mel features (batch, mel bins, frames): a convolution takes every second frame."""
     return PatchGrid((-1,), (2,), (2,))
+
+
+def frames_grid(config: Any) -> PatchGrid:
+    """The same of features (batch, frames, mel bins), halved by each of several convolutions."""
+    return PatchGrid((-2,), (1,), (2**config.num_conv_layers,))
+
+
+def moonshine_grid(config: Any) -> PatchGrid:
+    """Time steps of a wave (batch, samples), by Moonshine's three convolutions."""
+    return PatchGrid((-1,), (127 + 64 * (7 - 1 + 3 * (3 - 1)),), (64 * 3 * 2,))
 
 
 def wave_grid(config: Any) -> PatchGrid:

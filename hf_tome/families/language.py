@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import internvl_block
-from hf_tome.families.clip import CLIP
+from hf_tome.families.blocks import internvl_block, pix2struct_block, qianfan_block
+from hf_tome.families.clip import AIMV2, CLIP
 from hf_tome.families.family import Family, Mask
-from hf_tome.families.grids import image_grid
-from hf_tome.families.widths import ratio_widths
+from hf_tome.families.grids import image_grid, patches_grid
+from hf_tome.families.inputs import image_inputs, molmo2_inputs, pix2struct_inputs
+from hf_tome.families.widths import pix2struct_widths, ratio_widths
 
 GIT = replace(
     CLIP,
@@ -62,6 +63,73 @@ INTERNVL = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
 )
 
-LANGUAGE_FAMILIES = (GIT, KOSMOS_2, JANUS, IDEFICS2, IDEFICS3, SMOLVLM, INTERNVL)
+QIANFAN_OCR = replace(
+    INTERNVL,
+    model_type="qianfan_ocr",
+    towers=("QianfanOCRVisionModel",),
+    layers="layers",
+    layer="QianfanOCRVisionLayer",
+    block=qianfan_block,
+)
+
+IDEFICS = replace(
+    CLIP, model_type="idefics", towers=("IdeficsVisionTransformer",), layer="IdeficsVisionEncoderLayer", token_heads=()
+)
+
+OVIS2 = replace(
+    AIMV2,
+    model_type="ovis2",
+    towers=("Ovis2VisionModel",),
+    layers="transformer.encoder.layers",
+    layer="Ovis2VisionEncoderLayer",
+    whole=("Ovis2VisionModel",),
+)
+
+MOLMO2 = replace(
+    CLIP,
+    model_type="molmo2",
+    towers=("Molmo2VisionModel",),
+    layers="layers",
+    layer="Molmo2VisionEncoderLayer",
+    protected=0,
+    grid=patches_grid,
+    inputs=molmo2_inputs,
+    token_heads=(),
+    whole=("Molmo2VisionModel",),
+)
+
+PIX2STRUCT = Family(
+    model_type="pix2struct",
+    modality="image",
+    towers=("Pix2StructVisionModel",),
+    layers="encoder.layer",
+    layer="Pix2StructVisionLayer",
+    attention="attention",
+    block=pix2struct_block,
+    protected=0,
+    prop_attn=True,
+    grid=patches_grid,
+    inputs=pix2struct_inputs,
+    widths=pix2struct_widths,
+    mask=Mask(inside=True),
+    collector="encoder",
+    since=(5, 17),
+)
+
+LANGUAGE_FAMILIES = (
+    GIT,
+    KOSMOS_2,
+    JANUS,
+    IDEFICS,
+    IDEFICS2,
+    IDEFICS3,
+    SMOLVLM,
+    INTERNVL,
+    QIANFAN_OCR,
+    OVIS2,
+    MOLMO2,
+    PIX2STRUCT,
+)

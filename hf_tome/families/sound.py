@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import wav2vec2_block, whisper_block
+from hf_tome.families.blocks import glmasr_block, moonshine_block, wav2vec2_block, whisper_block
 from hf_tome.families.family import Family, Mask, Refusal
-from hf_tome.families.grids import mel_grid, wave_grid
+from hf_tome.families.grids import frames_grid, mel_grid, moonshine_grid, wave_grid
+from hf_tome.families.inputs import masked_mel_inputs, mel_inputs, moonshine_inputs, speech_inputs, wave_inputs
 from hf_tome.families.widths import named_widths, speech_widths
 
 WHISPER = Family(
@@ -20,6 +21,7 @@ WHISPER = Family(
     protected=0,
     prop_attn=True,
     grid=mel_grid,
+    inputs=mel_inputs,
     widths=speech_widths,
     mask=Mask(ignored=True),
     layerdrop="layerdrop",
@@ -57,8 +59,10 @@ WAV2VEC2 = Family(
     protected=0,
     prop_attn=True,
     grid=wave_grid,
+    inputs=wave_inputs,
     mask=Mask(module="encoder", stays=True),
     layerdrop="config.layerdrop",
+    since=(5, 17),
     refusals=(Refusal("do_stable_layer_norm", False, POST_NORM),),
 )
 
@@ -72,4 +76,67 @@ UNISPEECH_SAT = replace(
     WAV2VEC2, model_type="unispeech-sat", towers=("UniSpeechSatModel",), layer="UniSpeechSatEncoderLayerStableLayerNorm"
 )
 
-SOUND_FAMILIES = (WHISPER, QWEN2_AUDIO, VOXTRAL, WAV2VEC2, HUBERT, UNISPEECH, UNISPEECH_SAT)
+AUDIO_FLAMINGO_3 = replace(
+    QWEN2_AUDIO,
+    model_type="audioflamingo3_encoder",
+    towers=("AudioFlamingo3Encoder",),
+    layer="AudioFlamingo3EncoderLayer",
+    mask=Mask("input_features_mask", inside=True),
+    whole=("AudioFlamingo3Encoder",),
+    inputs=masked_mel_inputs,
+)
+
+MOSS = replace(
+    WHISPER,
+    model_type="moss_transcribe_diarize_audio",
+    towers=("MossTranscribeDiarizeAudioModel",),
+    layer="MossTranscribeDiarizeAudioLayer",
+    mask=Mask(per_pair=True),
+    layerdrop="",
+)
+
+SPEECH_TO_TEXT = replace(
+    WHISPER,
+    model_type="speech_to_text",
+    towers=("Speech2TextEncoder",),
+    layer="Speech2TextEncoderLayer",
+    grid=frames_grid,
+    inputs=speech_inputs,
+    mask=Mask(inside=True),
+)
+
+GLM_ASR = replace(
+    VOXTRAL,
+    model_type="glmasr_encoder",
+    towers=("GlmAsrEncoder",),
+    layer="GlmAsrEncoderLayer",
+    block=glmasr_block,
+    mask=None,
+    positions="position_embeddings",
+)
+
+MOONSHINE = replace(
+    GLM_ASR,
+    model_type="moonshine",
+    towers=("MoonshineEncoder",),
+    layer="MoonshineEncoderLayer",
+    block=moonshine_block,
+    grid=moonshine_grid,
+    inputs=moonshine_inputs,
+    mask=Mask(inside=True),
+)
+
+SOUND_FAMILIES = (
+    WHISPER,
+    QWEN2_AUDIO,
+    VOXTRAL,
+    AUDIO_FLAMINGO_3,
+    MOSS,
+    SPEECH_TO_TEXT,
+    GLM_ASR,
+    MOONSHINE,
+    WAV2VEC2,
+    HUBERT,
+    UNISPEECH,
+    UNISPEECH_SAT,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn
+from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
 from hf_tome.families.clip import CLIP_FAMILIES
 from hf_tome.families.dino import DINO_FAMILIES
@@ -32,8 +33,20 @@ def family_of(module: nn.Module) -> Family | None:
     return None if family is None else family.of(config)
 
 
+def family_named(model_type: str) -> Family | None:
+    """The family of this name, or the one whose tower has a config of this model type."""
+    found = MODEL_MAPPING_NAMES.get(model_type, ())
+    towers = (found,) if isinstance(found, str) else found
+    families = (family for family in FAMILIES if family.model_type == model_type or set(towers) & set(family.towers))
+    return next(families, None)
+
+
+def tower_in(model: nn.Module) -> tuple[Any, Family]:
+    """The first tower in a model that holds one, and its family."""
+    return next((module, family) for module in model.modules() if (family := family_of(module)))
+
+
 def widths_of(model: nn.Module) -> tuple[int, int]:
     """Widths of a layer and of its MLP in the first tower of a model that holds one: what multiply-adds depend on."""
-    tower, family = next((module, found) for module in model.modules() if (found := family_of(module)))
-    config: Any = tower.config
-    return family.widths(config)
+    tower, family = tower_in(model)
+    return family.widths(tower.config)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import nested_block, vjepa2_block
-from hf_tome.families.family import Family
-from hf_tome.families.grids import tubelet_grid, video_grid
+from hf_tome.families.blocks import nested_block, timesformer_block, vjepa2_block, xclip_block
+from hf_tome.families.clip import CLIP
+from hf_tome.families.family import Family, OwnAttention, Refusal
+from hf_tome.families.grids import timesformer_grid, tubelet_grid, video_grid
+from hf_tome.families.inputs import frames_inputs, video_inputs, vjepa2_inputs
 from hf_tome.families.vit import VIT
 from hf_tome.families.widths import ratio_widths
 
@@ -21,6 +23,7 @@ VIDEOMAE = Family(
     protected=0,
     prop_attn=False,
     grid=video_grid,
+    inputs=video_inputs,
 )
 
 VIVIT = replace(
@@ -30,6 +33,7 @@ VIVIT = replace(
     towers=("VivitModel",),
     layer="VivitLayer",
     grid=tubelet_grid,
+    inputs=video_inputs,
     token_heads=("VivitForVideoClassification",),
 )
 
@@ -44,9 +48,39 @@ VJEPA2 = Family(
     protected=0,
     prop_attn=True,
     grid=video_grid,
+    inputs=vjepa2_inputs,
     widths=ratio_widths,
     whole=("VJEPA2Predictor",),
     positions="position_mask",
 )
 
-VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2)
+TIMESFORMER = Family(
+    model_type="timesformer",
+    modality="video",
+    towers=("TimesformerModel",),
+    layers="encoder.layer",
+    layer="TimesformerLayer",
+    attention="attention.attention",
+    block=timesformer_block,
+    protected=1,
+    prop_attn=True,
+    grid=timesformer_grid,
+    inputs=video_inputs,
+    token_heads=("TimesformerForVideoClassification",),
+    own_attention=OwnAttention("attn_drop", ("qkv",)),
+    refusals=(Refusal("attention_type", "divided_space_time", "attention over time alone needs the full grid"),),
+)
+
+XCLIP = replace(
+    CLIP,
+    model_type="xclip",
+    modality="video",
+    towers=("XCLIPVisionModel",),
+    layer="XCLIPVisionEncoderLayer",
+    block=xclip_block,
+    token_heads=(),
+    messages=1,
+    inputs=frames_inputs,
+)
+
+VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2, TIMESFORMER, XCLIP)

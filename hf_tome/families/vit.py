@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import beit_block, nested_block, pixio_block, vit_block, vitpose_block
-from hf_tome.families.family import Family, Mask, Refusal
+from hf_tome.families.blocks import (
+    beit_block,
+    flava_block,
+    mgpstr_block,
+    nested_block,
+    pixio_block,
+    vit_block,
+    vitpose_block,
+)
+from hf_tome.families.family import Family, Mask, OwnAttention, Refusal
 from hf_tome.families.grids import image_grid, spectrogram_grid
+from hf_tome.families.inputs import image_inputs, spectrogram_inputs, vitpose_inputs
 from hf_tome.families.widths import ratio_widths
 
 VIT = Family(
@@ -20,6 +29,7 @@ VIT = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
     mask=Mask(),
     token_heads=("ViTForImageClassification", "VisionEncoderDecoderModel"),
 )
@@ -41,6 +51,7 @@ AST = replace(
     layer="ASTLayer",
     protected=2,
     grid=spectrogram_grid,
+    inputs=spectrogram_inputs,
     token_heads=("ASTForAudioClassification",),
 )
 
@@ -98,6 +109,7 @@ DPT = Family(
     protected=1,
     prop_attn=True,
     grid=image_grid,
+    inputs=image_inputs,
 )
 
 YOLOS = replace(
@@ -124,6 +136,28 @@ VITPOSE = replace(
     widths=ratio_widths,
     collector="encoder",
     whole=("VitPoseBackbone",),
+    inputs=vitpose_inputs,
 )
 
-VIT_FAMILIES = (VIT, DEIT, VIT_MAE, VIT_MSN, IJEPA, PIXIO, BEIT, DPT, YOLOS, VITPOSE)
+FLAVA = replace(
+    DPT,
+    model_type="flava_image_model",
+    towers=("FlavaImageModel",),
+    layer="FlavaLayer",
+    block=flava_block,
+    own_attention=OwnAttention("dropout", ("query", "key", "value")),
+)
+
+MGP_STR = replace(
+    DPT,
+    model_type="mgp-str",
+    towers=("MgpstrModel",),
+    layers="encoder.blocks",
+    layer="MgpstrLayer",
+    attention="attn",
+    block=mgpstr_block,
+    widths=ratio_widths,
+    own_attention=OwnAttention("attn_drop", ("qkv",)),
+)
+
+VIT_FAMILIES = (VIT, DEIT, VIT_MAE, VIT_MSN, IJEPA, PIXIO, BEIT, DPT, YOLOS, VITPOSE, FLAVA, MGP_STR)

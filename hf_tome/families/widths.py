@@ -18,6 +18,18 @@ def ratio_widths(config: Any) -> tuple[int, int]:
     return config.hidden_size, int(config.hidden_size * config.mlp_ratio)
 
 
+def gated_widths(config: Any) -> tuple[int, int]:
+    """By name, of a gated MLP: three matrices, as much work as two of half as wide again."""
+    gated = getattr(config, "use_gated_mlp", True)
+    inner = config.intermediate_size
+    return config.hidden_size, inner * 3 // 2 if gated else inner
+
+
+def pix2struct_widths(config: Any) -> tuple[int, int]:
+    """The same under its own name."""
+    return config.hidden_size, config.d_ff * 3 // 2
+
+
 def speech_widths(config: Any) -> tuple[int, int]:
     """Those of an encoder beside a decoder."""
     return config.d_model, config.encoder_ffn_dim

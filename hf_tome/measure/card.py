@@ -45,15 +45,15 @@ def card_data(report: Report) -> ModelCardData:
 def with_report(card: ModelCard, report: Report) -> ModelCard:
     """The card with the results; those of an earlier run on the same data are replaced, others stay."""
     new = card_data(report)
-    old = card.data.eval_results or []  # pyright: ignore
-    kept = [each for each in old if not any(each.is_equal_except_value(result) for result in new.eval_results or [])]
+    old, results = (data.eval_results or [] for data in (card.data, new))  # pyright: ignore
+    kept = [each for each in old if not any(each.is_equal_except_value(result) for result in results)]
     data = {key: value for key, value in card.data.to_dict().items() if key != "model-index"}
     name = card.data.get("model_name") or new.model_name
-    data = ModelCardData(**data, model_name=name, eval_results=[*kept, *(new.eval_results or [])])
-    text = SECTION.format(
-        data=Path(report.data).name, table=markdown(*table(report)), summary=summary(report), legend=LEGEND
+    data = ModelCardData(**data, model_name=name, eval_results=[*kept, *results])
+    name, rows = Path(report.data).name, markdown(*table(report))
+    return with_section(
+        card, TITLE, SECTION.format(data=name, table=rows, summary=summary(report), legend=LEGEND), data
     )
-    return with_section(card, TITLE, text, data)
 
 
 def write_card(path: Path, report: Report) -> None:
@@ -110,13 +110,6 @@ def _empty(report: Report) -> ModelCard:
 
 
 def with_section(card: ModelCard, title: str, text: str, data: ModelCardData) -> ModelCard:
-    """The card with other metadata and one section more; an older section of that title is replaced.
-
-    Args:
-        card: stays as it is.
-        title: with its `## `.
-        text: of the section.
-        data: all metadata.
-    """
+    """A new card with the metadata `data` and one section more; an older one of that title (`## ...`) is replaced."""
     rest = re.sub(rf"\n{re.escape(title)}\n.*?(?=\n## |\Z)", "", f"\n{card.text.lstrip()}", flags=re.DOTALL).strip()
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{rest}\n\n{title}\n\n{text}")

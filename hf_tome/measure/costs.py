@@ -15,9 +15,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 
 def peak_memory(run: Callable[[], Any], device: torch.device) -> int:
-    """The bytes that `run` holds at once, at most, beyond what lives when it is called.
+    """The most bytes that `run` allocates at once, beyond those that are allocated when it is called.
 
-    On CUDA the allocator's own count; elsewhere the bytes of all tensors made (`LiveBytes`).
+    On CUDA by the allocator's own count; elsewhere the bytes of all tensors made (`LiveBytes`).
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -32,13 +32,9 @@ def peak_memory(run: Callable[[], Any], device: torch.device) -> int:
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of tensors that are made inside it, while they live.
+    """Counts the bytes of tensors that are made inside it: those that live `now`, and the `peak` of that.
 
     What lived before is not counted, nor what a kernel takes for itself while it runs.
-
-    Attributes:
-        now: bytes that live now.
-        peak: the most that lived at once.
     """
 
     def __init__(self) -> None:
@@ -77,13 +73,9 @@ def counted_macs(model: nn.Module, inputs: dict[str, Tensor]) -> int:
     `encoder_macs` times the batch size gives the same within 1 %. Patch embedding and head are in neither.
     """
     cpu_kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # torch counts nothing for this one
-    counter = FlopCounterMode(display=False, custom_mapping={cpu_kernel: _attention_flops})
-    with torch.inference_mode(), counter:
+    counts: dict[Any, Any] = {cpu_kernel: lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value)}
+    with torch.inference_mode(), FlopCounterMode(display=False, custom_mapping=counts) as counter:
         model(**inputs)
     layers = {name for name, module in model.named_modules() if isinstance(module, GradientCheckpointingLayer)}
-    counts = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
-    return sum(counts[name] for name in layers) // 2
-
-
-def _attention_flops(query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
-    return sdpa_flop_count(query, key, value)
+    flops = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    return sum(flops[name] for name in layers) // 2

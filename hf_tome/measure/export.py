@@ -8,26 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.card import card_data
 from hf_tome.measure.plot import plot_tradeoff
 from hf_tome.measure.row import Report, Row
 from hf_tome.measure.table import LEGEND, markdown, summary, table
-
-
-def open_folder(folder: Path, page: str = "report.md") -> Path:
-    """Make the folder for the files, and the page among them, before any work is done.
-
-    Raises:
-        ToMeValueError: if nothing can be written there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / page).touch()
-    except OSError as error:
-        rule = "The folder for the report must be writable."
-        raise ToMeValueError(complaint(rule, f"{folder} ({error.strerror})", "Choose another with --out.")) from error
-    return folder
 
 
 def export(report: Report, folder: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import wraps
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
@@ -19,7 +17,7 @@ WHOLE, MERGING = "hf_tome.forward", "hf_tome.merging"
 # Every step that merging adds: log-size, matching and merge, the way back to all positions.
 STEPS: tuple[tuple[Any, str], ...] = (
     (attention, "log_sizes"),
-    (LayerRecord, "merge"),
+    (LayerRecord, "_merged"),
     (Forward, "restore"),
 )
 
@@ -32,7 +30,9 @@ def merging_share(model: nn.Module, inputs: dict[str, Tensor], forwards: int = 5
     """
     on_device = next(iter(inputs.values())).is_cuda
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_device else [])]
-    with torch.inference_mode(), _marked():
+    with torch.inference_mode(), ExitStack() as marks:
+        for owner, name in STEPS:
+            marks.enter_context(patch.object(owner, name, record_function(MERGING)(getattr(owner, name))))
         model(**inputs)
         with profile(activities=activities) as profiler:
             for _ in range(forwards):
@@ -43,20 +43,3 @@ def merging_share(model: nn.Module, inputs: dict[str, Tensor], forwards: int = 5
     totals = {event.key: event for event in profiler.key_averages()}
     field = "device_time_total" if on_device else "cpu_time_total"
     return getattr(totals[MERGING], field) / getattr(totals[WHOLE], field) if MERGING in totals else 0.0
-
-
-@contextmanager
-def _marked() -> Iterator[None]:
-    with ExitStack() as stack:
-        for owner, name in STEPS:
-            stack.enter_context(patch.object(owner, name, _recorded(getattr(owner, name))))
-        yield
-
-
-def _recorded(step: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(step)
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        with record_function(MERGING):
-            return step(*args, **kwargs)
-
-    return recorded

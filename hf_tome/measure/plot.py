@@ -8,26 +8,20 @@ from typing import TYPE_CHECKING
 
 from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.output import check_out
 from hf_tome.measure.row import Report, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
 MARKERS = "osD^vP*Xp"
 
 
 def check_plot(out: Path) -> None:
-    """Refuse a place where no plot can be written, before any work is done.
-
-    Raises:
-        ToMeValueError: if the folder does not exist, or the name is not that of a plot.
-        MissingExtraError: if matplotlib is missing.
-    """
-    if out.suffix.lower() not in SUFFIXES or not out.absolute().parent.is_dir():
-        rule = f"A plot is a file ({', '.join(SUFFIXES)}) in a folder that exists."
-        raise ToMeValueError(complaint(rule, str(out), "For example speed.png."))
+    """Raise ToMeError, before any work is done, where no plot can be written or matplotlib is missing."""
+    check_out(out, SUFFIXES)
     with extra("viz", "draw a plot"):
         import matplotlib  # noqa: F401
 
@@ -39,12 +33,11 @@ def plot_speed(groups: dict[str, Sequence[Row]], out: Path) -> None:
         groups: rows of `measure` by what they are called in the legend; untouched models are left out.
         out: where to write it.
     """
-    check_plot(out)
+    figure, axes = _axes(
+        out, "MAC ratio: times fewer multiply-adds", "speed-up (median and quartiles of paired rounds)"
+    )
     from matplotlib import colormaps
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.subplots()
     most, shades = 1.0, colormaps["tab20"].colors  # pyright: ignore[reportAttributeAccessIssue]
     colors = [*shades[::2], *shades[1::2]]  # the usual ten, then their lighter ones
     for number, (name, rows) in enumerate(groups.items()):
@@ -57,10 +50,7 @@ def plot_speed(groups: dict[str, Sequence[Row]], out: Path) -> None:
         most = max(most, *ratios, *speedups)
     axes.plot([1, most], [1, most], color="grey", linestyle="--", label="speed-up = MAC ratio")
     axes.axhline(1, color="lightgrey", linewidth=1, zorder=0)
-    axes.set_xlabel("MAC ratio: times fewer multiply-adds")
-    axes.set_ylabel("speed-up (median and quartiles of paired rounds)")
     axes.legend(fontsize=8)
-    axes.grid(alpha=0.3)
     figure.savefig(out, dpi=150)
 
 
@@ -70,24 +60,30 @@ def plot_tradeoff(report: Report, out: Path) -> None:
     Thin upright bars are 95 % intervals, thick ones those of the change from the unmerged model; level ones are the
     quartiles of the paired speed-ups. Variants that differ in r alone have one colour and a line.
     """
-    check_plot(out)
-    from matplotlib.figure import Figure
-
-    series: dict[str, list[Row]] = {}
+    metric = f"{report.metric or 'same prediction as unmerged'} (%)"
+    figure, axes = _axes(out, f"{NAMES[report.modality]} per second", metric)
+    series: dict[str, list[Row]] = {"unmerged": report.rows[:1]}
     for row in report.rows[1:]:
         series.setdefault(row.name.partition(", ")[2] or "merged", []).append(row)
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.subplots()
-    for number, (name, rows) in enumerate({"unmerged": report.rows[:1], **series}.items()):
+    for number, (name, rows) in enumerate(series.items()):
         _points(axes, sorted(rows, key=lambda row: row.per_second), number, name)
     axes.axhline(_height(report.rows[0]), color="grey", linestyle="--", linewidth=1, zorder=0)
-    axes.set_xlabel(f"{NAMES[report.modality]} per second")
-    axes.set_ylabel(f"{report.metric or 'same prediction as unmerged'} (%)")
     upright = "" if report.metric is None else "; upright: 95 % interval, thick: that of the change from unmerged"
     axes.set_title(f"level bars: quartiles of the paired speed-up{upright}", fontsize=8)
     axes.legend(fontsize=8)
-    axes.grid(alpha=0.3)
     figure.savefig(out, dpi=150)
+
+
+def _axes(out: Path, x: str, y: str) -> tuple[Figure, Axes]:
+    """An empty plot, where `out` can be written."""
+    check_plot(out)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(alpha=0.3)
+    return figure, axes
 
 
 def _points(axes: Axes, rows: list[Row], number: int, name: str) -> None:
@@ -95,7 +91,7 @@ def _points(axes: Axes, rows: list[Row], number: int, name: str) -> None:
     x, y = [row.per_second for row in rows], [_height(row) for row in rows]
     axes.plot(x, y, "-", marker=MARKERS[number % len(MARKERS)], color=colour, label=name, linewidth=1, markersize=4)
     for row, height in zip(rows, y, strict=True):
-        low, high = (row.per_second * edge / row.speedup for edge in row.spread)
+        low, high = (row.per_second * quartile / row.speedup for quartile in row.spread)
         axes.hlines(height, low, high, color=colour, linewidth=0.8, alpha=0.5)
         for interval, middle, width in ((row.interval, row.metric, 0.8), (row.change_interval, row.change, 3)):
             if interval is not None and middle is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from transformers import (
 )
 
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.families import tower_in
 
 SMALL = {"hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
@@ -76,19 +78,19 @@ def build(name: str, attention: str = "sdpa", **settings: Any) -> PreTrainedMode
 
 
 def random_inputs(model: PreTrainedModel, batch: int) -> dict[str, Tensor]:
-    """A random batch for a model of a supported family, of the size that its config names, where the model is."""
-    config: Any = model.config
-    if config.model_type == "audio-spectrogram-transformer":
-        shape = (config.max_length, config.num_mel_bins)
-    elif config.model_type == "whisper":
-        shape = (config.num_mel_bins, 2 * config.max_source_positions)
-    elif config.model_type == "vjepa2":
-        shape = (config.frames_per_clip, config.in_chans, config.crop_size, config.crop_size)
-    else:
-        size = config.image_size
-        shape = (config.num_channels, *((size, size) if isinstance(size, int) else size))
-    if config.model_type == "videomae":
-        shape = (config.num_frames, *shape)
-    values = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0))
-    name = "input_features" if config.model_type == "whisper" else model.main_input_name
-    return {name: values.to(model.device, model.dtype)}
+    """A random batch for a model around an encoder of a supported family, of the size that its config names.
+
+    Raises:
+        ToMeValueError: if the model reads more than its encoder does, such as text.
+    """
+    tower, family = tower_in(model)
+    inputs = family.inputs(tower.config, batch)
+    taken = inspect.signature(model.forward).parameters
+    if more := sorted({"input_ids", "decoder_input_ids"} & set(taken)):
+        rule = "Random inputs are made for encoders and classifiers, which read nothing but images, clips or sounds."
+        cure = "Measure its encoder, or pass inputs of your own to hf_tome.measure."
+        raise ToMeValueError(complaint(rule, f"a {type(model).__name__}, which takes {' and '.join(more)}", cure))
+    return {
+        name: value.to(model.device, model.dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+    }

@@ -1,9 +1,8 @@
-"""The rows of a sweep as text, for the terminal and for Markdown."""
+"""The figures of rows as text, for the terminal and for Markdown: how each is written is said here alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 
 from hf_tome.data.folder import NAMES
 from hf_tome.measure.row import Interval, Report, Row
@@ -13,7 +12,40 @@ LEGEND = (
     "Behind ±: half of the 95 % interval, by the bootstrap; that of the change is on paired draws. "
     "Speed-up: median of paired batches (and quartiles); the MAC ratio is its limit."
 )
-Column = tuple[str, Callable[[Row], str]]
+
+
+def speed(row: Row) -> str:
+    """The median speed-up with its quartiles."""
+    low, high = row.spread
+    return f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})"
+
+
+FIGURES: dict[str, Callable[[Row], str]] = {
+    "name": lambda row: row.name,
+    "r": lambda row: "off" if row.r is None else str(row.r),
+    "metric": lambda row: _percent(row.metric, row.interval, "{:.1f}%"),
+    "change": lambda row: "" if row.r is None else _percent(row.change, row.change_interval, "{:+.1f}"),
+    "agreement": lambda row: f"{row.agreement:.1%}",
+    "KL": lambda row: f"{row.kl:.2g}",
+    "rate": lambda row: f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}",
+    "latency": lambda row: "" if row.latency is None else f"{1000 * row.latency:.1f} ms",
+    "median": lambda row: f"{row.speedup:.2f}x",
+    "speed-up": lambda row: "1.00x" if row.r is None else speed(row),
+    "MAC ratio": lambda row: f"{row.mac_ratio:.2f}x",
+    "score": lambda row: "" if row.r is None else f"{row.score:.2f}",
+    "memory": lambda row: "" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:.0f} MiB",
+    "merging": lambda row: "" if row.overhead is None else f"{row.overhead:.1%}",
+    "tokens left": lambda row: f"{row.token_counts[-1]} of {row.token_counts[0]}",
+}
+
+
+def cells(rows: Sequence[Row], columns: Mapping[str, str]) -> list[list[str]]:
+    """The figures of the columns, each a header and one of `FIGURES` or of `Row.more`, row by row."""
+    return [[_cell(row, name) for name in columns.values()] for row in rows]
+
+
+def _cell(row: Row, name: str) -> str:
+    return FIGURES[name](row) if name in FIGURES else f"{row.more[name]:.1%}"
 
 
 def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str]]]:
@@ -21,22 +53,30 @@ def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str
 
     Args:
         report: of a sweep.
-        brief: for a narrow window, without quartiles, rate, divergence, latency and memory.
+        brief: for a narrow window, without quartiles, rate, divergence, latency and memory; where the task has
+            figures of its own, without agreement and tokens too.
     """
-    chosen = _columns(report, brief)
-    return [name for name, _ in chosen], [[cell(row) for _, cell in chosen] for row in report.rows]
+    things = NAMES[report.modality]
+    more = list(report.rows[0].more) if report.rows else []
+    drift = {"KL": "KL"} if report.rows and report.rows[0].kl is not None else {}
+    rest = {f"{things}/s": "rate", **drift, f"one {things[:-1]}": "latency", "memory": "memory"}
+    columns = {
+        "variant": "name",
+        **({report.metric: "metric", "change": "change"} if report.metric else {}),
+        **{name: name for name in more},
+        **({} if brief and more else {"agreement": "agreement"}),
+        "speed-up": "median" if brief else "speed-up",
+        "MAC ratio": "MAC ratio",
+        **({} if brief else rest),
+        **({} if brief and more else {"tokens left": "tokens left"}),
+    }
+    return list(columns), cells(report.rows, columns)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def speed(row: Row) -> str:
-    """The median speed-up with its quartiles."""
-    low, high = row.spread
-    return f"{row.speedup:.2f}x ({low:.2f} to {high:.2f})"
 
 
 def summary(report: Report) -> str:
@@ -48,41 +88,9 @@ def summary(report: Report) -> str:
     return f"{report.samples} {things}{left}{rest}. {place[0].upper()}{place[1:]}."
 
 
-def _columns(report: Report, brief: bool) -> list[Column]:
-    things = NAMES[report.modality]
-    judged: list[Column] = [
-        (report.metric or "", lambda row: _between(row.metric, row.interval, "{:.1f}%")),
-        ("change", lambda row: "" if row.settings is None else _between(row.change, row.change_interval, "{:+.1f}")),
-    ]
-    more: list[Column] = [(name, partial(_more, name=name)) for name in report.rows[0].more] if report.rows else []
-    drift: list[Column] = [("KL", lambda row: f"{row.kl:.2g}")] if report.rows and report.rows[0].kl is not None else []
-    rest: list[Column] = [
-        (f"{things}/s", lambda row: f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}"),
-        *drift,
-        (f"one {things[:-1]}", lambda row: f"{1000 * (row.latency or 0):.1f} ms"),
-        ("memory", lambda row: f"{(row.peak_bytes or 0) / 2**20:.0f} MiB"),
-    ]
-    same: Column = ("agreement", lambda row: f"{row.agreement:.1%}")
-    left: Column = ("tokens left", lambda row: f"{row.token_counts[-1]} of {row.token_counts[0]}")
-    return [
-        ("variant", lambda row: row.name),
-        *(judged if report.metric else []),
-        *more,
-        *([] if brief and more else [same]),
-        ("speed-up", lambda row: f"{row.speedup:.2f}x" if brief or row.settings is None else speed(row)),
-        ("MAC ratio", lambda row: f"{row.mac_ratio:.2f}x"),
-        *([] if brief else rest),
-        *([] if brief and more else [left]),
-    ]
-
-
-def _more(row: Row, name: str) -> str:
-    return f"{row.more[name]:.1%}"
-
-
-def _between(value: float | None, interval: Interval | None, form: str) -> str:
+def _percent(value: float | None, interval: Interval | None, form: str) -> str:
     """A share in percent, with half of its interval."""
-    if value is None or interval is None:
+    if value is None:
         return ""
-    half = max(value - interval[0], interval[1] - value)
-    return f"{form.format(100 * value)} ±{100 * half:.1f}"
+    half = "" if interval is None else f" ±{100 * max(value - interval[0], interval[1] - value):.1f}"
+    return form.format(100 * value) + half

@@ -11,6 +11,7 @@ from torch import Tensor
 from hf_tome.config import ToMeConfig
 from hf_tome.data.encoder import Encoder
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.families import tower_in
 from hf_tome.measure.compare import token_costs
 
 Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
@@ -29,34 +30,29 @@ def setting_of(variant: Any, saved: ToMeConfig | None = None) -> ToMeConfig:
 
 
 def keyed(variants: Sequence[Any], saved: ToMeConfig | None = None) -> Variants:
-    """The unmerged model, then each setting once.
-
-    Args:
-        variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
-        saved: the settings that the model came with: a value of r changes r in them alone.
+    """The unmerged model, then each setting once: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
 
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is wrong.
     """
-    settings = [setting_of(each, saved) for each in variants]
+    settings = {_key(setting): setting for setting in (setting_of(each, saved) for each in variants)}
     if not settings:
         raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
-    return {UNMERGED: None, **{_key(each): each for each in settings}}
+    return {UNMERGED: None, **settings}
 
 
 def place_of(variant: Any, variants: Variants, saved: ToMeConfig | None = None) -> int:
-    """Which of the variants it is, counted from 0 for the unmerged model, which None stands for.
+    """The place of a variant, from 0 for the unmerged model, which None stands for.
 
     Raises:
         ToMeValueError: if it is none of them.
     """
-    if variant is None:
-        return 0
-    setting = setting_of(variant, saved)
-    if _key(setting) not in variants:
+    setting = None if variant is None else setting_of(variant, saved)
+    key = UNMERGED if setting is None else _key(setting)
+    if key not in variants:
         rule = "against is one of the variants."
         raise ToMeValueError(complaint(rule, variant_name(setting), "Add it to them, or leave it out."))
-    return list(variants).index(_key(setting))
+    return list(variants).index(key)
 
 
 def variant_name(setting: ToMeConfig | None, saved: ToMeConfig | None = None) -> str:
@@ -72,15 +68,9 @@ def variant_name(setting: ToMeConfig | None, saved: ToMeConfig | None = None) ->
 
 
 def even_steps(encoder: Encoder, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
-    """Values of r that divide what can be merged evenly: with the next one, about no token would be left.
-
-    Args:
-        encoder: of a supported family.
-        inputs: some inputs of its model; their size decides.
-        count: how many values.
-    """
+    """`count` values of r for inputs of this size, in even steps: with one step more, about no token would be left."""
     counts = token_costs(encoder.model, None, inputs, encoder.output)["token_counts"]
-    tokens, layers = counts[0], len(counts) - 1
+    tokens, layers = counts[0] - tower_in(encoder.model)[1].protected_at_end, len(counts) - 1
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 

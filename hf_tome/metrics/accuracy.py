@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datasets
-import evaluate
 import numpy as np
 
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.metrics.checked import CheckedMetric
 
-RULE = (
-    "Accuracy takes scores (samples, classes) or class numbers (samples,), and class numbers (samples,) as references."
-)
+RULE = "Accuracy takes scores (samples, classes) or class numbers (samples,), and references (samples,)."
+NUMBER = datasets.Value("float64")  # holds class numbers too, and shows where one is no whole number
 
 
 class Accuracy(CheckedMetric):
@@ -26,21 +24,12 @@ class Accuracy(CheckedMetric):
     """
 
     rule = RULE
-
-    def _info(self) -> evaluate.MetricInfo:
-        number = datasets.Value("float64")  # holds class numbers too, and shows where one is no whole number
-        return evaluate.MetricInfo(
-            description="Top-1 and top-5 accuracy.",
-            citation="",
-            inputs_description=RULE,
-            features=[
-                datasets.Features({"predictions": datasets.Sequence(number), "references": number}),
-                datasets.Features({"predictions": number, "references": number}),
-            ],
-        )
+    inputs = (
+        {"predictions": datasets.Sequence(NUMBER), "references": NUMBER},
+        {"predictions": NUMBER, "references": NUMBER},
+    )
 
     def check(self, predictions: np.ndarray, references: np.ndarray) -> None:
-        """Refuse shapes and class numbers that fit no classes."""
         if predictions.ndim > 2 or references.ndim != 1:
             got = f"shapes {predictions.shape} and {references.shape}"
             raise ToMeValueError(complaint(RULE, got, "Leave out further axes."))
@@ -55,12 +44,11 @@ class Accuracy(CheckedMetric):
                 raise ToMeValueError(complaint(RULE, got, cure))
 
     def score(self, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
-        """The shares that are right."""
         if predictions.ndim == 1:
             return {"accuracy": float((predictions == references).mean())}
         ranks = _ranks(predictions, references.astype(np.int64))
-        found = {"accuracy": float((ranks < 1).mean())}
-        return found | ({"top5_accuracy": float((ranks < 5).mean())} if predictions.shape[1] > 5 else {})
+        tops = {"accuracy": 1, "top5_accuracy": 5} if predictions.shape[1] > 5 else {"accuracy": 1}
+        return {name: float((ranks < top).mean()) for name, top in tops.items()}
 
 
 def _ranks(scores: np.ndarray, references: np.ndarray) -> np.ndarray:

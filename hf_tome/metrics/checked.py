@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import datasets
 import evaluate
 import numpy as np
 from torch import Tensor
@@ -13,29 +14,32 @@ from hf_tome.errors import ToMeValueError, complaint
 
 
 class CheckedMetric(evaluate.Metric, ABC):
-    """A metric of `evaluate` whose predictions and references are checked by `check` and scored by `score`."""
+    """A metric of `evaluate` whose predictions and references are arrays, checked by `check` and scored by `score`."""
 
-    rule: str  # what the input must be, for messages
+    rule: str  # what the input must be
+    inputs: tuple[dict[str, Any], ...]  # features of the input, one for each form of it
 
     @abstractmethod
     def check(self, predictions: np.ndarray, references: np.ndarray) -> None:
-        """Refuse what cannot be scored.
-
-        Raises:
-            ToMeValueError: with the rule, what was got, and the cure.
-        """
+        """Raise ToMeValueError for shapes and values that cannot be scored."""
 
     @abstractmethod
     def score(self, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
         """The metric's values, of checked input."""
 
+    def _info(self) -> evaluate.MetricInfo:
+        features = [datasets.Features(each) for each in self.inputs]
+        return evaluate.MetricInfo(
+            description=str(self.__doc__), citation="", inputs_description=self.rule, features=features
+        )
+
     def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
-        """As `evaluate.Metric.compute`. What is all here takes no way round by a file."""
+        """As `evaluate.Metric.compute`. What is passed whole is not written to a file first."""
         if self.writer is not None or self.num_process > 1 or kwargs:
             return super().compute(predictions=predictions, references=references, **kwargs)
         if predictions is None and references is None:
             raise ToMeValueError(complaint(self.rule, "neither", "Pass them, or add some before compute()."))
-        return self.score(*self._checked(predictions, references))
+        return self._compute(predictions, references)
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
         """As `evaluate.Metric.add_batch`."""

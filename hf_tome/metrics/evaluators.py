@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from evaluate import EvaluationModule, load
 from scipy.stats import bootstrap
-from torch.utils.data import Dataset
 from transformers import BatchFeature, Pipeline, PreTrainedModel, pipeline
 
 from hf_tome.data.classifier import Classifier
@@ -120,17 +119,17 @@ class ClassificationEvaluator:
         times = {"total_time_in_seconds": seconds, "samples_per_second": samples.count / seconds}
         return {**found, **times, "latency_in_seconds": seconds / samples.count}
 
-    def _pipeline(self, given: Any, processor: Any, device: int | None) -> Pipeline:
+    def _pipeline(self, model: Any, processor: Any, device: int | None) -> Pipeline:
         """The pipeline itself, or one for a model or its name."""
-        if isinstance(given, str | PreTrainedModel):
+        if isinstance(model, str | PreTrainedModel):
             kind = "feature_extractor" if self.task.startswith("audio") else "image_processor"
             options: Any = {} if processor is None else {kind: processor}
             place = (0 if torch.cuda.is_available() else -1) if device is None else device
-            given = pipeline(self.task, model=given, device=place, **options)  # pyright: ignore
-        if not isinstance(given, Pipeline) or given.task != self.task:
-            got = f"one for {given.task}" if isinstance(given, Pipeline) else shown(given)
+            model = pipeline(self.task, model=model, device=place, **options)  # pyright: ignore
+        if not isinstance(model, Pipeline) or model.task != self.task:
+            got = f"one for {model.task}" if isinstance(model, Pipeline) else shown(model)
             raise ToMeTypeError(complaint(f"The pipeline is one for {self.task}.", got, "Use pipeline(task, model)."))
-        return given
+        return model
 
 
 def classifier_of(pipe: Pipeline) -> Classifier:
@@ -147,32 +146,21 @@ def classifier_of(pipe: Pipeline) -> Classifier:
     return Classifier(pipe.model, processor, modality)
 
 
-class _Inputs(Dataset):
-    """The samples as a pipeline takes them: read when they are asked for."""
-
-    def __init__(self, samples: Samples, rate: int | None) -> None:
-        self.samples, self.rate = samples, rate
-
-    def __len__(self) -> int:
-        return self.samples.count
-
-    def __getitem__(self, number: int) -> Any:
-        medium = self.samples.read(number)
-        return {"array": medium, "sampling_rate": self.rate} if isinstance(medium, np.ndarray) else medium
-
-
 def _answers(pipe: Pipeline, classifier: Classifier, samples: Samples) -> Iterator[Any]:
     """The scores of all classes, by name, for each sample."""
     options: dict[str, Any] = {"top_k": pipe.model.config.num_labels}
     if pipe.model.config.problem_type == "multi_label_classification":
         options["function_to_apply"] = "sigmoid"  # older transformers take softmax for sounds and clips
-    if classifier.modality != "video":
-        yield from pipe(_Inputs(samples, getattr(classifier.processor, "sampling_rate", None)), **options)  # pyright: ignore
+    media = (samples.read(number) for number in range(samples.count))
+    if classifier.modality == "video":  # the pipeline takes no frames
+        for frames in media:
+            inputs = BatchFeature(classifier.inputs([frames])).to(pipe.dtype or torch.float32)
+            yield pipe.postprocess(pipe.forward(inputs), **{**pipe._postprocess_params, **options})  # pyright: ignore
         return
-    options = {**pipe._postprocess_params, **options}
-    for number in range(samples.count):  # the pipeline takes no frames
-        inputs = BatchFeature(classifier.inputs([samples.read(number)])).to(pipe.dtype or torch.float32)
-        yield pipe.postprocess(pipe.forward(inputs), **options)  # pyright: ignore
+    if classifier.modality == "audio":
+        rate = classifier.processor.sampling_rate
+        media = ({"array": wave, "sampling_rate": rate} for wave in media)
+    yield from pipe(media, **options)  # pyright: ignore
 
 
 def _scores(answers: list[Any], numbers: Mapping[str, int]) -> np.ndarray:
@@ -198,11 +186,11 @@ def _with_intervals(
     found: dict[str, Any], values: Callable[[np.ndarray], dict[str, Any]], count: int, **options: Any
 ) -> dict[str, Any]:
     """The values with bootstrap intervals, all on the same draws of whole samples."""
-    drawn: Any = bootstrap(
+    result: Any = bootstrap(
         (np.arange(count),), lambda rows: np.array([*values(rows).values()], float), vectorized=False,
         method="percentile", **options,
     )  # fmt: skip
-    rows = zip(found.items(), *drawn.confidence_interval, drawn.standard_error, strict=True)
+    rows = zip(found.items(), *result.confidence_interval, result.standard_error, strict=True)
     return {
         name: {"score": score, "confidence_interval": (float(low), float(high)), "standard_error": float(error)}
         for (name, score), low, high, error in rows

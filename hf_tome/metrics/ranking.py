@@ -1,4 +1,4 @@
-"""The samples of one class, ranked once, so that its average precision is cheap for any draw of them."""
+"""Average precision of one class, whose samples are ranked once and may then be drawn several times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Ranking:
-    """Average precision of samples that count several times, or not at all.
+    """Samples in the order of their scores; equal scores are one threshold, as in scikit-learn.
 
     Args:
         scores: (samples,)
@@ -15,17 +15,16 @@ class Ranking:
 
     def __init__(self, scores: np.ndarray, labels: np.ndarray) -> None:
         self._order = np.argsort(-scores)
-        ranked, positive = scores[self._order], labels[self._order] == 1
-        self._positives = self._order[positive]
-        # of each positive: the last place in the ranking, and among the positives, that has its score
-        self._ends = len(ranked) - 1 - np.searchsorted(ranked[::-1], ranked[positive])
-        self._own = len(self._positives) - 1 - np.searchsorted(ranked[positive][::-1], ranked[positive])
+        falling = -scores[self._order]
+        self._positives = self._order[labels[self._order] == 1]
+        own = -scores[self._positives]
+        self._above = np.searchsorted(falling, own, side="right") - 1  # the last place with the score of each positive
+        self._found = np.searchsorted(own, own, side="right") - 1  # the same among the positives
 
     def precision(self, counts: np.ndarray) -> float:
-        """Average precision where sample i is there `counts[i]` times; NaN if no positive one is there."""
+        """Sum of (recall step) * precision, with `counts[i]` copies of sample i; NaN without a positive one."""
         weights = counts[self._positives]
         if not weights.any():
             return float("nan")
-        above = np.cumsum(counts[self._order])[self._ends]
-        found = np.cumsum(weights)[self._own]
+        above, found = np.cumsum(counts[self._order])[self._above], np.cumsum(weights)[self._found]
         return float((weights * found / np.maximum(above, 1)).sum() / weights.sum())

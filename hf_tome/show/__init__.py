@@ -1,10 +1,9 @@
 """What was merged, in pictures: images, clips and sounds, from a trace and what the model saw."""
 
-from hf_tome.show.class_token import attention_images, class_attention
+from hf_tome.show.animation import save_animation
 from hf_tome.show.figures import schedule_figure, token_counts_figure
 from hf_tome.show.groups import Span, group_map, time_spans
-from hf_tome.show.output import save_animation
-from hf_tome.show.pictures import film_strips, image_groups, video_groups
+from hf_tome.show.pictures import attention_images, class_attention, film_strips, image_groups, video_groups
 from hf_tome.show.scene import seen
 from hf_tome.show.sheet import sheet
 from hf_tome.show.spectrogram import sound_groups

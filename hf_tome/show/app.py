@@ -13,6 +13,7 @@ from hf_tome.data.folder import NAMES
 from hf_tome.data.labels import plain_name
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.measure.speed import measure
+from hf_tome.measure.table import markdown, speed
 from hf_tome.show.look import Look, classifier_for, kind_of, look, picture_of, write
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Handlers:
         self.classifiers: dict[str, Classifier] = {each.modality: each for each in own}
 
     def open_file(self, path: str | None) -> tuple[Any, ...]:
-        """The file without merging, and sliders that fit its model; or what is wrong with it, in the table's place."""
+        """The file without merging, and sliders that fit its model; or an error where the table would be."""
         import gradio as gr
 
         nothing = None, gr.skip(), gr.skip(), gr.Audio(visible=False)
@@ -86,66 +87,56 @@ class Handlers:
         """The picture, and of a clip an animation too."""
         import gradio as gr
 
-        if found is None:
-            return gr.Image(visible=False), gr.Image(visible=False)
-        picture = gr.Image(picture_of(found, int(layer)), visible=True)
-        if found.kind != "video":
-            return picture, gr.Image(visible=False)
-        animation = self.folder / f"{plain_name(found.name)}.gif"
-        write(found, animation, int(layer))
-        return picture, gr.Image(str(animation), visible=True)
+        picture = animation = gr.Image(visible=False)
+        if found is not None:
+            picture = gr.Image(picture_of(found, int(layer)), visible=True)
+        if found is not None and found.kind == "video":
+            file = self.folder / f"{plain_name(found.name)}.gif"
+            write(found, file, int(layer))
+            animation = gr.Image(str(file), visible=True)
+        return picture, animation
 
 
 def table(plain: Look, merged: Look, rows: list[Row] | None = None) -> str:
     """Both side by side, in Markdown; `rows`, without merging and with it, are measured later."""
     before, after = plain.trace.token_counts, merged.trace.token_counts
-    times, speed, macs, note = ["measuring"] * 2, "measuring", "measuring", ""
+    times, gain, macs, note = ["measuring"] * 2, "measuring", "measuring", ""
     if rows is not None:
         times = [f"{1000 / row.per_second:.1f} ms" for row in rows]
-        low, high = rows[1].spread
-        speed = f"**{rows[1].speedup:.2f}x** ({low:.2f} to {high:.2f})"
-        macs = f"{rows[1].mac_ratio:.2f}x"
+        gain, macs = f"**{speed(rows[1])}**", f"{rows[1].mac_ratio:.2f}x"
         note = f" Times are of {rows[0].inputs} rounds by turns, this input alone in its batch."
     lines = [
-        ("", "without merging", "merged"),
-        ("---", "---", "---"),
         ("prediction", plain.label, f"**{merged.label}**"),
         ("confidence", f"{plain.confidence:.1%}", f"**{merged.confidence:.1%}**"),
         ("tokens left", str(before[-1]), f"**{after[-1]}**"),
         ("time for this input", *times),
-        ("speed-up", "", speed),
+        ("speed-up", "", gain),
         ("times fewer multiply-adds", "", macs),
     ]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text = markdown(("", "without merging", "merged"), lines)
     return f"{text}\n\nTokens layer by layer: {', '.join(map(str, after))}.{note}"
 
 
 def samples(folder: Path) -> dict[str, dict[str, Path]]:
     """A file of each class, by kind and class: images are written to `folder`, the others lie in the package."""
-    images = {}
-    for picture, label in zip(*embedded_images(), strict=True):
-        name = CLASSES[label]
-        if name not in images:
-            images[name] = folder / f"{plain_name(name)}.png"
-            picture.save(images[name])
+    pictures, labels = embedded_images()
+    images = {name: folder / f"{plain_name(name)}.png" for name in CLASSES}
+    for number, file in enumerate(images.values()):
+        pictures[labels.tolist().index(number)].save(file)
     sounds, clips = ({each.name: min(each.iterdir()) for each in sorted(place.iterdir())} for place in (SOUNDS, CLIPS))
     return {"image": images, "audio": sounds, "video": clips}
 
 
 def page(model: str | None, folder: Path) -> Blocks:
-    """The page, ready to launch.
-
-    Args:
-        model: hub name or folder of a classifier to use for the inputs that it takes.
-        folder: for files that the page shows; must outlive it.
+    """The page, ready to launch. The arguments and errors are those of `Handlers`.
 
     Raises:
-        ToMeValueError, UnsupportedModelError: if the model cannot be loaded or merged.
         MissingExtraError: without the extra [app].
     """
     with extra("app", "show the page"):
         import gradio as gr
     handlers = Handlers(model, folder)
+    hidden: dict[str, Any] = {"interactive": False, "visible": False, "show_label": False}
     with gr.Blocks(title="hf-tome", analytics_enabled=False) as blocks:
         plain, shown = gr.State(), gr.State()
         gr.Markdown(ABOUT)
@@ -153,7 +144,10 @@ def page(model: str | None, folder: Path) -> Blocks:
             with gr.Column(scale=1, min_width=320):
                 file, r, schedule, layer = _controls(folder)
             with gr.Column(scale=2, min_width=480):
-                answer, picture, animation, player = _outputs()
+                answer = gr.Markdown(FIRST)
+                picture = gr.Image(format="png", buttons=["download", "fullscreen"], elem_id="groups", **hidden)
+                animation = gr.Image(buttons=["download", "fullscreen"], elem_id="moving", **hidden)
+                player = gr.Audio(buttons=["download"], **hidden)
         inputs, outputs = [plain, r, schedule, layer], [shown, answer, picture, animation]
         exclusive: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, "show_progress": "hidden"}
         latest: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden"}
@@ -176,25 +170,12 @@ def _controls(folder: Path) -> tuple[Any, ...]:
     return file, r, schedule, gr.Slider(0, 8, 8, step=1, label="Picture after so many layers")
 
 
-def _outputs() -> tuple[Any, ...]:
-    import gradio as gr
-
-    bare: dict[str, Any] = {"interactive": False, "visible": False, "show_label": False}
-    answer = gr.Markdown(FIRST)
-    picture = gr.Image(format="png", buttons=["download", "fullscreen"], elem_id="groups", **bare)
-    animation = gr.Image(buttons=["download", "fullscreen"], elem_id="moving", **bare)
-    return answer, picture, animation, gr.Audio(buttons=["download"], **bare)
-
-
 def launch(blocks: Blocks, port: int | None = None) -> str:
-    """Serve the page to this machine alone, without a word to any other, and go on.
+    """Serve the page to this machine alone, in the background, and return its address.
 
     Args:
         blocks: what `page` made; `blocks.block_thread()` waits for Ctrl-C, `blocks.close()` ends it.
         port: default the first free one from 7860.
-
-    Returns:
-        The address.
 
     Raises:
         ToMeValueError: if the port is taken.

@@ -24,36 +24,27 @@ def explorer(
 ) -> str:
     """HTML that holds everything it needs: it loads nothing, and works from a file.
 
-    Args:
-        scene: the input and its groups.
-        title: of the page, plain text.
-        caption: a line below it, plain text.
-        axes: of a spectrogram.
-        wave: (samples,) of a sound, drawn above it.
+    Title and caption are plain text. A sound has `axes`, and `wave` (samples,), which is drawn above its spectrogram.
     """
-    counts = scene.forward.token_counts
-    groups = [scene.panel_groups(layers) for layers in range(len(counts))]
+    layers = range(len(scene.forward.token_counts))
+    groups = [scene.panel_groups(each) for each in layers]  # (panels, rows, columns) each
     rows, columns = scene.panel_lines()
     frames = scene.pixels.shape[1]
     data = {
         "kind": scene.kind,
-        "counts": counts,
+        "counts": scene.forward.token_counts,
         "grid": groups[0].shape,
         "rows": rows.tolist(),
         "columns": columns.tolist(),
         "groups": [each.reshape(len(each), -1).tolist() for each in groups],
         "plain": _sources(scene.panels(scene.plain)),
-        "painted": [_sources(scene.panels(scene.painted(layers))) for layers in range(len(counts))],
-        "steps": [f"step {step}" for step in range(len(groups[0]))] if scene.kind == "video" else None,
+        "painted": [_sources(scene.panels(scene.painted(each))) for each in layers],
         "ticks": {"x": [], "y": []} if axes is None else _ticks(axes, frames),
         "wave": None if axes is None or wave is None else _path(wave, axes, frames),
     }
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # nothing may close the script
-    filled = {"__TITLE__": html.escape(title), "__CAPTION__": html.escape(caption), "__DATA__": text}
-    whole = TEMPLATE.read_text(encoding="utf-8")
-    for mark, value in filled.items():
-        whole = whole.replace(mark, value)
-    return whole
+    page = TEMPLATE.read_text(encoding="utf-8").replace("__DATA__", text)
+    return page.replace("__CAPTION__", html.escape(caption)).replace("__TITLE__", html.escape(title))
 
 
 def _sources(panels: np.ndarray) -> list[str]:
@@ -79,11 +70,9 @@ def _ticks(axes: MelAxes, frames: int) -> dict[str, list[Any]]:
 
 def _path(wave: np.ndarray, axes: MelAxes, frames: int) -> str:
     """The waveform as a line over the time of the spectrogram, from its lowest to its highest value at each point."""
-    edges = np.linspace(axes.seconds(-0.5), axes.seconds(frames - 0.5), POINTS + 1) * axes.rate
-    loudest = max(float(np.abs(wave).max(initial=0)), 1e-6)
-    marks = []
-    for point, (start, stop) in enumerate(zip(edges[:-1].astype(int), edges[1:].astype(int), strict=True)):
-        part = wave[start : max(stop, start + 1)] / loudest
-        if len(part):
-            marks.append(f"{'L' if marks else 'M'}{point} {-part.max():.3f}L{point} {-part.min():.3f}")
-    return "".join(marks)
+    edges = (np.linspace(axes.seconds(-0.5), axes.seconds(frames - 0.5), POINTS + 1) * axes.rate).astype(int)
+    wave = wave[: edges[-1]] / max(float(np.abs(wave).max(initial=0)), 1e-6)
+    starts = edges[:-1][edges[:-1] < len(wave)]
+    extremes = zip(np.maximum.reduceat(wave, starts), np.minimum.reduceat(wave, starts), strict=True)
+    marks = [f"{point} {-high:.3f}L{point} {-low:.3f}" for point, (high, low) in enumerate(extremes)]
+    return "M" + "L".join(marks) if marks else ""

@@ -16,14 +16,14 @@ from hf_tome.trace import ForwardTrace, Trace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EDGES = (1, 2, 3, 5, 9, 17, 33, np.inf)  # of ranges of sizes that stand together
-RANGES = ("1", "2", "3 to 4", "5 to 8", "9 to 16", "17 to 32", "33 or more")
+# The least size in each range of sizes that have one colour.
+SIZES = {1: "1", 2: "2", 3: "3 to 4", 5: "5 to 8", 9: "9 to 16", 17: "17 to 32", 33: "33 or more"}
 
 
 def patch_sizes(trace: Trace | ForwardTrace, layers: int) -> np.ndarray:
     """int64 (batch, patches): the size of the token that each patch is in, after so many layers."""
     forward = forward_of(trace)
-    groups = forward.groups_at(layers)[:, forward.protected :].cpu().numpy()
+    groups = forward.patch_groups(layers).cpu().numpy()
     return np.stack([np.bincount(row)[row] for row in groups])
 
 
@@ -36,16 +36,16 @@ def token_counts_figure(trace: Trace | ForwardTrace) -> Figure:
     figure, (left, right) = _axes()
     from matplotlib import colormaps
 
-    forward = forward_of(trace)
-    counts = forward.token_counts
+    counts = forward_of(trace).token_counts
     layers = range(len(counts))
     left.bar_label(left.bar(layers, counts, color="#4c72b0"), fontsize=7)
     left.set(title="tokens", xlabel="after so many layers", ylabel="tokens")
-    sizes = [patch_sizes(forward, each) for each in layers]
-    shares = np.array([np.histogram(each, EDGES)[0] / each.size for each in sizes])  # (layers + 1, ranges)
-    for number in np.nonzero(shares.any(axis=0))[0]:
-        colour, below = colormaps["viridis"](number / (len(RANGES) - 1)), shares[:, :number].sum(axis=1)
-        right.bar(layers, shares[:, number], bottom=below, label=RANGES[number], color=colour)
+    sizes = [patch_sizes(trace, each) for each in layers]
+    shares = np.array([np.histogram(each, [*SIZES, np.inf])[0] / each.size for each in sizes])  # (layers + 1, ranges)
+    for number, label in enumerate(SIZES.values()):
+        if shares[:, number].any():
+            colour, below = colormaps["viridis"](number / (len(SIZES) - 1)), shares[:, :number].sum(axis=1)
+            right.bar(layers, shares[:, number], bottom=below, label=label, color=colour)
     right.set(title="sizes", xlabel="after so many layers", ylabel="share of the patches", ylim=(0, 1))
     figure.legend(title="patches in\nthe token", loc="outside right center", fontsize=8)
     return figure

@@ -37,11 +37,11 @@ def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = N
         ToMeValueError: if the tokens are not one per patch of the grid (a masked forward), or `item` is out of range.
     """
     forward = forward_of(trace)
-    groups = forward.groups_at(len(forward.plans) if layers is None else layers)
+    groups = forward.patch_groups(len(forward.plans) if layers is None else layers)
     if not 0 <= item < len(groups):
         rule = f"item counts the inputs of the batch, 0 to {len(groups) - 1}."
         raise ToMeValueError(complaint(rule, item, "Choose one of them."))
-    patches = groups[item, forward.protected :].cpu().numpy()
+    patches = groups[item].cpu().numpy()
     if patches.size != int(np.prod(forward.grid)):
         rule = f"A picture needs one token for each patch of the grid {forward.grid}."
         raise ToMeValueError(complaint(rule, f"{patches.size} tokens", "Trace a forward on the whole input."))
@@ -49,25 +49,13 @@ def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = N
 
 
 def first_patches(groups: Int[np.ndarray, "*grid"]) -> Int[np.ndarray, "*grid"]:
-    """For each patch the first patch of its group, patches counted row by row.
-
-    The same groups as `groups`, under names that do not change from layer to layer: when groups merge, the earliest
-    keeps its name.
-    """
+    """The same groups under numbers that do not change from layer to layer: of the first patch, row by row."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     return first[inverse].reshape(groups.shape)
 
 
 def on_pixels(groups: Int[np.ndarray, "*grid"], patches: PatchGrid, sides: Sequence[int]) -> np.ndarray:
-    """The group of each pixel (frame, mel bin) of an input, -1 where no patch covers it.
-
-    Args:
-        groups: of each patch, shaped as the grid.
-        patches: how the patches lie.
-        sides: pixels on each axis of the grid.
-
-    Returns:
-        Integers, shaped as `sides`.
+    """The group of each pixel (frame, mel bin) of an input with these sides, -1 where no patch covers it.
 
     Raises:
         ToMeValueError: if an input of these sides has another grid.

@@ -11,21 +11,24 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from hf_tome.api import apply_tome, remove_tome
+from hf_tome.api import merged
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import AST, VIDEOMAE, VIT
 from hf_tome.data.folder import NAMES, SUFFIXES
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.output import check_out, writing
 from hf_tome.measure.variants import even_steps, setting_of
+from hf_tome.show import animation
 from hf_tome.show.explorer import explorer
 from hf_tome.show.figures import as_picture
-from hf_tome.show.output import MOVING, check_out, save_animation, writing
 from hf_tome.show.pictures import film_strips
 from hf_tome.show.scene import Scene, scenes_of_inputs
 from hf_tome.show.spectrogram import MelAxes, sound_groups
 from hf_tome.trace import Trace, trace_tome
 
-EMBEDDED = {"image": VIT, "audio": AST, "video": VIDEOMAE}  # the models inside the package, by what they see
+AXES = {"image": (-2, -1), "audio": (-1, -2), "video": (-4, -2, -1)}  # of the main input that patches lie on
+WORDS = {"image": ("height", "width"), "audio": ("frequency", "time"), "video": ("time", "height", "width")}
+EMBEDDED = {"image": VIT, "audio": AST, "video": VIDEOMAE}  # the models inside the package, by modality
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,15 @@ def kind_of(path: Path) -> str:
         ToMeValueError: if the file is not there, or its name is of none of these.
     """
     suffix = path.suffix.lower()
-    if path.is_file():
-        if suffix == ".gif":
-            return "video" if _moves(path) else "image"
-        for kind, suffixes in SUFFIXES.items():
-            if suffix in suffixes:
-                return kind
-    known = sorted(set().union(*SUFFIXES.values()))
-    rule = f"The input is a file with an image, a sound or a video ({', '.join(known)})."
-    got = f"{path}" if path.exists() else f"{path}, which does not exist"
-    raise ToMeValueError(complaint(rule, got, "Convert other files to one of these."))
+    kinds = [kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes]
+    if not kinds or not path.is_file():
+        known = sorted(set().union(*SUFFIXES.values()))
+        rule = f"The input is a file with an image, a sound or a video ({', '.join(known)})."
+        got = f"{path}" if path.exists() else f"{path}, which does not exist"
+        raise ToMeValueError(complaint(rule, got, "Convert other files to one of these."))
+    if suffix == ".gif":
+        return "video" if _moves(path) else "image"
+    return kinds[0]
 
 
 def _moves(path: Path) -> bool:
@@ -96,17 +98,17 @@ def _moves(path: Path) -> bool:
 
 
 def classifier_for(kind: str, model: str | None) -> Classifier:
-    """The user's model, checked to see such media, or the one inside the package.
+    """The user's model, or the one inside the package.
 
     Raises:
-        ToMeValueError: if the model sees other media, or cannot be loaded.
+        ToMeValueError: if the model takes media of another kind, or cannot be loaded.
     """
-    found = load_classifier(model or EMBEDDED[kind])
-    if found.modality != kind:
+    classifier = load_classifier(model or EMBEDDED[kind])
+    if classifier.modality != kind:
         rule = f"The model must take {NAMES[kind]}, as the input is."
-        got = f"{model}, which takes {NAMES[found.modality]}"
+        got = f"{model}, which takes {NAMES[classifier.modality]}"
         raise ToMeValueError(complaint(rule, got, "Give another --model, or another input."))
-    return found
+    return classifier
 
 
 def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input") -> Look:
@@ -120,33 +122,26 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
         name: what the medium is called.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if r is no schedule for this model, or there is nothing to see or hear.
+        ToMeTypeError, ToMeValueError: if r is no schedule for this model, there is nothing to see or hear, or
+            its tokens are no patches on a picture.
     """
-    check_content(medium, name)
+    _check_content(medium, name)
     inputs = classifier.inputs([medium])
     saved = classifier.saved
     if r is None:
         r = saved if saved and saved.merges else even_steps(classifier, inputs, 4)[-2:][0]
-    apply_tome(classifier.model, config=setting_of(r, saved))
-    try:
-        with torch.inference_mode(), trace_tome(classifier.model) as trace:
-            logits = classifier.model(**inputs).logits[0].float()
-    finally:
-        remove_tome(classifier.model)
-    config: Any = classifier.model.config
-    several = config.problem_type == "multi_label_classification"
-    probabilities = logits.sigmoid() if several else logits.softmax(0)
-    best = int(probabilities.argmax())
-    label = str(config.id2label[best])
-    return Look(name, medium, classifier, next(iter(inputs.values())), trace, label, float(probabilities[best]))
+    model: Any = classifier.model
+    with merged(model, config=setting_of(r, saved)), torch.inference_mode(), trace_tome(model) as trace:
+        logits = model(**inputs).logits[0].float()
+    _check_patches(trace, classifier)
+    several = model.config.problem_type == "multi_label_classification"
+    confidence, best = (logits.sigmoid() if several else logits.softmax(0)).max(0)
+    label = str(model.config.id2label[int(best)])
+    return Look(name, medium, classifier, next(iter(inputs.values())), trace, label, float(confidence))
 
 
-def check_content(medium: Any, name: str) -> None:
-    """Refuse silence and pictures of one colour: of equal patches, no group tells anything.
-
-    Raises:
-        ToMeValueError: if every pixel, or every sample, is the same.
-    """
+def _check_content(medium: Any, name: str) -> None:
+    """Refuse silence and pictures of one colour: of equal patches, no group tells anything."""
     values = np.asarray(medium)
     flat = values if values.ndim == 1 else values.reshape(-1, values.shape[-1])  # (samples,) or (pixels, 3)
     if (flat == flat[:1]).all():
@@ -155,10 +150,24 @@ def check_content(medium: Any, name: str) -> None:
         raise ToMeValueError(complaint(rule, f"{name}, which is {what}", "Give another file."))
 
 
+def _check_patches(trace: Trace, classifier: Classifier) -> None:
+    """Refuse tokens that cannot be drawn on the input.
+
+    Raises:
+        ToMeValueError: if they are no patches of an image or a spectrogram, or of frames one after the other.
+    """
+    axes = trace.last.patches.axes
+    if len(axes) != len(AXES[classifier.modality]) or (classifier.modality == "video" and axes != AXES["video"]):
+        rule = f"A picture shows tokens that are patches on {', '.join(WORDS[classifier.modality])}."
+        config: Any = classifier.model.config
+        got = f"a {config.model_type} model, whose tokens make the grid {trace.grid} in another order or on other axes"
+        raise ToMeValueError(complaint(rule, got, "trace_tome(model) tells its groups without a picture."))
+
+
 def forms_of(kind: str) -> tuple[str, ...]:
-    """Suffixes of the files that `write` makes of such a medium."""
+    """Suffixes of the files that `write` makes of a medium of this kind."""
     stills = sorted(SUFFIXES["image"] - {".gif"})
-    return (*stills, ".html", *(MOVING if kind == "video" else ()))
+    return (*stills, ".html", *(animation.SUFFIXES if kind == "video" else ()))
 
 
 def write(found: Look, out: Path, layers: int | None = None, fps: float = 8.0) -> None:
@@ -177,18 +186,13 @@ def write(found: Look, out: Path, layers: int | None = None, fps: float = 8.0) -
     check_out(out, forms_of(found.kind))
     with writing(out):
         if out.suffix.lower() == ".html":
-            out.write_text(page_of(found), encoding="utf-8")
-        elif out.suffix.lower() in MOVING:
-            save_animation(list(map(Image.fromarray, found.scene.beside(layers))), out, fps)
+            sound = found.kind == "audio"
+            axes, wave = (MelAxes.of(found.classifier.processor), found.medium) if sound else (None, None)
+            out.write_text(explorer(found.scene, found.name, found.summary, axes, wave), encoding="utf-8")
+        elif out.suffix.lower() in animation.SUFFIXES:
+            animation.save_animation(list(map(Image.fromarray, found.scene.beside(layers))), out, fps)
         else:
             picture_of(found, layers).save(out)
-
-
-def page_of(found: Look) -> str:
-    """A page with a slider over all layers."""
-    sound = found.kind == "audio"
-    axes, wave = (MelAxes.of(found.classifier.processor), found.medium) if sound else (None, None)
-    return explorer(found.scene, found.name, found.summary, axes, wave)
 
 
 def picture_of(found: Look, layers: int | None = None) -> Image.Image:

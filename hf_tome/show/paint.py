@@ -11,26 +11,20 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Int, UInt8
 
-GOLDEN = 0.618034  # of the colour circle, from one number to the next: neighbours differ, and no hue comes twice
+GOLDEN = 0.618034  # of the colour circle: the step in hue from one group to the next, so that no hue comes twice
 LEVELS = ((1.0, 1.0), (0.55, 1.0), (1.0, 0.7))  # saturation and brightness, by turns
-LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # colours of rising levels
+LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # from dark to bright
 
 
 def fill(
     pixels: UInt8[np.ndarray, "*frames height width channels"], owners: Int[np.ndarray, "*frames height width"]
 ) -> UInt8[np.ndarray, "*frames height width channels"]:
-    """Each pixel in the mean colour of its group, over all frames.
-
-    Args:
-        pixels: what the patches cover.
-        owners: the group of each pixel, -1 for none; such pixels keep their colour.
-    """
+    """Each pixel in the mean colour of its group `owners`, over all frames; those of group -1 keep their colour."""
     numbers = owners.ravel() + 1  # 0 is no group
     counts = np.maximum(np.bincount(numbers), 1)
     channels = np.moveaxis(pixels, -1, 0)
-    means = [np.bincount(numbers, channel.ravel()) / counts for channel in channels]
-    filled = np.stack(means, axis=-1).round().astype(np.uint8)[owners + 1]
-    return np.where(owners[..., None] >= 0, filled, pixels)
+    means = np.stack([np.bincount(numbers, channel.ravel()) / counts for channel in channels], axis=-1)
+    return np.where(owners[..., None] >= 0, means.round().astype(np.uint8)[owners + 1], pixels)
 
 
 def outlined(
@@ -39,15 +33,8 @@ def outlined(
     lines: UInt8[np.ndarray, "groups 3"],
     width: int = 1,
 ) -> UInt8[np.ndarray, "*frames height width 3"]:
-    """Pixels with a closed outline around each connected part of a group.
-
-    Args:
-        pixels: filled already.
-        owners: the group of each pixel, -1 for none.
-        lines: colour of the outline of each group.
-        width: of the outline, which lies inside the group.
-    """
-    edge = at_border(owners, width) & (owners >= 0)
+    """Pixels with an outline in the colour `lines[owner]` inside each connected part of a group; -1 is no group."""
+    edge = _at_border(owners, width) & (owners >= 0)
     return np.where(edge[..., None], lines[owners], pixels)
 
 
@@ -56,7 +43,7 @@ def enlarged(pixels: np.ndarray, scale: tuple[int, int], axis: int = -3) -> np.n
     return pixels.repeat(scale[0], axis).repeat(scale[1], axis + 1)
 
 
-def at_border(owners: np.ndarray, width: int) -> np.ndarray:
+def _at_border(owners: np.ndarray, width: int) -> np.ndarray:
     """Whether a pixel lies within `width` of another group or of the border. A patch must be at least so wide."""
     height, across = owners.shape[-2:]
     beyond = [(0, 0)] * (owners.ndim - 2) + [(width, width)] * 2

@@ -1,18 +1,22 @@
-"""Merged groups on images, on the frames of clips, and on film strips."""
+"""Merged groups, and the attention of the class token, on images, on the frames of clips, and on film strips."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
-from hf_tome.show.groups import forward_of
-from hf_tome.show.scene import Scene, scenes
+from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.show.groups import forward_of, group_map, on_pixels
+from hf_tome.show.paint import coloured, enlarged
+from hf_tome.show.scene import scenes
 from hf_tome.show.sheet import sheet
 from hf_tome.trace import ForwardTrace, Trace
 
 ACROSS = 8  # frames in a row of a film strip
+HEAT = 0.6  # of a pixel is the colour of the attention that its patch gets, the rest is the image in grey
 
 
 def image_groups(
@@ -35,7 +39,7 @@ def image_groups(
     Raises:
         ToMeTypeError, ToMeValueError: if an image is not what the model saw, or there is no such layer.
     """
-    return [Image.fromarray(_picture(scene, layers, beside)) for scene in scenes(images, trace)]
+    return [Image.fromarray(each.beside(layers) if beside else each.painted(layers)) for each in scenes(images, trace)]
 
 
 def video_groups(
@@ -44,18 +48,12 @@ def video_groups(
     """The frames of each clip with its groups filled and outlined.
 
     A group can reach over several frames: it has one fill, the mean over all of them, and one outline, so that one can
-    follow it through time. Frames below 224 pixels are enlarged. Else as `image_groups`.
+    follow it through time. Frames below 224 pixels are enlarged.
 
-    Args:
-        clips: uint8 (batch, frames, height, width, 3), what the model saw: `seen(inputs["pixel_values"], processor)`.
-        trace: of the forward on these clips.
-        layers: after how many layers; default all.
-        beside: put the frame itself at the left.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if a clip is not what the model saw, or there is no such layer.
+    Args and errors as those of `image_groups`; `clips` are uint8 (batch, frames, height, width, 3).
     """
-    return [list(map(Image.fromarray, _picture(scene, layers, beside))) for scene in scenes(clips, trace)]
+    pictures = (each.beside(layers) if beside else each.painted(layers) for each in scenes(clips, trace))
+    return [list(map(Image.fromarray, frames)) for frames in pictures]
 
 
 def film_strips(
@@ -65,21 +63,63 @@ def film_strips(
 
     Args and errors as those of `video_groups`.
     """
-    forward = forward_of(trace)
-    step, counts = forward.patches.sizes[0], forward.token_counts
     strips = []
-    for scene in scenes(clips, forward):
-        groups = list(map(Image.fromarray, scene.panels(scene.painted(layers))))
-        inputs = list(map(Image.fromarray, scene.panels(scene.plain)))
-        tokens = counts[-1 if layers is None else layers]
+    for scene in scenes(clips, trace):
+        counts, step = scene.forward.token_counts, scene.forward.patches.sizes[0]
+        tokens = f"groups:\n{counts[-1 if layers is None else layers]} of {counts[0]}\ntokens"
+        inputs, groups = (
+            list(map(Image.fromarray, scene.panels(each))) for each in (scene.plain, scene.painted(layers))
+        )
         rows = []
         for start in range(0, len(groups), ACROSS):
             stop = min(start + ACROSS, len(groups))
             rows.append((f"frames\n{start * step} to {stop * step - 1}", inputs[start:stop]))
-            rows.append((f"groups:\n{tokens} of {counts[0]}\ntokens", groups[start:stop]))
+            rows.append((tokens, groups[start:stop]))
         strips.append(sheet(rows))
     return strips
 
 
-def _picture(scene: Scene, layers: int | None, beside: bool) -> np.ndarray:
-    return scene.beside(layers) if beside else scene.painted(layers)
+def class_attention(
+    attentions: Sequence[Tensor], trace: Trace | ForwardTrace, layer: int = -1, item: int = 0
+) -> np.ndarray:
+    """The class token's attention to each patch in one layer, mean of the heads, shaped as the grid.
+
+    A token's attention is shared evenly among its patches, so that the map sums up to what all patches get together.
+
+    Args:
+        attentions: `outputs.attentions` of the traced forward: (batch, heads, tokens, tokens) of each layer. The model
+            must have been loaded with `attn_implementation="eager"` and called with `output_attentions=True`.
+        trace: of that forward.
+        layer: an index of `attentions`.
+        item: which input of the batch.
+
+    Raises:
+        ToMeValueError: if there is no class token, or the attentions are not those of the traced forward.
+    """
+    forward = forward_of(trace)
+    layers = len(forward.plans)
+    if not forward.protected or len(attentions) != layers or not -layers <= layer < layers:
+        rule = f"Class attention needs a class token, and one attention map for each of {layers} layers."
+        got = f"{forward.protected} protected tokens, {len(attentions)} maps, layer {layer}"
+        raise ToMeValueError(complaint(rule, got, "Pass outputs.attentions of a forward with output_attentions=True."))
+    groups = group_map(forward, item, layer % layers)
+    row = attentions[layer][item, :, 0].detach().float().cpu().mean(0).numpy()  # (tokens,)
+    return (row / np.maximum(np.bincount(groups.ravel(), minlength=len(row)), 1))[groups]
+
+
+def attention_images(
+    images: Collection[np.ndarray], attentions: Sequence[Tensor], trace: Trace | ForwardTrace, layer: int = -1
+) -> list[Image.Image]:
+    """Each image in grey, under the attention that the class token pays to each patch: dark to bright, as heat.
+
+    Args and errors as those of `class_attention`; `images` as those of `image_groups`.
+    """
+    pictures = []
+    for scene in scenes(images, trace):
+        levels = class_attention(attentions, trace, layer, scene.item)
+        levels = (255 * levels / max(float(levels.max()), 1e-12)).round().astype(int)
+        heat = coloured(np.maximum(on_pixels(levels, scene.forward.patches, scene.pixels.shape[:-1]), 0))
+        grey = scene.pixels.mean(axis=-1, keepdims=True)
+        shaded = (HEAT * heat + (1 - HEAT) * grey).round().astype(np.uint8)
+        pictures.append(Image.fromarray(enlarged(shaded, scene.scale)))
+    return pictures

@@ -26,7 +26,7 @@ def seen(pixels: Float[Tensor, "*batch 3 height width"], processor: Any) -> UInt
 
     Args:
         pixels: pixel values as the processor gave them, of images (batch, ...) or of clips (batch, frames, ...).
-        processor: whose normalisation is taken back.
+        processor: whose normalisation is undone.
     """
     colours = pixels.detach().cpu().movedim(-3, -1).double().numpy()
     if getattr(processor, "do_normalize", False):
@@ -139,12 +139,6 @@ def scenes(pixels: Collection[np.ndarray], trace: Trace | ForwardTrace) -> list[
 
 
 def scenes_of_inputs(inputs: Tensor, processor: Any, trace: Trace | ForwardTrace) -> list[Scene]:
-    """A scene for each input of a traced forward.
-
-    Args:
-        inputs: the model's main input.
-        processor: that made it.
-        trace: of the forward.
-    """
+    """A scene for each input of a traced forward on `inputs`, the model's main input, which `processor` made."""
     sound = forward_of(trace).patches.axes[0] == -1
     return scenes(spectrograms(inputs) if sound else seen(inputs, processor), trace)

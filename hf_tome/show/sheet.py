@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from hf_tome.api import apply_tome, remove_tome
+from hf_tome.api import merged
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.show.scene import Scene, scenes_of_inputs
 from hf_tome.trace import trace_tome
@@ -17,7 +17,7 @@ from hf_tome.trace import trace_tome
 if TYPE_CHECKING:
     from hf_tome.data.subject import Subject
 
-SHOWN = {"image": 6, "audio": 3, "video": 2}  # inputs on a sheet
+INPUTS = {"image": 6, "audio": 3, "video": 2}  # on the sheet of a subject
 
 
 def sheet(rows: list[tuple[str, list[Image.Image]]], gap: int = 8) -> Image.Image:
@@ -49,16 +49,14 @@ def subject_sheet(subject: Subject, rs: Sequence[Any]) -> Image.Image:
     other, a row for each r of each of them.
     """
     modality = subject.classifier.modality
-    inputs = subject.inputs(SHOWN[modality])
+    inputs = subject.inputs(INPUTS[modality])
     rows: list[tuple[str, list[Image.Image]]] = []
     for r in rs:
-        apply_tome(subject.model, r)
-        with torch.inference_mode(), trace_tome(subject.model) as trace:
+        with merged(subject.model, r), torch.inference_mode(), trace_tome(subject.model) as trace:
             subject.model(**inputs)
-        found = scenes_of_inputs(next(iter(inputs.values())), subject.classifier.processor, trace)
-        rows = rows or [("input", [_strip(scene, scene.plain) for scene in found])]
-        rows.append((f"r = {r}\n{trace.token_counts[-1]} tokens", [_strip(each, each.painted()) for each in found]))
-    remove_tome(subject.model)
+        scenes = scenes_of_inputs(next(iter(inputs.values())), subject.classifier.processor, trace)
+        rows = rows or [("input", [_strip(scene, scene.plain) for scene in scenes])]
+        rows.append((f"r = {r}\n{trace.token_counts[-1]} tokens", [_strip(each, each.painted()) for each in scenes]))
     if modality != "image":
         rows = [(caption, [pictures[item]]) for item in range(len(rows[0][1])) for caption, pictures in rows]
     return sheet(rows)

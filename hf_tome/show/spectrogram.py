@@ -95,7 +95,8 @@ def sound_groups(
         wave = None if waves is None else waves[scene.item]
         window = scene.pixels.shape[1]
         sounding = window if wave is None else axes.frames(len(wave))
-        if not (sounding >= window / 4 if padding is None else padding):
+        whole = sounding >= window / 4 if padding is None else padding
+        if not whole:
             least = scene.forward.patches.sizes[1]
             scene = replace(scene, columns=min(max(sounding, least), window))
         figures.append(_figure(scene, axes, wave, sounding, layers))
@@ -103,7 +104,7 @@ def sound_groups(
 
 
 def _figure(scene: Scene, axes: MelAxes, wave: np.ndarray | None, sounding: int, layers: int | None) -> Figure:
-    """One sound of which so many frames are not padding."""
+    """One sound, of which so many frames are not padding."""
     from matplotlib.figure import Figure
 
     heights = [2.2, 2.2] if wave is None else [1, 2.2, 2.2]
@@ -112,14 +113,14 @@ def _figure(scene: Scene, axes: MelAxes, wave: np.ndarray | None, sounding: int,
     bins, window = scene.pixels.shape[:2]
     columns = scene.columns or window
     left, right = axes.seconds(-0.5), axes.seconds(columns - 0.5)
-    for row, picture in zip(rows[-2:], (scene.plain, scene.painted(layers)), strict=True):
+    titles = "log-mel spectrogram, as the model sees it", _title(scene, axes, wave, sounding, layers)
+    for row, picture, title in zip(rows[-2:], (scene.plain, scene.painted(layers)), titles, strict=True):
         row.imshow(picture, origin="lower", aspect="auto", extent=(left, right, -0.5, bins - 0.5))
-        row.set_yticks([place for place, _ in axes.ticks()], [text for _, text in axes.ticks()])
+        row.set_yticks(*zip(*axes.ticks(), strict=True))
         row.set_ylabel("Hz (mel scale)")
+        row.set_title(title, fontsize=10)
         if sounding < columns:
             row.axvline(axes.seconds(sounding - 0.5), color="white", linestyle="--", linewidth=1)
-    rows[-2].set_title("log-mel spectrogram, as the model sees it", fontsize=10)
-    rows[-1].set_title(_title(scene, axes, wave, sounding, layers), fontsize=10)
     rows[-1].set_xlabel("seconds")
     if wave is not None:
         rows[0].plot(np.arange(len(wave)) / axes.rate, wave, linewidth=0.6)
@@ -134,8 +135,8 @@ def _title(scene: Scene, axes: MelAxes, wave: np.ndarray | None, sounding: int, 
     layers = len(counts) - 1 if layers is None else layers
     tokens = f"groups after {layers} layers: {counts[layers]} of {counts[0]} tokens"
     whole = axes.seconds(window) - axes.seconds(0)
+    if sounding < window:
+        return f"{tokens}, for the whole window of {whole:.1f} s (the rest of it is padding)"
     if wave is not None and sounding > window:
         return f"{tokens}; the model sees {whole:.1f} s of {len(wave) / axes.rate:.1f} s"
-    return (
-        f"{tokens}, for the whole window of {whole:.1f} s (the rest of it is padding)" if sounding < window else tokens
-    )
+    return tokens

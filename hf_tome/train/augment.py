@@ -98,15 +98,11 @@ def faster(wave: np.ndarray, factor: float) -> np.ndarray:
 
 
 def masked(spectrogram: Tensor, chance: np.random.Generator, time_mask: int, mel_mask: int) -> Tensor:
-    """One mask over time and one over frequency (SpecAugment, arXiv 1904.08779, section 2), set to 0.
+    """A copy of a spectrogram (frames, mels) in which one random band of frames and one of mel bins are 0 (SpecAugment,
+    arXiv 1904.08779, section 2).
 
-    AST's spectrograms are normalised, so that 0 is the mean of the data it was trained on.
-
-    Args:
-        spectrogram: (frames, mels); left as it is.
-        chance: decides where masks begin and how wide they are.
-        time_mask: a mask covers 0 to so many frames.
-        mel_mask: a mask covers 0 to so many mel bins.
+    The bands are 0 to `time_mask` frames and 0 to `mel_mask` bins wide. AST's spectrograms are normalised, so that 0 is
+    the mean of the data it was trained on.
     """
     out = spectrogram.clone()
     for axis, most in ((0, time_mask), (1, mel_mask)):
@@ -157,9 +153,9 @@ def square(pictures: np.ndarray, place: float) -> np.ndarray:
     return pictures[:, top : top + side, left : left + side]
 
 
-def random_square(pictures: np.ndarray, chance: np.random.Generator, least: float = 0.8) -> np.ndarray:
-    """A square of at least `least` of the shorter side, anywhere; the same in every frame. Nothing is mirrored."""
+def random_square(pictures: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """A square of 80 to 100 % of the shorter side, anywhere; the same in every frame. Nothing is mirrored."""
     height, width = pictures.shape[1:3]
-    side = max(1, round(min(height, width) * chance.uniform(least, 1)))
+    side = max(1, round(min(height, width) * chance.uniform(0.8, 1)))
     top, left = int(chance.integers(height - side + 1)), int(chance.integers(width - side + 1))
     return pictures[:, top : top + side, left : left + side]

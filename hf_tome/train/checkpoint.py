@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -20,9 +19,9 @@ def last_checkpoint(folder: str | Path) -> str | None:
     A process that is killed while it saves leaves half a checkpoint, which transformers' own search may return. The
     Trainer writes `trainer_state.json` last, so that a checkpoint with a readable one is whole.
     """
-    numbered = [(re.fullmatch(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)", path.name), path) for path in Path(folder).glob("*")]
-    steps = {int(number[1]): str(path) for number, path in numbered if number and _has_state(path)}
-    return steps[max(steps)] if steps else None
+    steps = {path: path.name.rpartition("-")[2] for path in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*")}
+    whole = [path for path, step in steps.items() if step.isdecimal() and _has_state(path)]
+    return str(max(whole, key=lambda path: int(steps[path]))) if whole else None
 
 
 def _has_state(checkpoint: Path) -> bool:

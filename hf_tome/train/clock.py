@@ -10,16 +10,14 @@ class StepClock:
 
     The Trainer takes the batches of a step before the step begins. So the time between the end of a step (and of its
     logging, evaluation and saving) and the beginning of the next is what the data took.
-
-    Attributes:
-        steps: steps since the last reading.
-        waited: seconds in which they waited for data.
-        worked: seconds that they took beyond that.
     """
 
     def __init__(self) -> None:
-        self.steps, self.waited, self.worked = 0, 0.0, 0.0
         self.mark = time.perf_counter()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.steps, self.waited, self.worked = 0, 0.0, 0.0  # since the last reading; seconds
 
     def lap(self) -> float:
         """Seconds since the last event."""
@@ -41,5 +39,5 @@ class StepClock:
         self.worked += self.lap()
         seconds = self.waited + self.worked
         rates = {"samples_per_second": self.steps * samples_per_step / seconds, "data_wait": self.waited / seconds}
-        self.steps, self.waited, self.worked = 0, 0.0, 0.0
+        self._reset()
         return rates

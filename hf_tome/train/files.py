@@ -65,13 +65,15 @@ def _classes_in(media: Media) -> list[str]:
 
 
 def _set_apart(media: Media, seed: int) -> tuple[Media, Media]:
-    """The media without a tenth of each class (that with the lowest number counts), and that tenth: at least one where
-    there are two."""
-    chance, alike = random.Random(seed), {}
+    """The media without a random tenth of each class, and that tenth: at least one where there are two files.
+
+    A file with several classes counts for the first.
+    """
+    chance, by_class = random.Random(seed), {}
     for number, label in enumerate(media.labels):
-        alike.setdefault(label[:1], []).append(number)
-    drawn = [chance.sample(group, max(1, len(group) // 10)) for group in alike.values() if len(group) > 1]
-    held_out = {number for part in drawn for number in part}
+        by_class.setdefault(label[:1], []).append(number)
+    groups = [group for group in by_class.values() if len(group) > 1]
+    held_out = {number for group in groups for number in chance.sample(group, max(1, len(group) // 10))}
     return media.select([each for each in range(len(media)) if each not in held_out]), media.select(sorted(held_out))
 
 

@@ -1,4 +1,4 @@
-"""transformers' Trainer with two faults mended, and with the numbers of merging in its log."""
+"""transformers' Trainer with two faults fixed, and with the numbers of merging in its log."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SINGLE_LABEL = (torch.long, torch.int)
 class ToMeTrainer(Trainer):
     """A Trainer for models that merge tokens: write `ToMeTrainer` where a script has `Trainer`.
 
-    - `resume_from_checkpoint` and `load_best_model_at_end` really bring the weights back. transformers 5.10 to 5.23
-      writes those of ViT, DeiT, AST and VideoMAE (the last from a version after 5.17) under older names, does not find
-      them again, and goes on with a warning.
+    - `resume_from_checkpoint` and `load_best_model_at_end` load the weights of the checkpoint. transformers 5.10 to
+      5.23 writes those of ViT, DeiT, AST and VideoMAE (the last from a version after 5.17) under older names, does not
+      find them again, and goes on with a warning.
     - The loss for several labels is the mean, whatever `gradient_accumulation_steps` and the number of processes are.
       transformers multiplies it by both.
     - `ToMeCallback` logs r, tokens per layer, samples and tokens per second and the share of time that waits for data.
@@ -33,8 +33,8 @@ class ToMeTrainer(Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        given = self.pop_callback(ToMeCallback)
-        (given if isinstance(given, ToMeCallback) else ToMeCallback()).attach(self)
+        own: Any = self.pop_callback(ToMeCallback)
+        (own or ToMeCallback()).attach(self)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `Trainer.train`; True takes the last checkpoint that was written to its end."""
@@ -51,7 +51,7 @@ class ToMeTrainer(Trainer):
             super()._load_best_model()
 
     def _restores(self, folder: str | None) -> bool:
-        """Bring the weights in `folder` into the model, where that is for us to do, and say whether it was.
+        """Load the weights in `folder` into the model and return True; False where the Trainer does it rightly.
 
         FSDP and DeepSpeed keep checkpoints of their own, with the model's own names; adapters have their own loader.
         """

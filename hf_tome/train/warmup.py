@@ -1,4 +1,4 @@
-"""r over the steps of a training: from a small start, linearly, to the r that the model keeps."""
+"""r over the steps of a training: it rises linearly to the r that the model keeps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START = "r_start is an int >= 0, or a float in (0, 1) where r is one too."
 
 @dataclass(frozen=True)
 class WarmUp:
-    """A linear way from `start` to r.
+    """A linear ramp from `start` to r.
 
     Attributes:
         length: steps that it takes (int), or the share of all steps of the training (float). 0: r from the beginning.
@@ -46,7 +46,7 @@ class WarmUp:
             raise ToMeValueError(complaint(START, f"r_start={self.start} and r={shown(r)}", cure))
 
     def at(self, step: int, steps: int, r: Any) -> Any:
-        """What stands for `r` in step `step` (from 0) of a training of `steps` steps."""
+        """The r of step `step` (from 0) in a training of `steps` steps that ends with `r`."""
         length = self.length * steps if isinstance(self.length, float) else self.length
         if step >= length:
             return r

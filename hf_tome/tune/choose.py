@@ -87,7 +87,7 @@ def tune(
     tried = Trials(model, calibration, ToMeConfig.from_dict({**settings, "r": 0}), known)
     if max_drop is not None and not tried.labelled:
         cure = "Put `labels` into the calibration inputs, or give max_kl or target_speedup, which need none."
-        raise ToMeValueError(complaint(RULES["max_drop"], "inputs without labels", cure))
+        raise ToMeValueError(complaint(RULES["max_drop"][0], "inputs without labels", cure))
     with suppress(_SpentError):
         _search(tried, goal, SEARCHERS[searcher], trials or TRIALS_PER_LAYER * tried.space.layers, done)
     best = _best(tried, goal)
@@ -130,15 +130,15 @@ def _search(trials: Trials, goal: Goal, search: Search, budget: int, done: Calla
                 done(best)
         return trials.tried[schedule]
 
-    def drift(schedule: PerLayer) -> float:
-        return ask(schedule).kl
+    def allowed(schedule: PerLayer) -> bool:
+        return goal.allows(ask(schedule), unmerged)
 
     if goal.target_speedup is None:
-        search(space, drift, macs, lambda schedule: goal.allows(ask(schedule), unmerged))
+        search(space, lambda schedule: ask(schedule).kl, macs, allowed)
         return
     for usual in usual_schedules(space, macs).values():  # first, so that there is a best one from the beginning
         ask(usual)
-    search(space, drift, macs, None)
+    search(space, lambda schedule: ask(schedule).kl, macs, None)
 
 
 def _best(trials: Trials, goal: Goal) -> Tuned | None:

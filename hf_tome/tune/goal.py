@@ -10,12 +10,11 @@ from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.tune.space import PerLayer, Space
 from hf_tome.tune.trial import Trial
 
-RULES = {
-    "target_speedup": "target_speedup is a MAC ratio of at least 1: times fewer multiply-adds.",
-    "max_kl": "max_kl is the KL divergence from the unmerged model that is allowed, in nats, at least 0.",
-    "max_drop": "max_drop is the accuracy that may be lost, in points of 100, at least 0.",
+RULES = {  # and an example of each
+    "target_speedup": ("target_speedup is a MAC ratio of at least 1: times fewer multiply-adds.", 2.0),
+    "max_kl": ("max_kl is the KL divergence from the unmerged model that is allowed, in nats, at least 0.", 0.01),
+    "max_drop": ("max_drop is the accuracy that may be lost, in points of 100, at least 0.", 0.5),
 }
-EXAMPLES = {"target_speedup": 2.0, "max_kl": 0.01, "max_drop": 0.5}
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class Goal:
             rule = f"What a schedule is chosen for is one of {', '.join(RULES)}."
             raise ToMeValueError(complaint(rule, " and ".join(chosen) or "none", "For example target_speedup=2.0."))
         ((name, value),) = chosen.items()
-        cure = f"For example {name}={EXAMPLES[name]}."
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ToMeTypeError(complaint(RULES[name], shown(value), cure))
-        if not (1 if name == "target_speedup" else 0) <= value < math.inf:
-            raise ToMeValueError(complaint(RULES[name], shown(value), cure))
+        rule, example = RULES[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not (1 if name == "target_speedup" else 0) <= value < math.inf:
+            error = ToMeValueError if number else ToMeTypeError
+            raise error(complaint(rule, shown(value), f"For example {name}={example}."))
 
     def macs(self, space: Space) -> int:
         """Multiply-adds at which a search can end.
@@ -56,9 +55,9 @@ class Goal:
         most, least = space.macs(space.nothing), space.macs(space.everything)
         macs = least if self.target_speedup is None else int(most / self.target_speedup)
         if macs < least:
-            cure = "Ask for less; inputs with more tokens can be merged further."
             highest = f"At most {math.floor(100 * most / least) / 100} can be reached with {space.tokens} tokens."
-            raise ToMeValueError(complaint(RULES["target_speedup"], shown(self.target_speedup), f"{highest} {cure}"))
+            cure = f"{highest} Ask for less; inputs with more tokens can be merged further."
+            raise ToMeValueError(complaint(RULES["target_speedup"][0], shown(self.target_speedup), cure))
         return macs
 
     def allows(self, trial: Trial, unmerged: Trial) -> bool:
@@ -69,10 +68,10 @@ class Goal:
 
     def best(self, space: Space, known: Mapping[PerLayer, Trial]) -> PerLayer | None:
         """The best of the schedules that were tried; None if none reaches the goal."""
+        if self.target_speedup is not None:
+            macs = self.macs(space)
+            fast = [each for each in known if space.macs(each) <= macs]
+            return min(fast, key=lambda each: (known[each].kl, space.macs(each)), default=None)
         unmerged = known[space.nothing]
-        allowed = {each: trial for each, trial in known.items() if self.allows(trial, unmerged)}
-        if self.target_speedup is None:
-            return min(allowed, key=lambda each: (space.macs(each), allowed[each].kl), default=None)
-        macs = self.macs(space)
-        reached = [each for each in allowed if space.macs(each) <= macs]
-        return min(reached, key=lambda each: (allowed[each].kl, space.macs(each)), default=None)
+        allowed = [each for each, trial in known.items() if self.allows(trial, unmerged)]
+        return min(allowed, key=lambda each: (space.macs(each), known[each].kl), default=None)

@@ -1,6 +1,6 @@
 """The search for a schedule: greedily from no merging, then by exchanges between layers at equal multiply-adds.
 
-It knows no model: what a schedule does to the outputs is a function that it is given.
+It knows no model: the drift of a schedule is a function that it calls.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ Drift = Callable[[PerLayer], float]
 Allowed = Callable[[PerLayer], bool]
 Search = Callable[[Space, Drift, int, Allowed | None], PerLayer]
 
-STEPS = (0.18, 0.09, 0.045)  # shares of all that is to be saved, which one step saves or moves: coarse to fine
-TRIES = 4  # exchanges that are tried before the prices are asked for anew
+SHARES = (0.18, 0.09, 0.045)  # of all that is to be saved: what one step saves or moves, coarse to fine
+TRIES = 4  # exchanges that are tried before prices are measured again
 
 
 def search_greedily(space: Space, drift: Drift, macs: int, bound: Allowed | None = None) -> PerLayer:
@@ -22,23 +22,19 @@ def search_greedily(space: Space, drift: Drift, macs: int, bound: Allowed | None
 
     Args:
         space: the schedules.
-        drift: how far the outputs are from those of the unmerged model, at least 0. It should remember what it was
-            asked: the search asks for some schedules again.
+        drift: how far the outputs are from those of the unmerged model, at least 0. It is cached by its owner: the
+            search asks for some schedules again.
         macs: multiply-adds at which the search ends; at least those of `space.everything`.
         bound: whether a schedule is allowed; None where all are.
-
-    Returns:
-        The schedule that it ended with.
     """
     schedule, allowed, most = space.nothing, bound or (lambda schedule: True), space.macs(space.nothing)
     saving = most - macs if bound is None else most // 3  # how much a bound allows is not known beforehand
-    for share in STEPS:
+    for share in SHARES:
         step = max(1, int(share * saving))
         schedule = merged_greedily(space, drift, schedule, macs, step, allowed)
         level = max(macs, space.macs(schedule))
-        usual = usual_schedules(space, level).values()
-        schedule = min([schedule, *(each for each in usual if allowed(each))], key=drift)
-        schedule = exchanged(space, drift, schedule, level, step, allowed)
+        usual = [each for each in usual_schedules(space, level).values() if allowed(each)]
+        schedule = exchanged(space, drift, min([schedule, *usual], key=drift), level, step, allowed)
     return schedule
 
 

@@ -1,7 +1,4 @@
-"""Another search for a schedule: optuna's, which learns from what was tried where it is worth to try.
-
-Like `greedy_search`, it knows no model: what a schedule does to the outputs is a function that it is given.
-"""
+"""Another search for a schedule, by optuna. Like `greedy_search`, it knows no model."""
 
 from __future__ import annotations
 
@@ -24,12 +21,7 @@ def search_with_optuna(space: Space, drift: Drift, macs: int, bound: Allowed | N
 
     Each layer has a weight, and a schedule is in proportion to the weights. Without a bound it has `macs` multiply-adds
     or just fewer. With a bound it has any number above, and one that is not allowed counts as worse than no merging.
-
-    Args:
-        space, drift, macs, bound: as in `search_greedily`.
-
-    Returns:
-        The best schedule that it found.
+    Returns the best schedule that it found.
 
     Raises:
         MissingExtraError: if optuna is not installed.

@@ -1,4 +1,4 @@
-"""A schedule chosen on some samples of a data set, and judged on others beside the usual ones at equal costs."""
+"""A schedule chosen on some samples of a data set, and compared on others with the usual schedules at equal cost."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int)
     order = random.Random(SEED).sample(range(samples.count), samples.count)
     calibrating = min(limit, -(-samples.count // 2))
 
-    def batch(numbers: list[int]) -> dict[str, Any]:
-        inputs: dict[str, Any] = classifier.inputs([samples.read(number) for number in numbers])
-        if samples.labels is not None and not samples.several:
-            inputs["labels"] = torch.from_numpy(samples.labels[numbers])
-        return inputs
-
     def batches(part: list[int]) -> Batches:
-        return [batch(part[start : start + batch_size]) for start in range(0, len(part), batch_size)]
+        found: Batches = []
+        for start in range(0, len(part), batch_size):
+            numbers = part[start : start + batch_size]
+            found.append({**classifier.inputs([samples.read(number) for number in numbers])})
+            if samples.labels is not None and not samples.several:
+                found[-1]["labels"] = torch.from_numpy(samples.labels[numbers])
+        return found
 
     return batches(order[:calibrating]), batches(order[calibrating : calibrating + limit])
 

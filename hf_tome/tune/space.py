@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ from hf_tome.core.macs import encoder_macs
 from hf_tome.core.schedule import Schedule, max_merge
 
 PerLayer = tuple[int, ...]
+FINE = 2**32  # scales of a shape that are told apart
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Space:
 
     @property
     def everything(self) -> PerLayer:
-        """The schedule of which every layer merges all that it can."""
+        """The schedule in which every layer merges as much as it can."""
         return self.trimmed((self.tokens,) * self.layers)
 
     def counts(self, schedule: Sequence[int]) -> list[int]:
@@ -66,14 +68,9 @@ class Space:
 
         Where even the most that the layer can merge does not, it merges that.
         """
-        low, high = 0, max_merge(self.counts(schedule)[layer], self.protected)
-        while low < high:
-            middle = (low + high) // 2
-            if self.macs(self.set(schedule, layer, middle)) <= macs:
-                high = middle
-            else:
-                low = middle + 1
-        return self.set(schedule, layer, low)
+        most = max_merge(self.counts(schedule)[layer], self.protected)
+        r = bisect_left(range(most), True, key=lambda r: self.macs(self.set(schedule, layer, r)) <= macs)
+        return self.set(schedule, layer, r)
 
     def along(self, shape: Sequence[float], macs: int) -> PerLayer | None:
         """A schedule in proportion to `shape`, with as many multiply-adds as `macs` or just fewer.
@@ -94,16 +91,16 @@ class Space:
         def rounded(scale: float) -> PerLayer:
             return tuple(min(self.tokens, math.floor(scale * weight)) for weight in shape)
 
-        low, high = 0.0, (self.tokens + 1) / min((weight for weight in shape if weight > 0), default=1.0)
-        if self.macs(rounded(high)) > macs:
+        highest = (self.tokens + 1) / min((weight for weight in shape if weight > 0), default=1.0)
+        if self.macs(rounded(highest)) > macs:
             return None
-        while high - low > 1e-9 * high:
-            middle = (low + high) / 2
-            low, high = (low, middle) if self.macs(rounded(middle)) <= macs else (middle, high)
-        schedule = rounded(low)
-        for layer in sorted(range(self.layers), key=lambda each: schedule[each] - low * shape[each]):
+        unit = highest / FINE
+        enough = bisect_left(range(FINE), True, key=lambda step: self.macs(rounded(step * unit)) <= macs)
+        scale = (enough - 1) * unit  # the largest that saves too little
+        schedule = rounded(scale)
+        for layer in sorted(range(self.layers), key=lambda each: schedule[each] - scale * shape[each]):
             nexts = [self.set(schedule, each, schedule[each] + 1) for each in range(self.layers)]
-            if enough := [each for each in nexts if self.macs(each) <= macs]:
-                return max(enough, key=self.macs)
+            if reached := [each for each in nexts if self.macs(each) <= macs]:
+                return max(reached, key=self.macs)
             schedule = (*schedule[:layer], schedule[layer] + 1, *schedule[layer + 1 :])
         return self.trimmed(schedule)

@@ -81,13 +81,12 @@ class Trials:
 
     def __call__(self, schedule: PerLayer) -> Trial:
         """What `schedule` does; runs the model unless that is known."""
-        if schedule not in self.tried:
-            self.tried[schedule] = self.known.get(schedule) or self._run(schedule)
+        if schedule not in self.tried and schedule in self.known:
+            self.tried[schedule] = self.known[schedule]
+        elif schedule not in self.tried:
+            apply_tome(self.model, config=self.settings.replace(r=list(schedule)))
+            self.tried[schedule] = self._trial(self._outputs())
         return self.tried[schedule]
-
-    def _run(self, schedule: PerLayer) -> Trial:
-        apply_tome(self.model, config=self.settings.replace(r=list(schedule)))
-        return self._trial(self._outputs())
 
     def _outputs(self) -> list[Tensor]:
         """The logits (batch, classes) of each batch."""

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import benchmarks
 from benchmarks import speed_gpu
 from benchmarks.speed import main
 from benchmarks.speed_cases import DRY
-from benchmarks.speed_page import load_gpu
+from benchmarks.speed_page import load_gpu, way_rows
+from hf_tome.core import match_bipartite
 
 ROOT = Path(benchmarks.__file__).parent.parent
 # Of what the developers' environment holds: what a bare machine with torch and transformers may lack.
@@ -41,6 +43,32 @@ def test_compiled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_gpu, "SECONDS", {"compiled": 0})
     speed_gpu.measure_gpu(tmp_path, limit=600, dry=True, cases=DRY[:1])
     assert [row.get("variant") for row in rows_in(tmp_path)[1:]] == ["unpatched", "hf_tome", "cut"] * 2
+
+
+@pytest.mark.slow
+def test_the_ways_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    monkeypatch.setattr(speed_gpu, "SECONDS", {"ways": 0})
+    speed_gpu.measure_gpu(tmp_path, limit=600, dry=True, cases=DRY[:1])
+    rows = rows_in(tmp_path)[1:]
+    assert {row.get("part") for row in rows} == {"attention", "add, merge, norm", "decide", "restore"}
+    assert all(len(row["us"]) == DRY[0].rounds for row in rows)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_merge_and_norm_in_one_launch(dtype: torch.dtype) -> None:
+    """The candidate that the benchmark measures."""
+    pytest.importorskip("triton")
+    from benchmarks.merge_norm import merge_norm
+
+    x, residual = (torch.randn(2, 9, 20, generator=torch.Generator().manual_seed(seed)).to(dtype) for seed in (0, 1))
+    plan, norm = match_bipartite(x, 3, 1), torch.nn.LayerNorm(20, dtype=dtype)
+    torch.nn.init.normal_(norm.weight), torch.nn.init.normal_(norm.bias)
+    assert plan is not None
+    _, shares = plan.share(torch.ones(2, 9))
+    merged, normed = merge_norm(x, residual, plan.indices, shares, norm)
+    torch.testing.assert_close(merged, plan.merge((x + residual).double(), shares).to(dtype))
+    torch.testing.assert_close(normed, norm(merged))
 
 
 def test_what_fails_or_has_no_time_left_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +101,11 @@ def test_the_page_reads_what_the_run_wrote(tmp_path: Path) -> None:
         {**about, "variant": "hf_tome", "speedup": 1.8},
         {**about, "variant": "hf_tome", "speedup": 1.9, "graph": True},
         {**about, "how": "compiled", "error": "RuntimeError: out of memory"},
+        {**about, "how": "ways", "part": "decide", "way": "one launch", "us": [9.0, 7.0, 8.0]},
     ]
     file.write_text("\n".join(map(json.dumps, lines)))
     assert load_gpu(file) == ([["ViT-B/16", "1", "16", "eager", "2.02x", "1.80x", "1.90x", "0.90", "", ""]], "a card")
+    assert way_rows(file) == [["decide", "one launch", "", "", "", "", "8.0"]]
     file.write_text(json.dumps({"machine": "a CPU", "dry": True}))
     with pytest.raises(SystemExit, match="dry run"):
         load_gpu(file)
@@ -87,4 +117,4 @@ def test_the_script_needs_torch_and_transformers_alone(tmp_path: Path) -> None:
     script = f"sys.argv = ['speed.py', 'gpu', '--dry', '--limit', '10', '--out', {str(tmp_path)!r}]"
     run = f"runpy.run_path({str(ROOT / 'benchmarks/speed.py')!r}, run_name='__main__')"
     subprocess.run([sys.executable, "-c", f"{hide}\n{script}\n{run}"], cwd=ROOT, check=True, timeout=300)
-    assert len(rows_in(tmp_path)) == 1 + 2 * len(DRY)  # none begins with so little time
+    assert len(rows_in(tmp_path)) == 1 + 3 * len(DRY)  # none begins with so little time

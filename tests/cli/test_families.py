@@ -35,4 +35,10 @@ def test_a_refused_family_and_an_unknown_one() -> None:
     with pytest.raises(ToMeError, match="windowed"):
         run("swin")
     with pytest.raises(ToMeError, match="adding-a-family"):
-        run("resnet")
+        run("bert")
+
+
+def test_a_model_around_others_is_told_by_these() -> None:
+    assert "merged as clip" in run("llava")
+    assert "packed" in run("qwen2_vl")
+    assert "CLIPVisionModel" in run("clip_vision_model")

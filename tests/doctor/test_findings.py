@@ -18,7 +18,6 @@ from hf_tome.doctor.packages import (
     TRANSFORMERS_USE,
     judge_torch,
     judge_torchcodec,
-    judge_torchvision,
     judge_transformers,
 )
 from hf_tome.doctor.system import check_compiler, check_ffmpeg, check_python
@@ -63,12 +62,6 @@ def test_what_is_asked_of_torch_and_transformers_holds_here() -> None:
     assert judge_torch(Attempt(scope["value"])).status in ("ok", "info")
     exec(TRANSFORMERS_USE, scope)
     assert judge_transformers(Attempt(scope["value"])).status in ("ok", "warning")
-
-
-def test_torchvision_of_another_build() -> None:
-    finding = judge_torchvision(Attempt(causes=("RuntimeError: operator torchvision::nms does not exist",)))
-    assert finding.status == "error"
-    assert "pip uninstall torchvision" in finding.cure
 
 
 def _cannot_open(*names: str) -> str:

@@ -31,6 +31,7 @@ class Shape:
         protected: tokens at the front that never merge.
         at_end: the same at the end.
         positions: argument of a layer that says where its tokens are. Tokens are then compared by values.
+        own: path of an attention that computes by itself.
     """
 
     tower: str
@@ -40,6 +41,7 @@ class Shape:
     protected: int
     at_end: int = 0
     positions: str = ""
+    own: str = ""
 
 
 def merge_by_hand(
@@ -83,6 +85,7 @@ class Run:
     bias: Tensor | None = None
     keys: Any = None
     tuples: bool = False
+    attending: Any = None
 
     def layer(self, layer: Any, index: int, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
         batch, tokens = x.shape[:2]
@@ -112,10 +115,22 @@ class Run:
         return full if rest is None else (full, *rest)
 
     def mean_position(self, each: Tensor) -> Tensor:
-        """Of each group, from (patches, channels): the mean over its original tokens."""
-        every = torch.cat([torch.zeros(self.shape.protected, each.shape[1], dtype=each.dtype), each])
-        rows = [torch.stack([every[old].mean(dim=0) for old in groups.members]) for groups in self.groups]
-        return torch.stack(rows)[:, None, self.shape.protected :]
+        """Of each group, from (patches, channels) or (1, tokens, channels): the mean over its original tokens."""
+        of_patches = each.ndim == 2
+        before = torch.zeros(self.shape.protected, each.shape[1], dtype=each.dtype)
+        every = torch.cat([before, each]) if of_patches else each[0]
+        rows = []
+        for sample, groups in enumerate(self.groups):
+            real = [
+                [old for old in members if self.mask is None or self.mask[sample, old]] for members in groups.members
+            ]
+            rows.append(
+                torch.stack(
+                    [every[kept or members].mean(dim=0) for kept, members in zip(real, groups.members, strict=True)]
+                )
+            )
+        means = torch.stack(rows)
+        return means[:, None, self.shape.protected :] if of_patches else means
 
     def first_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The tokens between attention and MLP; remembers the keys."""
@@ -123,6 +138,10 @@ class Run:
         sizes = torch.tensor(self.sizes, dtype=torch.float64)
         self.bias = sizes.log() if self.prop_attn else torch.where(sizes == 0, -torch.inf, 0.0)
         attention, norm = layer.get_submodule(self.shape.attention), layer.get_submodule(self.shape.norm)
+        self.attending = list(attention.modules())
+        own = layer.get_submodule(self.shape.own) if self.shape.own else None
+        if own is not None:
+            own.forward = partial(self.own_attention, own)
         hooks = [
             attention.register_forward_hook(lambda _, args, out: setattr(self, "tuples", isinstance(out, tuple))),
             norm.register_forward_pre_hook(lambda _, args: seen.append(args[0])),
@@ -130,12 +149,19 @@ class Run:
         plain(x, *args, **kwargs)
         for hook in hooks:
             hook.remove()
+        if own is not None:
+            del own.forward
         self.bias = None
         return seen[0]
 
     def second_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
         attention, tuples = layer.get_submodule(self.shape.attention), self.tuples
-        attention.forward = lambda *_, **__: (torch.zeros_like(x), None) if tuples else torch.zeros_like(x)
+
+        def nothing(*args: Any, **kwargs: Any) -> Any:
+            zeros = torch.zeros_like(args[0] if args else kwargs["hidden_states"])
+            return (zeros, None) if tuples else zeros
+
+        attention.forward = nothing
         try:
             return plain(x, *args, **kwargs)
         finally:
@@ -145,12 +171,28 @@ class Run:
         self, plain: Callable[..., Any], module: Any, q: Tensor, k: Tensor, v: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """In place of the family's eager attention. Masks count nothing: sizes of 0 hide padding."""
-        if self.bias is None:
+        if self.bias is None or not any(module is part for part in self.attending):
             return plain(module, q, k, v, *args, **kwargs)
-        self.keys = v if self.shape.positions else k
+        tokens = self.bias.shape[1]  # others may stand behind them for the attention alone
+        self.keys = (v if self.shape.positions else k)[:, :, :tokens]
+        k, v = (each.repeat_interleave(q.shape[1] // each.shape[1], dim=1) for each in (k, v))
         scaling = kwargs.get("scaling") or q.shape[-1] ** -0.5
-        weights = (q @ k.mT * scaling + self.bias[:, None, None]).softmax(dim=-1)
+        bias = torch.nn.functional.pad(self.bias, (0, k.shape[2] - tokens))
+        weights = (q @ k.mT * scaling + bias[:, None, None]).softmax(dim=-1)
         return (weights @ v).transpose(1, 2).contiguous(), weights
+
+    def own_attention(self, module: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """In place of an attention that computes by itself."""
+        if hasattr(module, "qkv"):
+            parts = module.qkv(hidden_states).chunk(3, dim=-1)
+            heads = module.num_heads
+        else:
+            parts = [part(hidden_states) for part in (module.query, module.key, module.value)]
+            heads = module.num_attention_heads
+        q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in parts)
+        out, weights = self.attention(self.own_attention, module, q, k, v)
+        last = getattr(module, "projection", getattr(module, "proj", None))
+        return out.flatten(2) if last is None else last(out.flatten(2)), weights
 
     def match(self, keys: Tensor, sizes: list[float]) -> oracle.Merge:
         """Keys (tokens, heads, channels) of one sample."""

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
+from row import CORE, WAVE, Row, image, mel
 from transformers.models.vit.modeling_vit import eager_attention_forward as vit_eager
 from transformers.models.vjepa2.modeling_vjepa2 import eager_attention_forward as vjepa2_eager
 from untouched import photograph
-from zoo import CORE, WAVE, ZOO, Row, image, mel
+from zoo import ZOO
 
 from hf_tome import ToMeValueError, UnsupportedModelError, apply_tome, remove_tome
 from hf_tome.engine.attention import adds_mask
@@ -72,7 +73,7 @@ def test_masks_per_pair_whose_rows_differ() -> None:
         model(**mel(), attention_mask=mask)
 
 
-@pytest.mark.parametrize("name", ["whisper", "wav2vec2"])
+@pytest.mark.parametrize("name", sorted({"whisper", "wav2vec2"} & {row.model_type for row in ZOO}))
 def test_training_that_skips_layers(name: str) -> None:
     model = apply_tome(row(name).build(), r=2)
     tower = model.model.encoder if name == "whisper" else model.wav2vec2.config
@@ -114,4 +115,34 @@ def test_a_causal_attention() -> None:
     model = row("vit").build()
     model.layers[1].attention.is_causal = True
     with pytest.raises(UnsupportedModelError, match="is_causal=True"):
+        apply_tome(model, r=2)
+
+
+def test_a_family_whose_layers_were_others_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_tome.families.family.transformers.__version__", "5.9.1")
+    model = row("clip").build()
+    monkeypatch.setattr(type(model.vision_model.encoder.layers[0]), "forward", lambda self, x, *_, **__: x)
+    with pytest.raises(UnsupportedModelError, match=r"needs transformers 5\.10 or later"):
+        apply_tome(model, r=2)
+
+
+@pytest.mark.skipif(not any(row.model_type == "radio" for row in ZOO), reason="not in this version")
+def test_packed_images() -> None:
+    model = apply_tome(row("radio").build(), r=2)
+    with pytest.raises(ToMeValueError, match="image_grid_hw"):
+        model(torch.randn(20, 48), image_grid_hw=torch.tensor([[4, 4], [2, 2]]))
+    with pytest.raises(ToMeValueError, match="image_grid_hw"):
+        model(torch.randn(20, 48), torch.tensor([[4, 4], [2, 2]]))
+
+
+def test_an_attention_that_computes_by_itself_and_is_not_the_familys() -> None:
+    model = row("blip").build()
+    layer = model.vision_model.encoder.layers[1].self_attn
+
+    class Mine(type(layer)):
+        def forward(self, hidden_states: torch.Tensor, **_: Any) -> Any:
+            return hidden_states, None
+
+    layer.__class__ = Mine
+    with pytest.raises(UnsupportedModelError, match="transformers' own"):
         apply_tome(model, r=2)

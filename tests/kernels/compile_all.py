@@ -19,14 +19,16 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from hf_tome.core.ops.kernels import decide, merge, propose, select, share
+from hf_tome.core.ops.kernels import compose, decide, merge, propose, select, share
 
 DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 WIDTHS = (64, 128, 256)
+MERGES = 24  # of a deep model, composed
 POINTERS = {
     **dict.fromkeys(("leaders", "joiners", "targets"), "*i64"),
     **dict.fromkeys(("sizes", "totals", "shares", "similarity"), "*fp32"),
     **dict.fromkeys(("best", "rank"), "*i32"),
+    **dict.fromkeys(("spare", "out"), "*i64"),
 }
 
 
@@ -45,7 +47,7 @@ class Variant:
     name: str
     kernel: Any
     values: dict[str, Any]
-    pointers: dict[str, str] = field(default_factory=dict)
+    pointers: dict[str, Any] = field(default_factory=dict)
     dense: bool = True
 
 
@@ -53,22 +55,28 @@ def variants() -> Iterator[Variant]:
     for dtype, name in DTYPES.items():
         for width, dense in [*((width, True) for width in WIDTHS), (80, False)]:
             values = {"PROTECTED": 1, "PADDED": True, **propose.tiles(dtype, width)}
-            keys, label = {"metric": f"*{name}", "weights": "*fp32"}, f"{name} {width}"
+            keys, label = {**dict.fromkeys(("metric", "logs"), f"*{name}"), "weights": "*fp32"}, f"{name} {width}"
             kind = "" if dense else "strided "
             yield Variant(f"{kind}propose {label}", propose._propose, values, keys, dense)
             values |= {"SIZED": True, "num_warps": decide.WARPS}
             yield Variant(f"{kind}decide {label}", decide._decide, values, {**keys, "keys": f"*{name}"}, dense)
         for dense in (True, False):
-            rows = {"x": f"*{name}", "grad": f"*{name}", "out": f"*{name}"}
-            for kernel in (merge._merge, merge._merge_backward):
-                values = {"WIDTH": merge.WIDEST, "BLOCK": merge.BLOCK}
-                label = f"{'' if dense else 'strided '}{kernel.__name__[1:]} {name}"
-                yield Variant(label, kernel, values, rows, dense)
+            rows = dict.fromkeys(("x", "residual", "grad", "out"), f"*{name}")
+            values, kind = {"WIDTH": merge.WIDEST, "BLOCK": merge.BLOCK}, "" if dense else "strided "
+            for added in (False, True) if dense else (True,):
+                label = f"{kind}{'add and ' if added else ''}merge {name}"
+                yield Variant(label, merge._merge, {**values, "ADDED": added}, rows, dense)
+            yield Variant(f"{kind}merge backward {name}", merge._merge_backward, values, rows, dense)
+        values = {"SIZED": True, "LOGS": True, "BLOCK": share.BLOCK}
+        yield Variant(f"share with logs {name}", share._share, values, {"logs": f"*{name}"})
     yield Variant("rank", select._rank, {"BLOCK": select.BLOCK})
     for protected in (0, 1):
         yield Variant(f"place {protected}", select._place, {"PROTECTED": protected, "BLOCK": select.BLOCK})
+    values = {"LOGS": False, "BLOCK": share.BLOCK}
     for sized in (True, False):
-        yield Variant(f"share {sized}", share._share, {"SIZED": sized, "BLOCK": share.BLOCK})
+        yield Variant(f"share {sized}", share._share, {**values, "SIZED": sized}, {"logs": "*fp32"})
+    plans = {**dict.fromkeys(("leaders", "joiners", "targets"), ("*i64",) * MERGES), "rs": ("i32",) * MERGES}
+    yield Variant("compose", compose._compose, {"BLOCK": compose.BLOCK, "num_warps": compose.WARPS}, plans)
 
 
 def compiled(variant: Variant, capability: int) -> Any:

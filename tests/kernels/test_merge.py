@@ -34,26 +34,32 @@ def test_sizes_and_shares(tokens: int, r: int, padding: bool) -> None:
 SHAPES = [(9, 1, 1), (40, 19, 33), (150, 70, 5), (12, 3, 2050)]  # tokens, r, features
 
 
-def expect(tokens: int, r: int, features: int, dtype: torch.dtype) -> None:
-    """The merge is the weighted mean in float64."""
+def expect(tokens: int, r: int, features: int, dtype: torch.dtype, added: bool = False) -> None:
+    """The merge is the weighted mean in float64; what is added is rounded as torch rounds it."""
     plan, x, sizes = case_of(tokens, r, features, dtype)
+    residual = randn(2, tokens, features, seed=5).to(dtype) if added else None
+    if dtype == torch.bfloat16 and residual is not None:  # the interpreter cuts off where a GPU rounds: exact sums
+        x, residual = (4 * x).round() / 4, (4 * residual).round() / 4
     totals, shares = gpu.share(sizes, *plan.indices)
-    merged = gpu.merge(x, *plan.indices, shares)
+    merged = gpu.merge(x, *plan.indices, shares, residual)
+    x = x if residual is None else x + residual
     weighted = x.double() * sizes.double()[..., None]
     index = plan.groups[..., None].expand_as(weighted)
     expected = weighted.new_zeros(2, plan.count, features).scatter_add(1, index, weighted)
     torch.testing.assert_close(merged, (expected / totals[..., None]).to(dtype))
 
 
+@pytest.mark.parametrize("added", [False, True])
 @pytest.mark.parametrize(("tokens", "r", "features"), SHAPES)
-def test_merge_equals_the_oracle(tokens: int, r: int, features: int) -> None:
-    expect(tokens, r, features, torch.float32)
+def test_merge_equals_the_oracle(tokens: int, r: int, features: int, added: bool) -> None:
+    expect(tokens, r, features, torch.float32, added)
 
 
+@pytest.mark.parametrize("added", [False, True])
 @pytest.mark.parametrize("dtype", HALVES)
 @pytest.mark.parametrize(("tokens", "r", "features"), SHAPES[1:2])
-def test_merge_in_half_precision(tokens: int, r: int, features: int, dtype: torch.dtype) -> None:
-    expect(tokens, r, features, dtype)
+def test_merge_in_half_precision(tokens: int, r: int, features: int, dtype: torch.dtype, added: bool) -> None:
+    expect(tokens, r, features, dtype, added)
 
 
 def test_merge_of_any_strides() -> None:
@@ -62,6 +68,13 @@ def test_merge_of_any_strides() -> None:
     _, shares = gpu.share(sizes, *plan.indices)
     expected = plan.merge(x.double(), shares).float()
     torch.testing.assert_close(gpu.merge(x, *plan.indices, shares), expected)
+    residual = randn(2, 40, 6, seed=3)
+    expected = plan.merge(x + residual, shares)
+    torch.testing.assert_close(gpu.merge(x, *plan.indices, shares, residual), expected)
+    apart = [torch.stack([part, part], dim=-1)[..., 0] for part in (*plan.indices, shares)]
+    assert not any(part.is_contiguous() for part in apart)
+    torch.testing.assert_close(gpu.merge(x, *apart, residual), expected)
+    torch.testing.assert_close(gpu.share(sizes, *apart[:3])[1], shares)
 
 
 def test_merge_does_not_overflow_half_precision() -> None:

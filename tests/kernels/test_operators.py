@@ -21,6 +21,10 @@ def test_gradient_equals_that_of_torch(tokens: int, r: int, monkeypatch: pytest.
     merged = gpu.merge(x, *plan.indices, shares)
     (found,) = torch.autograd.grad(merged, x, grad.transpose(0, 1).contiguous().transpose(0, 1))
     torch.testing.assert_close(found, expected)
+    residual = randn(2, tokens, 7, seed=5).requires_grad_()
+    merged = gpu.merge(x, *plan.indices, shares, residual)
+    for found in torch.autograd.grad(merged, (x, residual), grad):
+        torch.testing.assert_close(found, expected)
 
 
 def test_the_operators_are_well_formed() -> None:
@@ -29,7 +33,8 @@ def test_the_operators_are_well_formed() -> None:
     metric, (_, shares) = randn(2, 11, 4), gpu.share(sizes, *plan.indices)
     torch.library.opcheck(gpu.decide, (metric[:, None], sizes, True, 4, 1))
     torch.library.opcheck(gpu.share, (sizes, *plan.indices))
-    torch.library.opcheck(gpu.merge, (x.requires_grad_(), *plan.indices, shares))
+    torch.library.opcheck(gpu.merge, (x.requires_grad_(), *plan.indices, shares, x.detach().requires_grad_()))
+    torch.library.opcheck(gpu.compose, [[part] for part in plan.indices])
 
 
 def test_only_an_export_hides_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

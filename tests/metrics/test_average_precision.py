@@ -13,7 +13,8 @@ from sklearn.metrics import average_precision_score
 
 from hf_tome import ToMeValueError
 from hf_tome.metrics import average_precision as module
-from hf_tome.metrics.average_precision import MeanAveragePrecision, average_precision
+from hf_tome.metrics.average_precision import MeanAveragePrecision
+from hf_tome.metrics.ranking import Ranking
 
 
 def made(seed: int, samples: int, classes: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -41,8 +42,10 @@ def test_close_scores_are_not_rounded() -> None:
 
 
 def test_by_hand() -> None:
-    assert average_precision(np.array([0.9, 0.8, 0.7, 0.6]), np.array([1, 0, 1, 0])) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(np.array([0.5, 0.5]), np.array([1, 0])) == 0.5
+    once = np.ones(4)
+    found = Ranking(np.array([0.9, 0.8, 0.7, 0.6]), np.array([1, 0, 1, 0])).precision(once)
+    assert found == pytest.approx((1 + 2 / 3) / 2)
+    assert Ranking(np.array([0.5, 0.5]), np.array([1, 0])).precision(once[:2]) == 0.5
 
 
 def test_by_path_and_in_batches(tmp_path: Path) -> None:

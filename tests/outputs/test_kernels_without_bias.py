@@ -1,10 +1,11 @@
-"""Attention kernels that take no bias: token sizes reach them in channels of queries and keys."""
+"""Attention kernels that take no mask: token sizes reach flash in channels of queries and keys, flex in its scores."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,10 +14,13 @@ from comparison import apart
 from hypothesis import given
 from hypothesis import strategies as st
 from layouts import each_layout
-from torch import Tensor
+from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
 
-from hf_tome import apply_tome
+from hf_tome import UnsupportedAttentionError, apply_tome
 from hf_tome.core.channels import with_bias
+from hf_tome.engine import attention
+from hf_tome.engine.flex import flex_attention
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -30,20 +34,26 @@ def slow(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) 
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@given(seed=st.integers(0, 2**32 - 1), largest=st.sampled_from([1.0, 9.0, 30000.0]), hidden=st.booleans())
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    width=st.sampled_from([13, 14, 16]),
+    largest=st.sampled_from([1.0, 9.0, 30000.0]),
+    hidden=st.booleans(),
+)
 def test_plain_attention_on_the_wide_tensors_has_the_bias(
-    dtype: torch.dtype, seed: int, largest: float, hidden: bool
+    dtype: torch.dtype, seed: int, width: int, largest: float, hidden: bool
 ) -> None:
     chance = torch.Generator().manual_seed(seed)
-    query, key, value = (torch.randn(2, 3, n, 16, generator=chance).to(dtype) for n in (5, 7, 7))
+    query, key, value = (torch.randn(2, 3, n, width, generator=chance).to(dtype) for n in (5, 7, 7))
     bias = (1 + (largest - 1) * torch.rand(2, 7, generator=chance)).log()
     if hidden:
         bias[:, 2] = float("-inf")
     wide = with_bias(query, key, value, bias, 0.25)
     assert all(each.dtype == dtype and each.isfinite().all() for each in wide)
+    assert {each.shape[-1] for each in wide} == {16 if width < 16 else 24}  # what flash kernels take, and no more
     out = slow(*wide, torch.zeros_like(bias), 0.25)
-    assert (out[..., :16] - slow(query, key, value, bias, 0.25)).abs().max() < 5e-4
-    assert (out[..., 16:] == 0).all()
+    assert (out[..., :width] - slow(query, key, value, bias, 0.25)).abs().max() < 5e-4
+    assert (out[..., width:] == 0).all()
 
 
 @pytest.fixture
@@ -109,8 +119,18 @@ def test_flash_attention_in_bfloat16_is_no_less_exact_than_a_mask(flash: str) ->
     assert errors[flash] < 1.5 * errors["sdpa"]
 
 
+@pytest.fixture
+def fresh_dynamo() -> None:
+    """Torch fails to compile flex attention on a CPU where too many sizes have been others before."""
+    torch._dynamo.reset()
+
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="flex attention on a CPU needs a C++ compiler")
+
+
 @pytest.mark.slow  # flex attention on a CPU is compiled, 10 s
-@pytest.mark.skipif(shutil.which("g++") is None, reason="flex attention on a CPU needs a C++ compiler")
+@needs_compiler
+@pytest.mark.usefixtures("fresh_dynamo")
 @pytest.mark.parametrize("prop_attn", [True, False])
 @each_classifier
 @torch.no_grad()
@@ -119,3 +139,33 @@ def test_flex_attention_takes_token_sizes(case: Case, prop_attn: bool) -> None:
     expected = model(**inputs).logits
     model.set_attn_implementation("flex_attention")
     torch.testing.assert_close(model(**inputs).logits, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_the_score_function_of_flex_attention_adds_the_bias() -> None:
+    chance = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(2, 2, 37, 16, generator=chance) for _ in range(3))
+    bias = torch.rand(2, 37, generator=chance)
+    out, _ = flex_attention(nn.Module().eval(), query, key, value, bias, scaling=0.5)
+    assert (out.transpose(1, 2) - slow(query, key, value, bias, 0.5)).abs().max() < 1e-5
+
+
+def test_on_a_gpu_flex_attention_gets_sizes_in_its_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU without data, which every machine has."""
+    seen: list[torch.Size] = []
+    monkeypatch.setattr(attention, "flex_attention", lambda module, query, *rest, **kwargs: (seen.append(query.shape),))
+    site: Any = SimpleNamespace(eager_adds_mask=True)
+    with FakeTensorMode():
+        query, key, value = (torch.empty(2, 3, 7, 16, device="cuda") for _ in range(3))
+        sizes, settings = torch.empty(2, 7, device="cuda"), SimpleNamespace(prop_attn=True)
+        record: Any = SimpleNamespace(sizes=sizes, settings=settings)
+        attention.biased(site, "flex_attention", nn.Module(), query, key, value, record)
+    assert seen == [(2, 3, 7, 16)]  # no wider
+
+
+def test_flex_attention_has_no_dropout() -> None:
+    x = torch.zeros(1, 1, 2, 16)
+    with pytest.raises(UnsupportedAttentionError, match=r"dropout=0\.1"):
+        flex_attention(nn.Module(), x, x, x, torch.zeros(1, 2), dropout=0.1)

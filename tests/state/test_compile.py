@@ -84,6 +84,24 @@ def test_compiled_layers_share_their_graphs() -> None:
     assert graphs() <= 3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compiled_layers_with_inductor(training: bool) -> None:
+    pytest.importorskip("torch._inductor")
+    model, labels = apply_tome(SMALL_VIT.build(num_hidden_layers=3), r=4).train(training), SMALL_VIT.labels()
+    compiled = hf_tome.compile(copy.deepcopy(model))
+    for r, batch in ((4, 2), (6, 3)):
+        apply_tome(model, r=r), apply_tome(compiled, r=r)
+        inputs = SMALL_VIT.inputs(batch=batch)
+        with torch.set_grad_enabled(training):
+            assert apart(compiled(**inputs).logits, model(**inputs).logits) <= 1e-5
+    if training:
+        inputs = {**SMALL_VIT.inputs(), **labels}
+        plain = gradients(model, lambda: model(**inputs).loss.backward())
+        assert_close(gradients(compiled, lambda: compiled(**inputs).loss.backward()), plain, 1e-5)
+
+
 def test_compile_wants_a_patched_model() -> None:
     with pytest.raises(NotPatchedError, match="apply_tome"):
         hf_tome.compile(SMALL_VIT.build())

@@ -1,6 +1,6 @@
 """The operations of a merge, and the one place that chooses what computes them.
 
-`decide`, `share`, `merge` and `follow` are written twice, with the same results: `reference` in torch, for every
+`decide`, `share`, `merge` and `compose` are written twice, with the same results: `reference` in torch, for every
 tensor, and `gpu` as Triton kernels. A plan travels as three index tensors, see `core.plan.MergePlan`:
 
     leaders (batch, groups), joiners (batch, r), targets (batch, r): int64
@@ -8,6 +8,7 @@ tensor, and `gpu` as Triton kernels. A plan travels as three index tensors, see 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Leaders: TypeAlias = Int[Tensor, "batch groups"]
     Joiners: TypeAlias = Int[Tensor, "batch r"]
+    LogSizes: TypeAlias = Float[Tensor, "batch 1 1 groups"]
 
 
 def decide(
@@ -28,7 +30,7 @@ def decide(
     padding: bool,
     r: int,
     protected: int,
-) -> tuple[Leaders, Joiners, Joiners, Float[Tensor, "batch groups"], Float[Tensor, "batch r"]]:
+) -> tuple[Leaders, Joiners, Joiners, Float[Tensor, "batch groups"], Float[Tensor, "batch r"], LogSizes]:
     """Bipartite soft matching (ToMe, section 3 and appendix D), and the sizes after it.
 
     Tokens are compared by the cosine of `metric`, averaged over its heads. Even positions are sources, odd ones are
@@ -43,8 +45,9 @@ def decide(
         protected: tokens at the front that never merge.
 
     Returns:
-        leaders, joiners, targets, and what `share` returns. The order of the groups is: the protected tokens; the
-        sources that stay, in index order where a token is protected, else by falling similarity; the destinations.
+        leaders, joiners, targets, what `share` returns, and the logarithm of the sizes as an attention mask in the
+        metric's dtype. The order of the groups is: the protected tokens; the sources that stay, in index order where a
+        token is protected, else by falling similarity; the destinations.
     """
     return backend(metric).decide(metric, sizes, padding, r, protected)
 
@@ -66,19 +69,25 @@ def merge(
     joiners: Joiners,
     targets: Joiners,
     shares: Float[Tensor, "batch r"],
+    residual: Float[Tensor, "batch tokens features"] | None = None,
 ) -> Float[Tensor, "batch groups features"]:
-    """The weighted mean of each group (ToMe, section 3, "tracking token size").
+    """The weighted mean of each group (ToMe, section 3, "tracking token size") in x, or in x + residual.
 
     The shares of a group sum to 1, so its mean is leader + sum of share * (joiner - leader) over its joiners.
     """
-    return backend(x).merge(x, leaders, joiners, targets, shares)
+    return backend(x).merge(x, leaders, joiners, targets, shares, residual)
 
 
-def follow(
-    groups: Int[Tensor, "batch first"], leaders: Leaders, joiners: Joiners, targets: Joiners
+def adds(x: Tensor, residual: Tensor) -> bool:
+    """Whether `merge` gains by adding the residual itself: where that saves a launch, and a way through memory."""
+    return gpu.takes(x) and x.dtype == residual.dtype and x.shape == residual.shape
+
+
+def compose(
+    leaders: Sequence[Leaders], joiners: Sequence[Joiners], targets: Sequence[Joiners]
 ) -> Int[Tensor, "batch first"]:
-    """The group of each first token after one more merge. May write on `groups`."""
-    return backend(groups).follow(groups, leaders, joiners, targets)
+    """The group of each first token after several merges, one after the other; at least one."""
+    return backend(leaders[0]).compose(leaders, joiners, targets)
 
 
 def backend(x: Tensor) -> ModuleType:

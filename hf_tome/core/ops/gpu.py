@@ -13,16 +13,12 @@ from torch import Tensor
 from torch.cuda import device_of
 from torch.library import custom_op
 
-from hf_tome.core.ops.reference import follow
-
-__all__ = ["decide", "follow", "merge", "share", "takes"]
-
-DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.int64)  # features and sizes; plans
 HAS_TRITON = find_spec("triton") is not None  # torch for CUDA brings it along
 
 
 def takes(x: Tensor) -> bool:
-    """Whether the kernels take this tensor: on a GPU, of at most 32 bits, and not on its way into an export."""
+    """Whether the kernels take this tensor: on a GPU, no float64, and not on its way into an export."""
     return x.is_cuda and x.dtype in DTYPES and available()
 
 
@@ -39,31 +35,43 @@ def _exporting() -> bool:
 
 
 _DECIDE = (
-    "(Tensor metric, Tensor? sizes, bool padding, SymInt r, int protected) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
+    "(Tensor metric, Tensor? sizes, bool padding, SymInt r, int protected)"
+    " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
 )
 _SHARE = "(Tensor sizes, Tensor leaders, Tensor joiners, Tensor targets) -> (Tensor, Tensor)"
-_MERGE = "(Tensor x, Tensor leaders, Tensor joiners, Tensor targets, Tensor shares) -> Tensor"
+_MERGE = "(Tensor x, Tensor leaders, Tensor joiners, Tensor targets, Tensor shares, Tensor? residual=None) -> Tensor"
+_BACKWARD = "(Tensor grad, Tensor leaders, Tensor joiners, Tensor targets, Tensor shares) -> Tensor"
+_COMPOSE = "(Tensor[] leaders, Tensor[] joiners, Tensor[] targets) -> Tensor"
 
 
 @custom_op("hf_tome::decide", mutates_args=(), schema=_DECIDE)
 def decide(
     metric: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `ops.decide`. No gradient flows through it."""
     from hf_tome.core.ops.kernels.decide import decide
 
+    logs = _empty_logs(metric, metric.shape[-2] - r)
     with device_of(metric):
-        return decide(metric, sizes, padding, r, protected)
+        return *decide(metric, sizes, padding, r, protected, logs), logs
 
 
 @decide.register_fake
 def _(
     metric: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, tokens = metric.shape[0], metric.shape[-2]
     leaders, joiners, targets = (metric.new_empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
     totals, shares = (metric.new_empty(batch, count, dtype=torch.float32) for count in (tokens - r, r))
-    return leaders, joiners, targets, totals, shares
+    return leaders, joiners, targets, totals, shares, _empty_logs(metric, tokens - r)
+
+
+def _empty_logs(metric: Tensor, groups: int) -> Tensor:
+    """Room for log-sizes (batch, 1, 1, groups).
+
+    Memory-efficient attention copies a mask whose strides are no multiples of 8, at each call.
+    """
+    return metric.new_empty(metric.shape[0], 1, 1, -(-groups // 8) * 8).narrow(-1, 0, groups)
 
 
 @custom_op("hf_tome::share", mutates_args=(), schema=_SHARE)
@@ -72,7 +80,7 @@ def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> t
     from hf_tome.core.ops.kernels.share import share
 
     with device_of(sizes):
-        return share(sizes, leaders, joiners, targets)
+        return share(sizes, *_close(leaders, joiners, targets))
 
 
 @share.register_fake
@@ -82,39 +90,63 @@ def _(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> tuple
 
 
 @custom_op("hf_tome::merge", mutates_args=(), schema=_MERGE)
-def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
-    """See `ops.merge`. Differentiable with respect to x alone: token sizes carry no gradient."""
+def merge(
+    x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor, residual: Tensor | None = None
+) -> Tensor:
+    """See `ops.merge`. Differentiable with respect to x and residual: token sizes carry no gradient."""
     from hf_tome.core.ops.kernels import merge as kernels
 
     with device_of(x):
-        return kernels.merge(x, leaders, joiners, targets, shares)
+        return kernels.merge(x, *_close(leaders, joiners, targets, shares), residual=residual)
 
 
 @merge.register_fake
-def _(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+def _(
+    x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor, residual: Tensor | None = None
+) -> Tensor:
     return x.new_empty(*leaders.shape, x.shape[2])
 
 
-@custom_op("hf_tome::merge_backward", mutates_args=(), schema=_MERGE)
-def merge_backward(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
-    """The gradient of `merge` with respect to its x; here x is the gradient of its result."""
+@custom_op("hf_tome::merge_backward", mutates_args=(), schema=_BACKWARD)
+def merge_backward(grad: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    """The gradient of `merge` with respect to its x, and to its residual as well, from that of its result."""
     from hf_tome.core.ops.kernels import merge as kernels
 
-    with device_of(x):
-        return kernels.merge_backward(x, leaders, joiners, targets, shares)
+    with device_of(grad):
+        return kernels.merge_backward(grad, *_close(leaders, joiners, targets, shares))
 
 
 @merge_backward.register_fake
-def _(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
-    return x.new_empty(leaders.shape[0], leaders.shape[1] + joiners.shape[1], x.shape[2])
+def _(grad: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    return grad.new_empty(leaders.shape[0], leaders.shape[1] + joiners.shape[1], grad.shape[2])
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[1:])
+    ctx.save_for_backward(*inputs[1:5])
 
 
 def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    return merge_backward(grad, *ctx.saved_tensors), None, None, None, None
+    of_x = merge_backward(grad, *ctx.saved_tensors)
+    return of_x, None, None, None, None, of_x if any(ctx.needs_input_grad[5:]) else None
 
 
 merge.register_autograd(_gradient, setup_context=_keep)
+
+
+@custom_op("hf_tome::compose", mutates_args=(), schema=_COMPOSE)
+def compose(leaders: list[Tensor], joiners: list[Tensor], targets: list[Tensor]) -> Tensor:
+    """See `ops.compose`."""
+    from hf_tome.core.ops.kernels.compose import compose
+
+    with device_of(leaders[0]):
+        return compose(_close(*leaders), _close(*joiners), _close(*targets))
+
+
+@compose.register_fake
+def _(leaders: list[Tensor], joiners: list[Tensor], targets: list[Tensor]) -> Tensor:
+    return leaders[0].new_empty(leaders[0].shape[0], leaders[0].shape[1] + joiners[0].shape[1])
+
+
+def _close(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """With rows that lie closely, as the kernels read them: a user's own matching may give others."""
+    return tuple(each.contiguous() for each in tensors)

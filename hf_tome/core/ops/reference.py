@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ def decide(
     padding: bool,
     r: int,
     protected: int,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `ops.decide`."""
     batch, _, tokens, _ = metric.shape
     if sizes is None:
@@ -36,7 +36,8 @@ def decide(
     similarity, best = nearest(dot, compared[:, sources], compared[:, destinations], padded)
     place = torch.arange(tokens, device=metric.device).expand(batch, -1)
     plan = select(similarity, best, place[:, sources], place[:, destinations], r, protected)
-    return (*plan, *share(sizes, *plan))
+    totals, shares = share(sizes, *plan)
+    return *plan, totals, shares, totals.log().to(metric.dtype)[:, None, None]
 
 
 def select(
@@ -112,8 +113,11 @@ def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> t
     return totals, joining / totals.gather(1, targets).clamp_min_(torch.finfo(totals.dtype).tiny)
 
 
-def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+def merge(
+    x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor, residual: Tensor | None = None
+) -> Tensor:
     """See `ops.merge`. It copies the leaders, and touches only the rows that join one."""
+    x = x if residual is None else x + residual
     (batch, tokens, features), count = x.shape, leaders.shape[1]
     flat, target = x.reshape(-1, features), rows(targets, count)
     out = flat.index_select(0, rows(leaders, tokens))
@@ -124,17 +128,14 @@ def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: 
     return out.index_add_(0, target, step.to(x.dtype)).view(batch, count, features)
 
 
-def follow(groups: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> Tensor:
-    """See `ops.follow`."""
-    return group_of_each(leaders, joiners, targets).gather(1, groups)
-
-
-def group_of_each(leaders: Tensor, joiners: Tensor, targets: Tensor) -> Int[Tensor, "batch tokens"]:
-    """The group that a plan puts each token into."""
-    batch, count = leaders.shape
-    groups = leaders.new_empty(batch, count + joiners.shape[1])
-    numbers = torch.arange(count, device=groups.device).expand(batch, -1)
-    return groups.scatter_(1, leaders, numbers).scatter_(1, joiners, targets)
+def compose(leaders: Sequence[Tensor], joiners: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """See `ops.compose`. From the last merge back to the first: what a group is in the end, its tokens are."""
+    batch, count = leaders[-1].shape
+    groups = torch.arange(count, device=leaders[-1].device).expand(batch, -1)
+    for leading, joining, target in zip(reversed(leaders), reversed(joiners), reversed(targets), strict=True):
+        tokens = leading.new_empty(batch, leading.shape[1] + joining.shape[1])
+        groups = tokens.scatter_(1, leading, groups).scatter_(1, joining, groups.gather(1, target))
+    return groups
 
 
 def rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:

@@ -35,10 +35,10 @@ def _mean_block(
         tl.store(metric + row[:, None] * CHANNELS + channel[None, :], mean, mask=mask)
 
 
-@triton.jit(do_not_specialize=["tokens", "r"])
+@triton.jit(do_not_specialize=["tokens", "r", "stride_logs"])
 def _decide(
-    keys, sizes, metric, similarity, best, rank, leaders, joiners, targets, totals, shares,
-    tokens, r, heads, stride_batch, stride_head, stride_token, stride_channel,
+    keys, sizes, metric, similarity, best, rank, leaders, joiners, targets, totals, shares, logs,
+    tokens, r, heads, stride_batch, stride_head, stride_token, stride_channel, stride_logs,
     PROTECTED: tl.constexpr, SIZED: tl.constexpr, PADDED: tl.constexpr, CHANNELS: tl.constexpr, CHUNK: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -74,21 +74,21 @@ def _decide(
     tl.debug_barrier()
     for start in range(0, tokens, BLOCK):
         share_block(
-            sizes, leaders, joiners, targets, totals + sample * groups, shares + sample * r, start, groups, r,
-            SIZED, BLOCK,
+            sizes, leaders, joiners, targets, totals + sample * groups, shares + sample * r,
+            logs + sample * stride_logs, start, groups, r, SIZED, True, BLOCK,
         )  # fmt: skip
 
 
 def decide(
-    metric: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int
+    metric: Tensor, sizes: Tensor | None, padding: bool, r: int, protected: int, logs: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """See `ops.decide`. The metric may have any strides."""
+    """See `ops.decide`; the log-sizes are written on `logs`. The metric may have any strides."""
     batch, heads, tokens, channels = metric.shape
     sizes = None if sizes is None else sizes.contiguous()
     if tokens > MOST_TOKENS:
         found = propose(metric.mean(dim=1), sizes if padding else None, protected)
         plan = select(*found, tokens, r, protected)
-        return *plan, *share(sizes, *plan)
+        return *plan, *share(sizes, *plan, logs)
     plan = empty_plan(metric, batch, tokens, r)
     similarity, best, rank = (
         metric.new_empty(batch, count_sources(tokens, protected), dtype=dtype)
@@ -98,7 +98,7 @@ def decide(
     options = tiles(metric.dtype, channels) | {"num_warps": WARPS}
     _decide[(batch,)](
         metric, totals if sizes is None else sizes, metric.new_empty(batch, tokens, channels), similarity, best, rank,
-        *plan, totals, shares, tokens, r, heads, *metric.stride(),
+        *plan, totals, shares, logs, tokens, r, heads, *metric.stride(), logs.stride(0),
         PROTECTED=protected, SIZED=sizes is not None, PADDED=padding and sizes is not None, **options,
     )  # fmt: skip
     return *plan, totals, shares

@@ -12,32 +12,42 @@ BLOCK = 64  # joiners at a time
 WIDEST = 2048  # features of a row at a time
 
 
+@triton.jit
+def _load_row(x, residual, place, fits, ADDED: tl.constexpr):
+    row = tl.load(x + place, mask=fits, other=0.0)
+    if ADDED:  # rounded as the addition of a layer rounds it
+        row = (row.to(tl.float32) + tl.load(residual + place, mask=fits, other=0.0)).to(x.dtype.element_ty)
+    return row.to(tl.float32)
+
+
 @triton.jit(do_not_specialize=["groups", "r"])
 def _merge(
-    x, leaders, joiners, targets, shares, out,
+    x, residual, leaders, joiners, targets, shares, out,
     groups, r, features, stride_batch, stride_token, stride_feature,
-    WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+    ADDED: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One program: one group of one sample. Most groups have no joiner, few have more than two."""
     group = tl.program_id(0)
     sample = tl.program_id(1).to(tl.int64)
     x += sample * stride_batch
+    residual += sample * stride_batch
     joiners += sample * r
     targets += sample * r
     shares += sample * r
     feature = tl.program_id(2) * WIDTH + tl.arange(0, WIDTH)
     fits = feature < features
-    columns = x + feature * stride_feature
-    leader = tl.load(columns + tl.load(leaders + sample * groups + group) * stride_token, mask=fits).to(tl.float32)
+    column = feature * stride_feature
+    place = tl.load(leaders + sample * groups + group) * stride_token + column
+    leader = _load_row(x, residual, place, fits, ADDED)
     row = leader
     for start in range(0, r, BLOCK):
         joiner = start + tl.arange(0, BLOCK)
         hits = tl.load(targets + joiner, mask=joiner < r, other=-1) == group
         next_one = tl.min(tl.where(hits, joiner, r), axis=0)
         while next_one < r:
-            token = tl.load(joiners + next_one)
+            place = tl.load(joiners + next_one) * stride_token + column
             share = tl.load(shares + next_one)
-            row += share * (tl.load(columns + token * stride_token, mask=fits).to(tl.float32) - leader)
+            row += share * (_load_row(x, residual, place, fits, ADDED) - leader)
             next_one = tl.min(tl.where(hits & (joiner > next_one), joiner, r), axis=0)
     tl.store(out + (sample * groups + group) * features + feature, row.to(out.dtype.element_ty), mask=fits)
 
@@ -74,14 +84,23 @@ def _merge_backward(
     tl.store(out + (sample * tokens + token) * features + feature, row.to(out.dtype.element_ty), mask=fits)
 
 
-def merge(x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
-    """The weighted mean of each group, (batch, groups, features), summed in float32. x may have any strides."""
+def merge(
+    x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor, residual: Tensor | None = None
+) -> Tensor:
+    """The weighted mean of each group, (batch, groups, features), summed in float32.
+
+    Args:
+        x: (batch, tokens, features) of any strides.
+        residual: the same of any strides; added to x first.
+    """
+    if residual is not None and residual.stride() != x.stride():
+        x, residual = x.contiguous(), residual.contiguous()
     (batch, groups), r, features = leaders.shape, joiners.shape[1], x.shape[2]
     out = x.new_empty(batch, groups, features)
     width = min(WIDEST, triton.next_power_of_2(features))
     _merge[(groups, batch, triton.cdiv(features, width))](
-        x, leaders, joiners, targets, shares, out,
-        groups, r, features, *x.stride(), WIDTH=width, BLOCK=BLOCK,
+        x, x if residual is None else residual, leaders, joiners, targets, shares, out,
+        groups, r, features, *x.stride(), ADDED=residual is not None, WIDTH=width, BLOCK=BLOCK,
     )  # fmt: skip
     return out
 

@@ -1,9 +1,8 @@
-"""Files that pictures are written to: stills, and animations as GIF or MP4."""
+"""Frames as an animation, GIF or MP4."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,33 +11,9 @@ from PIL import Image
 
 from hf_tome.data.extra import extra
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.output import check_out, writing
 
-MOVING = (".gif", ".mp4")
-
-
-def check_out(out: Path, suffixes: Collection[str]) -> None:
-    """Refuse a place where nothing can be written, before any work is done.
-
-    Raises:
-        ToMeValueError: if the folder does not exist, or the name does not end in one of `suffixes`.
-    """
-    if out.suffix.lower() not in suffixes or not out.absolute().parent.is_dir():
-        rule = f"The output is a file ({', '.join(sorted(suffixes))}) in a folder that exists."
-        raise ToMeValueError(complaint(rule, str(out), "Choose another name."))
-
-
-@contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """Around what writes the file.
-
-    Raises:
-        ToMeValueError: if it cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        rule = "The output must be writable."
-        raise ToMeValueError(complaint(rule, f"{out} ({error})", "Choose another place.")) from error
+SUFFIXES = (".gif", ".mp4")
 
 
 def save_animation(frames: Sequence[Image.Image], path: Path | str, fps: float = 8.0) -> None:
@@ -54,26 +29,27 @@ def save_animation(frames: Sequence[Image.Image], path: Path | str, fps: float =
         MissingExtraError: for .mp4 without the extra [video].
     """
     path = Path(path)
-    check_out(path, MOVING)
+    check_out(path, SUFFIXES)
     if not frames or not fps > 0:
         rule = "An animation has at least one frame, and fps above 0."
         raise ToMeValueError(complaint(rule, f"{len(frames)} frames, fps {fps}", "For example fps=8."))
     with writing(path):
-        (_save_gif if path.suffix.lower() == ".gif" else _save_mp4)(frames, path, fps)
+        (_save_gif if path.suffix.lower() == ".gif" else _save_mp4)([each.convert("RGB") for each in frames], path, fps)
 
 
-def _save_gif(frames: Sequence[Image.Image], path: Path, fps: float) -> None:
+def _save_gif(frames: list[Image.Image], path: Path, fps: float) -> None:
     # one palette for all frames and no dither: a group must not change its colour from frame to frame
-    whole = Image.fromarray(np.concatenate([np.asarray(frame.convert("RGB")) for frame in frames]))
-    palette = whole.quantize(256, dither=Image.Dither.NONE)
-    first, *others = [frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    palette = Image.fromarray(np.concatenate([np.asarray(each) for each in frames])).quantize(
+        256, dither=Image.Dither.NONE
+    )
+    first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     first.save(path, save_all=True, append_images=others, duration=round(1000 / fps), loop=0, optimize=False)
 
 
-def _save_mp4(frames: Sequence[Image.Image], path: Path, fps: float) -> None:
+def _save_mp4(frames: list[Image.Image], path: Path, fps: float) -> None:
     with extra("video", "write MP4 files"):
         import av
-    from av.error import FFmpegError
+        from av.error import FFmpegError
 
     width, height = (side + side % 2 for side in frames[0].size)  # the codec wants even sides
     try:

@@ -26,7 +26,7 @@ TRACEBACK = re.compile(r"^Caught .*\nhf_tome\.errors\.\w+: ", re.DOTALL)
 
 
 def parse_r(text: str) -> Any:
-    """r as `apply_tome` takes it: 13, a share 0.1, or a list 16,8,0. What is no number is left to its checks."""
+    """r as `apply_tome` takes it: 13, a share 0.1, or a list 16,8,0. `apply_tome` refuses what is no number."""
     try:
         if "," in text:
             return [int(part) for part in text.split(",")]
@@ -44,9 +44,7 @@ def best_by(training: TrainingArguments, several: bool) -> None:
 def metrics(several: bool, views: int = 1) -> Callable[[Any], dict[str, Any]]:
     """A Trainer's `compute_metrics`: accuracy, or mean average precision where a sample has several labels.
 
-    Args:
-        several: whether it has.
-        views: inputs of one sample, which follow each other: their scores are averaged.
+    Each sample is `views` inputs, one after the other, whose scores are averaged.
     """
     from hf_tome.metrics.accuracy import Accuracy
     from hf_tome.metrics.average_precision import MeanAveragePrecision
@@ -60,7 +58,7 @@ def metrics(several: bool, views: int = 1) -> Callable[[Any], dict[str, Any]]:
 
 
 def entry(name: str, main: Callable[[], None]) -> None:
-    """Call `main`; end with a line, after the script's `name`, where something is wrong that a user can mend."""
+    """Call `main`; a ToMeError ends the script with one line, `name: error`, and no traceback."""
     try:
         main()
     except ToMeError as error:

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import pad
 from torch.nn.functional import scaled_dot_product_attention as attention
 
-from hf_tome.core.channels import WIDTH, divided, with_sizes
+from benchmarks.sizes_in_values import WIDTH, divided, with_sizes
 
 
 @pytest.mark.parametrize(

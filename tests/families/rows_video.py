@@ -1,0 +1,87 @@
+"""Video."""
+
+from __future__ import annotations
+
+import transformers as tf
+from by_hand import Shape
+from row import (
+    CORE,
+    LAYERS,
+    TEXT,
+    Row,
+    clip_shape,
+    made,
+    vit_shape,
+    words,
+)
+
+VIDEOs = (
+    Row(
+        "videomae",
+        tf.VideoMAEModel,
+        lambda: tf.VideoMAEConfig(**CORE, num_frames=4),
+        lambda: {"pixel_values": made(2, 4, 3, 16, 16)},
+        vit_shape("VideoMAEModel", 0, "encoder.layer"),
+        restored=False,
+    ),
+    Row(
+        "vivit",
+        tf.VivitForVideoClassification,
+        lambda: tf.VivitConfig(
+            **{name: value for name, value in CORE.items() if name != "patch_size"},
+            num_frames=2,
+            tubelet_size=[2, 4, 4],
+        ),
+        lambda: {"pixel_values": made(2, 2, 3, 16, 16)},
+        vit_shape("VivitModel"),
+        restored=False,
+    ),
+    Row(
+        "vjepa2",
+        tf.VJEPA2ForVideoClassification,
+        lambda: tf.VJEPA2Config(
+            hidden_size=16,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=2,
+            mlp_ratio=2,
+            crop_size=16,
+            patch_size=4,
+            frames_per_clip=4,
+            tubelet_size=2,
+            pred_hidden_size=16,
+            pred_num_attention_heads=2,
+            pred_num_hidden_layers=2,
+            pred_num_mask_tokens=2,
+            num_pooler_layers=1,
+        ),
+        lambda: {"pixel_values_videos": made(2, 4, 3, 16, 16)},
+        Shape("VJEPA2Model", "encoder.layer", "attention", "norm2", 0, positions="position_mask"),
+    ),
+    Row(
+        "timesformer",
+        tf.TimesformerForVideoClassification,
+        lambda: tf.TimesformerConfig(**CORE, num_frames=2, attention_type="joint_space_time"),
+        lambda: {"pixel_values": made(2, 2, 3, 16, 16)},
+        Shape("TimesformerModel", "encoder.layer", "attention", "layernorm_after", 1, own="attention.attention"),
+        restored=False,
+        implementations=("eager",),
+    ),
+    Row(
+        "xclip",
+        tf.XCLIPModel,
+        lambda: tf.XCLIPConfig(
+            text_config=TEXT,
+            vision_config={
+                **CORE,
+                "num_frames": 2,
+                "mit_hidden_size": 16,
+                "mit_intermediate_size": 24,
+                "mit_num_attention_heads": 2,
+            },
+            projection_dim=16,
+            prompt_num_attention_heads=2,
+        ),
+        lambda: {"pixel_values": made(2, 2, 3, 16, 16), **words()},
+        clip_shape("XCLIPVisionModel"),
+    ),
+)
