@@ -79,5 +79,5 @@ def _modality(name: str, config: PretrainedConfig) -> str:
     for modality, types in TYPES.items():
         if config.model_type in types:
             return modality
-    use = "transformers has no classifier of this type; `hf-tome embed` and --task may do. "
-    raise unsupported(name, config, use)
+    needs = "This command needs a classifier of images, clips or sounds, as transformers knows it."
+    raise unsupported(name, config, needs)

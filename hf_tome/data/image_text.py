@@ -18,6 +18,7 @@ from hf_tome.data.pretrained import load_config, load_model, load_processor, loa
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+NEEDS = "A model embeds images and texts in one space, as CLIP and SigLIP do."
 BATCH = 64  # texts at a time
 LONGEST = 77  # tokens of a text. SigLIP's pooling reads the padding too, so that all texts are filled up as in training
 
@@ -81,8 +82,8 @@ def load_image_text(name: str, attention: str | None = None) -> ImageText:
     """
     config = load_config(name)
     if not compares(config.model_type):
-        raise unsupported(name, config, "It must compare images with texts, as CLIP and SigLIP do. ")
+        raise unsupported(name, config, NEEDS)
     model, saved = load_model(AutoModelForZeroShotImageClassification, name, attention)
     if not (hasattr(model, "get_image_features") and hasattr(model, "logit_scale")):
-        raise unsupported(name, config, "It must embed images and texts in one space, as CLIP and SigLIP do. ")
+        raise unsupported(name, config, NEEDS)
     return ImageText(model, load_processor(name, "image", config), "image", saved, loaded(AutoTokenizer, name))

@@ -59,12 +59,22 @@ def load_config(name: str) -> PretrainedConfig:
     return config
 
 
-def unsupported(name: str, config: PretrainedConfig, use: str = "") -> UnsupportedModelError:
-    """The error for a model that cannot be merged, or not be used for what is asked."""
+def unsupported(name: str, config: PretrainedConfig, needs: str = "") -> UnsupportedModelError:
+    """The error for a model that cannot be merged, or, where that is not known, not be used for what is asked.
+
+    Args:
+        name: of the model.
+        config: its own.
+        needs: what the command takes, as a rule.
+    """
+    got, reason = f"{name} (model type {config.model_type})", REFUSED.get(config.model_type)
+    if needs and not reason:
+        cure = "apply_tome works on any model that holds a supported encoder; this command needs another."
+        return UnsupportedModelError(complaint(needs, got, cure))
     rule = f"A model is of a supported family: {', '.join(family.model_type for family in FAMILIES)}."
-    reason = f"It cannot be merged: {REFUSED[config.model_type]}. " if REFUSED.get(config.model_type) else ""
-    cure = f"{reason}{use}`hf-tome families` lists what works and why the rest does not."
-    return UnsupportedModelError(complaint(rule, f"{name} (model type {config.model_type})", cure))
+    why = f"It cannot be merged: {reason}. " if reason else ""
+    cure = f"{why}`hf-tome families` lists what works and why the rest does not."
+    return UnsupportedModelError(complaint(rule, got, cure))
 
 
 def load_model(

@@ -81,7 +81,7 @@ def load_transcriber(name: str, language: str | None = None, attention: str | No
     config = load_config(name)
     generates = config.model_type in MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES
     if not generates and config.model_type not in MODEL_FOR_CTC_MAPPING_NAMES:
-        raise unsupported(name, config, "It must write down speech, as Whisper and wav2vec 2.0 do. ")
+        raise unsupported(name, config, "A model writes down speech, as Whisper and wav2vec 2.0 do.")
     auto = AutoModelForSpeechSeq2Seq if generates else AutoModelForCTC
     model, saved = load_model(auto, name, attention)
     options = {}
