@@ -1,6 +1,7 @@
 """Measure full-size models with random weights, and write docs/results/speed.md with its data and plots.
 
 python benchmarks/speed.py cpu               # make bench: under 15 minutes on 2 cores
+python benchmarks/speed.py encoders          # one encoder of each kind on this CPU: under 10 minutes
 python benchmarks/speed.py gpu --out RUNS    # make bench-gpu: under 8 minutes; each row goes to RUNS/speed-gpu.jsonl
 python benchmarks/speed.py gpu --dry         # the same script on a CPU with tiny models, to see that it works
 python benchmarks/speed.py pages             # write the pages anew, from docs/results/data/speed-{cpu.json,gpu.jsonl}
@@ -22,7 +23,7 @@ if not __package__:  # called by its path: then the first place to import from i
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["cpu", "gpu", "pages"])
+    parser.add_argument("what", choices=["cpu", "encoders", "gpu", "pages"])
     parser.add_argument("--out", type=Path, default=os.environ.get("OUT", "runs"), help="gpu: folder for the rows")
     parser.add_argument("--limit", type=float, default=440.0, help="gpu: seconds after which it ends")
     parser.add_argument("--dry", action="store_true", help="gpu: on a CPU, with tiny models")
@@ -39,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.speed_cpu import measure_cpu
 
         measure_cpu()
+    if options.what == "encoders":
+        from benchmarks.speed_cpu import measure_encoders
+
+        measure_encoders()
     write_pages()
 
 

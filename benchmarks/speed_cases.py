@@ -17,6 +17,12 @@ NAMES = {
     "vit-large-384": "ViT-L/16 at 384",
     "vit-huge-518": "ViT-H/14 at 518",
     "videomae-large": "VideoMAE-L",
+    "clip-large-336": "CLIP ViT-L/14 at 336",
+    "siglip2-so400m-384": "SigLIP 2 So400m/14 at 384",
+    "dinov2-large-518": "DINOv2 ViT-L/14 at 518",
+    "dinov3-large": "DINOv3 ViT-L/16",
+    "whisper-large": "Whisper large, encoder, 30 s",
+    "vjepa2-large": "V-JEPA 2 ViT-L, 16 frames",
 }
 
 
@@ -74,6 +80,16 @@ CPU = (
     Case("vit-base", (16,), batch=8, rounds=6, train=True),
     Case("videomae-base", (130,), batch=1, rounds=5, train=True, baseline=False),
     Case("videomae-base", (130,), batch=1, rounds=5, train=True, checkpointing=True, baseline=False),
+)
+
+# One of each kind of encoder. On a CPU V-JEPA 2 sees 16 of its 64 frames: all of them take minutes.
+ENCODERS = (
+    Case("dinov3-large", (4,), batch=1, rounds=5, baseline=False),
+    Case("clip-large-336", (12,), batch=1, rounds=5, baseline=False),
+    Case("siglip2-so400m-384", (13,), batch=1, rounds=3, baseline=False),
+    Case("dinov2-large-518", (28,), batch=1, rounds=3, baseline=False),
+    Case("vjepa2-large", (42,), batch=1, rounds=3, baseline=False, settings={"frames_per_clip": 16}),
+    Case("whisper-large", (23,), batch=1, rounds=2, baseline=False),
 )
 
 # The largest first: the run ends when its time is over.

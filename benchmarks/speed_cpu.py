@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import which
@@ -14,14 +15,28 @@ from benchmarks.cut import cut
 from benchmarks.long_inputs import measure_long
 from benchmarks.pages import ROOT, machine
 from benchmarks.plain import plain_tome
-from benchmarks.speed_cases import CPU, DATA, Case
+from benchmarks.speed_cases import CPU, DATA, ENCODERS, Case
 from hf_tome.measure.presets import build, random_inputs
 from hf_tome.measure.speed import measure
 
 
 def measure_cpu() -> None:
-    """Measure each case, and keep it: a run that was interrupted goes on where it stopped."""
-    place, kept = machine(), ROOT / "runs/speed-cpu.json"
+    """Measure what `make bench` does."""
+    found, kept = _measured(CPU, ROOT / "runs/speed-cpu.json")
+    _keep(DATA / "speed-cpu.json", {**found, "long": measure_long("cpu")})
+    kept.unlink()
+
+
+def measure_encoders() -> None:
+    """Measure one encoder of each kind."""
+    found, kept = _measured(ENCODERS, ROOT / "runs/speed-encoders.json")
+    _keep(DATA / "speed-encoders.json", found)
+    kept.unlink()
+
+
+def _measured(cases: Sequence[Case], kept: Path) -> tuple[dict[str, Any], Path]:
+    """Measure each case, and keep it in a file: a run that was interrupted goes on where it stopped."""
+    place = machine()
     changed = max(file.stat().st_mtime for file in (ROOT / "hf_tome").rglob("*.py"))
     fresh = kept.exists() and kept.stat().st_mtime > changed  # numbers of one run are of one code
     found: dict[str, Any] = json.loads(kept.read_text()) if fresh else {}
@@ -30,7 +45,7 @@ def measure_cpu() -> None:
     elif found["cases"]:
         print(f"{len(found['cases'])} cases are there from an interrupted run; delete {kept} to begin anew", flush=True)
     done = [each["case"] for each in found["cases"]]
-    for case in CPU:
+    for case in cases:
         if case.compiled and not (which("g++") or which("clang++")):
             print(f"{case.name}, batch {case.batch}, {case.kind}: left out, it needs a C++ compiler", flush=True)
             continue
@@ -39,8 +54,7 @@ def measure_cpu() -> None:
             found["cases"].append({"case": settings, "rows": _rows(case)})
             _keep(kept, found)
             print(f"{case.name}, batch {case.batch}, {case.kind}: done", flush=True)
-    _keep(DATA / "speed-cpu.json", {**found, "long": measure_long("cpu")})
-    kept.unlink()
+    return found, kept
 
 
 def _rows(case: Case) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.long_inputs import write_long
 from benchmarks.pages import ROOT, write_block
-from benchmarks.speed_cases import DATA, GPU, NAMES, Case
+from benchmarks.speed_cases import DATA, ENCODERS, GPU, NAMES, Case
 from hf_tome.measure.plot import plot_speed
 from hf_tome.measure.row import Row
 from hf_tome.measure.table import markdown, speed
@@ -21,6 +21,7 @@ SPEED = (
 )  # fmt: skip
 SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
 TRAIN = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "memory", "tokens, mean")
+ENCODER = ("model", "tokens", "r", "speed-up", "MAC ratio (limit)", "score", "one input", "merging itself", "memory")
 GPU_HEADER = (
     "model", "batch", "r", "how", "MAC ratio (limit)", "speed-up", "as a CUDA graph", "its score", FREE,
     "speed-up of plain ToMe",
@@ -62,6 +63,8 @@ def write_pages() -> None:
     if (DATA / "speed-cpu.json").exists():
         write_cpu(*load(DATA / "speed-cpu.json"))
         write_long(DATA)
+    found = load(DATA / "speed-encoders.json") if (DATA / "speed-encoders.json").exists() else None
+    write_encoders(*(found or ([], "Not measured yet.")))
     page, ways = ROOT / "docs/results/speed.md", "Not measured yet: `make bench-gpu` measures them."
     rows, source = [unmeasured(case) for case in GPU], "`make bench-gpu` measures them."
     if (DATA / "speed-gpu.jsonl").exists():
@@ -91,6 +94,14 @@ def write_cpu(results: list[Result], machine: str) -> None:
     plot_speed({**groups, "plain ToMe, same cases": plain}, ROOT / "docs/images/speed.png")
 
 
+def write_encoders(results: list[Result], machine: str) -> None:
+    """The table of one encoder of each kind."""
+    source = "Measured by `python benchmarks/speed.py encoders`, random weights, medians of paired rounds (quartiles)."
+    waiting = [[each.name, *["not measured yet"] * (len(ENCODER) - 1)] for each in ENCODERS]
+    table = markdown(ENCODER, [encoder_row(each) for each in results] or waiting)
+    write_block(ROOT / "docs/results/speed.md", "encoders", f"{table}\n\n{source} {machine}")
+
+
 def common(row: Row) -> tuple[str, str, str]:
     return speed(row), f"{row.mac_ratio:.2f}x", f"{row.score:.2f}"
 
@@ -106,6 +117,13 @@ def single_row(each: Result, row: Row) -> list[str]:
     if row.r is None:
         return [name, "off", "1.00x", "1.00x", "", latency]
     return [name, str(row.r), *common(row), latency]
+
+
+def encoder_row(each: Result) -> list[str]:
+    (row,), off = each.ours, each.rows[0]
+    memory = f"{(row.peak_bytes or 0) / (off.peak_bytes or 1):.0%}"
+    times = f"{row.latency or 0:.2f} s instead of {off.latency or 0:.2f} s", f"{row.overhead:.1%}"
+    return [each.case.name, str(row.token_counts[0]), str(row.r), *common(row), *times, memory]
 
 
 def train_row(each: Result) -> list[str]:

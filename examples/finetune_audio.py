@@ -1,4 +1,4 @@
-"""Fine-tune an Audio Spectrogram Transformer with token merging on sounds.
+"""Fine-tune an Audio Spectrogram Transformer, a Whisper or a wav2vec 2.0 with token merging on sounds.
 
     python examples/finetune_audio.py --model MIT/ast-finetuned-audioset-10-10-0.4593 --data FOLDER --r 96 --bf16
 
@@ -28,11 +28,10 @@ from transformers import (
     set_seed,
 )
 
-from hf_tome import apply_tome
 from hf_tome.train import ToMeCallback, ToMeTrainer
-from hf_tome.train.augment import Spectrograms
+from hf_tome.train.augment import Spectrograms, spectrogram_size
 from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
-from hf_tome.train.pretrained import classifier
+from hf_tome.train.pretrained import classifier, merge_for_training
 
 TINY = {"r": "3", "num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
 
@@ -45,11 +44,12 @@ class Arguments:
     data: str = field(default="", metadata={"help": "folder with train/CLASS/FILE, or data set of the hub"})
     label_column: str | None = field(default=None, metadata={"help": "of a data set: where the classes are"})
     r: str = field(default="96", metadata={"help": "tokens merged per layer: 96, a share 0.08, or a list 120,90,0"})
-    prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: on"})
+    prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: as saved, or on"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
     time_mask: float = field(default=0.2, metadata={"help": "SpecAugment: most of the time that is masked, a share"})
     mel_mask: float = field(default=0.2, metadata={"help": "SpecAugment: most of the mel bins that are masked"})
     speed: float = field(default=0.0, metadata={"help": "play sounds faster or slower by up to this share, e.g. 0.1"})
+    seconds: float = field(default=10.0, metadata={"help": "wav2vec 2.0 and kin: sounds are padded or cut to so many"})
     mixup: float = field(default=0.0, metadata={"help": "share of the sounds that are blended with another"})
     skip_bad_files: bool = field(default=False, metadata={"help": "leave out what cannot be read, and name it"})
     resume: bool = field(default=False, metadata={"help": "go on after the last whole checkpoint in output_dir"})
@@ -91,10 +91,12 @@ def main() -> None:
     if model is None:
         model = classifier(args.model, labels, "audio", problem_type=PROBLEM[several])
         extractor = AutoFeatureExtractor.from_pretrained(args.model)
-    apply_tome(model, r=parse_r(args.r), prop_attn=args.prop_attn)
+    merge_for_training(model, parse_r(args.r), args.prop_attn)
 
-    masks = (round(args.time_mask * model.config.max_length), round(args.mel_mask * model.config.num_mel_bins))
-    read = Spectrograms(extractor, *masks, args.speed)
+    frames, mels = spectrogram_size(extractor)
+    read = Spectrograms(
+        extractor, round(args.time_mask * frames), round(args.mel_mask * mels), args.speed, args.seconds
+    )
     if args.skip_bad_files:
         train, evaluation = readable(train, read), readable(evaluation, read)
     best_by(training, several)

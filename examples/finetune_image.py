@@ -25,13 +25,12 @@ from transformers import (
 )
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
-from hf_tome import apply_tome
 from hf_tome.data.embedded import CLASSES, embedded_images, embedded_processor
 from hf_tome.data.media import Media
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Pictures
 from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
-from hf_tome.train.pretrained import classifier, trained_by_mae
+from hf_tome.train.pretrained import classifier, merge_for_training
 
 TINY = {"r": "8", "num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 
@@ -44,7 +43,7 @@ class Arguments:
     data: str = field(default="", metadata={"help": "name on the hub, or folder with train/CLASS/IMAGE"})
     label_column: str | None = field(default=None, metadata={"help": "of a data set: where the classes are"})
     r: str = field(default="13", metadata={"help": "tokens merged per layer: 13, a share 0.1, or a list 16,8,0"})
-    prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: the family's"})
+    prop_attn: bool | None = field(default=None, metadata={"help": "proportional attention; default: as saved, or on"})
     r_warmup: float = field(default=0.0, metadata={"help": "share of the training in which r rises from 0"})
     augment: bool = field(default=True, metadata={"help": "random crops and flips"})
     skip_bad_files: bool = field(default=False, metadata={"help": "leave out what cannot be read, and name it"})
@@ -70,7 +69,6 @@ def main() -> None:
     parser.set_defaults(**(TINY if "--tiny" in sys.argv else {}))
     args, training = parser.parse_args_into_dataclasses()
     set_seed(training.seed)
-    prop_attn = args.prop_attn
     if args.tiny:
         model, processor, train, evaluation, labels = tiny()
     else:
@@ -80,9 +78,8 @@ def main() -> None:
             classifier(args.model, labels, problem_type=kind),
             AutoImageProcessor.from_pretrained(args.model),
         )
-        prop_attn = False if prop_attn is None and trained_by_mae(args.model) else prop_attn
     several = has_several(train, evaluation)
-    apply_tome(model, r=parse_r(args.r), prop_attn=prop_attn)
+    merge_for_training(model, parse_r(args.r), args.prop_attn)
 
     read = Pictures(processor)
     if args.skip_bad_files:

@@ -29,12 +29,11 @@ from transformers import (
 )
 from transformers.models.auto.image_processing_auto import AutoImageProcessor  # the other needs torchvision
 
-from hf_tome import apply_tome
 from hf_tome.data.embedded import embedded_images
 from hf_tome.train import ToMeCallback, ToMeTrainer
 from hf_tome.train.augment import Clips
 from hf_tome.train.files import LabelledFiles, has_several, load_files, readable
-from hf_tome.train.pretrained import classifier
+from hf_tome.train.pretrained import classifier, merge_for_training
 
 TINY = {"r": "6", "num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
 SIDE, FRAMES = 32, 8
@@ -88,7 +87,7 @@ def main() -> None:
     if model is None:
         model = classifier(args.model, labels, "video", problem_type=PROBLEM[several])
         processor = AutoImageProcessor.from_pretrained(args.model)
-    apply_tome(model, r=parse_r(args.r), prop_attn=args.prop_attn)
+    merge_for_training(model, parse_r(args.r), args.prop_attn)
 
     read = Clips(processor, model.config.num_frames, args.eval_clips, args.eval_crops)
     if args.skip_bad_files:

@@ -67,6 +67,11 @@ class ToMeConfig:
         return Schedule.parse(self.r)
 
     @property
+    def merges(self) -> bool:
+        """Whether any token merges by these settings."""
+        return self.schedule.merges
+
+    @property
     def recipe(self) -> Recipe:
         """What stands behind the names of the other options."""
         options = (self.metric, self.heads, self.distance, self.partition, self.matching, self.combine, self.seed)

@@ -20,6 +20,7 @@ NAMES = (
     "docs/training.md",
     "docs/evaluating.md",
     "docs/vision-language.md",
+    "docs/uses.md",
 )
 
 

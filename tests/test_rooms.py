@@ -32,7 +32,7 @@ THROUGH_API = set(ROOMS[ROOMS.index("data") :])  # rooms that reach a model by t
 HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
     "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "onnxruntime", "onnxscript", "openvino",
-    "optuna", "rich", "sklearn", "scipy", "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec",
+    "optuna", "pyarrow", "rich", "sklearn", "scipy", "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec",
     "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}

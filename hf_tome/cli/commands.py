@@ -11,6 +11,7 @@ from hf_tome import __version__
 from hf_tome.cli.bench import bench
 from hf_tome.cli.demo import demo
 from hf_tome.cli.doctor import doctor
+from hf_tome.cli.embed import embed
 from hf_tome.cli.evaluate import evaluate
 from hf_tome.cli.export import export
 from hf_tome.cli.families import families
@@ -24,6 +25,7 @@ app.command()(demo)
 app.command()(show)
 app.command("app")(serve)
 app.command("eval")(evaluate)
+app.command()(embed)
 app.command()(bench)
 app.command()(tune)
 app.command()(export)

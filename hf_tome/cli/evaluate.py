@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -14,7 +14,10 @@ from hf_tome.cli import options
 
 if TYPE_CHECKING:
     from hf_tome.config import ToMeConfig
+    from hf_tome.data.encoder import Encoder
     from hf_tome.measure.row import Report
+
+Task = Literal["classification", "zero-shot", "retrieval", "transcription"]
 
 WIDE = 140  # columns that the whole table takes
 
@@ -22,7 +25,10 @@ WIDE = 140  # columns that the whole table takes
 def evaluate(
     model: options.Model,
     data: options.Data,
-    r: Annotated[list[str] | None, options.r("five steps towards no token left")] = None,
+    task: Annotated[
+        Task, typer.Option(help="zero-shot and retrieval take CLIP and its kin; transcription takes speech models.")
+    ] = "classification",
+    r: Annotated[list[str] | None, options.r("as the model was saved, else five steps towards no token left")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Other settings of ToMeConfig, as prop_attn=on,off: each r runs with each value."),
@@ -31,28 +37,38 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many samples, drawn at random.")] = None,
     media_column: options.MediaColumn = None,
     label_column: options.LabelColumn = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="zero-shot: a text file with the name of a class in each line.")
+    ] = None,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="zero-shot: a sentence with {} for the class; given again, means of all are taken.",
+            show_default="a photo of a {}.",
+        ),
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="transcription: what is spoken, as en.")] = None,
     batch: options.Batch = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read ahead.")] = 0,
-    skip_bad_files: Annotated[bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read.")] = False,
+    workers: options.Workers = 0,
+    skip_bad_files: options.SkipBadFiles = False,
     device: options.Device = None,
     dtype: options.Dtype = "float32",
     out: Annotated[Path, options.out("Folder for the report, and for what is finished.")] = Path("hf-tome-eval"),
     card: Annotated[Path | None, typer.Option(help="Put the results into the model card in this file.")] = None,
     push: Annotated[bool, typer.Option("--push", help="Put them into the model's card on the hub.")] = False,
 ) -> None:
-    """Measure accuracy against speed on your model and data. Ctrl-C keeps what is finished; a new call goes on.
+    """Measure quality against speed on your model and data. Ctrl-C keeps what is finished; a new call goes on.
 
     Writes report.md, report.json, report.csv, report.png and model-index.yaml. Under torchrun or accelerate launch,
     the processes share the data.
     """
-    from hf_tome.data.classifier import load_classifier
-    from hf_tome.data.samples import samples_of
     from hf_tome.measure.batches import Batches
     from hf_tome.measure.card import check_push
     from hf_tome.measure.output import open_folder
     from hf_tome.measure.plot import check_plot
     from hf_tome.measure.processes import Processes
     from hf_tome.measure.sweep import sweep
+    from hf_tome.measure.tasks import task_of
     from hf_tome.measure.variants import even_steps
 
     grid(r or ["0"], settings)  # refuses what is wrong before anything is loaded
@@ -60,16 +76,17 @@ def evaluate(
     if push:
         check_push(model)
     processes = Processes()
-    classifier = load_classifier(model)
-    options.place(classifier.model, device or str(processes.device), dtype)
-    samples = samples_of(
-        data, classifier, split=split, limit=limit, media_column=media_column, label_column=label_column
-    )
-    steps = r or [str(even_steps(classifier, Batches(classifier, samples, 1, skip_bad_files).first()))[1:-1]]
+    encoder = loaded(model, task, labels, template, language)
+    options.place(encoder.model, device or str(processes.device), dtype)
+    columns = {"media_column": media_column, "label_column": label_column}
+    samples = task_of(encoder, data, split=split, limit=limit, **columns).samples
+    steps, saved = r, encoder.saved
+    if not steps and not (saved and saved.merges):
+        steps = [str(even_steps(encoder, Batches(encoder, samples, 1, skip_bad_files).first()))[1:-1]]
     report = sweep(
-        classifier,
+        encoder,
         samples,
-        grid(steps, settings),
+        [*([saved] if saved and saved.merges else []), *(grid(steps, settings, saved) if steps else [])],
         batch_size=batch,
         store=out / "finished.sqlite",
         skip_bad_files=skip_bad_files,
@@ -79,6 +96,33 @@ def evaluate(
         deliver(report, out, card, push)
     if not report.finished:
         raise typer.Exit(130)
+
+
+def loaded(model: str, task: Task, labels: Path | None, templates: list[str] | None, language: str | None) -> Encoder:
+    """The model as its task needs it.
+
+    Raises:
+        ToMeError: if it cannot be loaded, or an option is of another task.
+    """
+    from hf_tome.data.classifier import load_classifier
+    from hf_tome.data.image_text import load_image_text
+    from hf_tome.data.transcriber import load_transcriber
+    from hf_tome.data.zero_shot import TEMPLATE, load_zero_shot, read_labels
+    from hf_tome.errors import ToMeValueError, complaint
+
+    given = {"--labels": labels, "--template": templates, "--language": language}
+    own = {"zero-shot": ("--labels", "--template"), "transcription": ("--language",)}.get(task, ())
+    if others := [name for name, value in given.items() if value and name not in own]:
+        rule = "--labels and --template are of --task zero-shot, --language is of --task transcription."
+        raise ToMeValueError(complaint(rule, f"{', '.join(others)} with --task {task}", "Leave it out."))
+    if task == "zero-shot":
+        if labels is None:
+            cure = "Write one class a line, named as the folders or classes of the data: --labels classes.txt."
+            raise ToMeValueError(complaint("Zero-shot classes are named by --labels.", "none", cure))
+        return load_zero_shot(model, read_labels(labels), templates or [TEMPLATE])
+    if task == "transcription":
+        return load_transcriber(model, language)
+    return load_image_text(model) if task == "retrieval" else load_classifier(model)
 
 
 def deliver(report: Report, out: Path, card: Path | None, push: bool) -> None:
@@ -114,16 +158,19 @@ def show_report(report: Report, console: Console) -> None:
         shown.add_row(*row)
     console.print(shown)
     console.print(f"{summary(report)} {LEGEND}", highlight=False)
+    if report.task == "automatic-speech-recognition":
+        console.print("Speed-up: of the whole transcription. MAC ratio: of the encoder, where tokens merge.")
     if report.metric is None:
         console.print("No label is known: no folder is named as a class of the model, or there is no such column.")
 
 
-def grid(r: list[str], settings: list[str] | None) -> list[ToMeConfig]:
+def grid(r: list[str], settings: list[str] | None, saved: ToMeConfig | None = None) -> list[ToMeConfig]:
     """Every r with every combination of the other settings.
 
     Args:
         r: see `read_r`.
         settings: each FIELD=VALUE, or FIELD=VALUE,VALUE.
+        saved: what holds for the fields that are not given; by default nothing but r is set.
 
     Raises:
         ToMeError: if one of them is not what `ToMeConfig` takes.
@@ -140,7 +187,8 @@ def grid(r: list[str], settings: list[str] | None) -> list[ToMeConfig]:
             cure = "For example --set prop_attn=on,off; the values of r go into --r."
             raise ToMeValueError(complaint("--set takes FIELD=VALUE, several values between commas.", text, cure))
         values[field] = [_value(each.strip()) for each in given.split(",")]
-    return [ToMeConfig.from_dict(dict(zip(values, each, strict=True))) for each in product(*values.values())]
+    base = saved or ToMeConfig(r=0)
+    return [base.replace(**dict(zip(values, each, strict=True))) for each in product(*values.values())]
 
 
 def _value(text: str) -> Any:

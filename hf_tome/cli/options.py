@@ -24,6 +24,8 @@ LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels.", s
 Batch = Annotated[
     int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
 ]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that read ahead.")]
+SkipBadFiles = Annotated[bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read.")]
 Device = Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")]
 Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Numbers to compute in.")]
 
@@ -87,6 +89,6 @@ def place(model: nn.Module, device: str | None, dtype: str = "float32") -> Any:
     """
     import torch
 
-    from hf_tome.data.classifier import placed
+    from hf_tome.data.pretrained import placed
 
     return placed(model, device or ("cuda" if torch.cuda.is_available() else "cpu"), getattr(torch, dtype))

@@ -67,7 +67,11 @@ def tune(
     check_labels(samples, max_drop)
     size = batch or BATCHES[classifier.modality]
     calibration, held_out = drawn(classifier, samples, limit or LIMITS[classifier.modality], size)
-    best = searched(console, classifier, calibration, store, {**goal, "trials": trials, "searcher": searcher})
+    kept = {} if classifier.saved is None else classifier.saved.to_dict()
+    settings = {name: value for name, value in kept.items() if name != "r"}
+    best = searched(
+        console, classifier, calibration, store, {**settings, **goal, "trials": trials, "searcher": searcher}
+    )
     console.print(line(best), highlight=False, soft_wrap=True)
     for name, batches in {"chosen by": calibration, "held out": held_out}.items():
         if batches:

@@ -62,6 +62,13 @@ class Schedule:
             return cls("share", _share(share, r))
         raise ToMeTypeError(complaint(RULE, shown(r), "For example r=16, r=0.1, r=(16, -1.0) or r=[12, 0, 7, 3]."))
 
+    @property
+    def merges(self) -> bool:
+        """Whether any layer merges."""
+        if self.kind == "list":
+            return any(self.r)
+        return (self.r[0] if self.kind == "inflected" else self.r) > 0
+
     def check_layers(self, layers: int) -> None:
         """Refuse a list that is longer than the model is deep."""
         if self.kind == "list" and len(self.r) > layers:

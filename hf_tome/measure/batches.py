@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hf_tome.data.classifier import Classifier
+from hf_tome.data.encoder import Encoder
 from hf_tome.data.samples import Samples
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
@@ -18,13 +18,13 @@ class Batches(Dataset):
     """The model's inputs and the numbers of the samples, by the number of the batch.
 
     Attributes:
-        classifier: makes the inputs.
-        samples: what it is evaluated on.
+        encoder: makes the inputs.
+        samples: what it is run on.
         size: of a batch.
         skip_bad: leave out samples that cannot be read, with a warning.
     """
 
-    classifier: Classifier
+    encoder: Encoder
     samples: Samples
     size: int
     skip_bad: bool
@@ -43,7 +43,13 @@ class Batches(Dataset):
                 if not self.skip_bad:
                     raise
                 warnings.warn(f"Left out: {error}", stacklevel=1)
-        return (self.classifier.inputs(media) if media else None), index
+        return (self.encoder.inputs(media) if media else None), index
+
+    def placed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A batch where the model is, in its numbers."""
+        first = next(self.encoder.model.parameters())
+        kinds = {name: first.dtype if value.is_floating_point() else value.dtype for name, value in inputs.items()}
+        return {name: value.to(first.device, kinds[name]) for name, value in inputs.items()}
 
     def numbers(self, batch: int | None) -> range:
         """The samples of a batch; none of no batch."""

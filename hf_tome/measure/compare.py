@@ -22,6 +22,7 @@ from hf_tome.trace import trace_tome
 Model = TypeVar("Model", bound=nn.Module)
 Inputs = dict[str, Any]  # a batch of a model's keyword inputs
 Run = Callable[[Inputs], Any]  # one round on a batch; what it returns is the output
+Output = Callable[[nn.Module, Inputs], Any]  # what a model answers on a batch
 
 
 class Ran(NamedTuple):
@@ -70,20 +71,28 @@ def twin(model: Model) -> Model:
     return remove_tome(copy.deepcopy(model, shared)).eval()
 
 
-def inference(model: nn.Module) -> Run:
-    """One forward without gradients; the output is the logits."""
-    return torch.inference_mode()(lambda inputs: model(**inputs).logits)
+def answer(model: nn.Module, inputs: Inputs) -> Any:
+    """The logits, or, of a model without a head, its last hidden state."""
+    found = model(**inputs)
+    return found.logits if "logits" in found else found.last_hidden_state
 
 
-def token_costs(model: nn.Module, setting: ToMeConfig | None, inputs: Inputs) -> dict[str, Any]:
+def inference(model: nn.Module, output: Output = answer) -> Run:
+    """One round without gradients."""
+    return torch.inference_mode()(lambda inputs: output(model, inputs))
+
+
+def token_costs(
+    model: nn.Module, setting: ToMeConfig | None, inputs: Inputs, output: Output = answer
+) -> dict[str, Any]:
     """Tokens and multiply-adds of a setting, for inputs of this size.
 
     Returns:
         `token_counts`, `macs` and `mac_ratio`, as in a `Row`.
     """
     merged: Any = apply_tome(twin(model), config=setting or ToMeConfig(r=0))
-    with torch.inference_mode(), trace_tome(merged) as trace:
-        merged(**first_of(inputs))
+    with trace_tome(merged) as trace:
+        inference(merged, output)(first_of(inputs))
     counts, sizes = trace.token_counts, widths_of(merged)
     return {"token_counts": counts, "macs": encoder_macs(counts, *sizes), "mac_ratio": mac_ratio(counts, *sizes)}
 

@@ -9,10 +9,16 @@ import torch
 from torch import Tensor
 from transformers import (
     ASTForAudioClassification,
+    CLIPVisionModel,
     DeiTForImageClassification,
+    Dinov2Model,
+    DINOv3ViTModel,
     PreTrainedModel,
+    SiglipVisionModel,
     VideoMAEForVideoClassification,
     ViTForImageClassification,
+    VJEPA2ForVideoClassification,
+    WhisperForAudioClassification,
 )
 
 from hf_tome.errors import ToMeValueError, complaint
@@ -23,7 +29,10 @@ LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16
 HUGE = {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "intermediate_size": 5120}
 
 
-# A head class, and what differs from the defaults of its config, which are those of a base model.
+WHISPER = {"d_model": 1280, "encoder_layers": 32, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120}
+SO400M = {"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304}
+
+# A model class, and what differs from the defaults of its config, which are those of a base model.
 Preset = tuple[type[PreTrainedModel], dict[str, Any]]
 
 
@@ -44,6 +53,12 @@ PRESETS: dict[str, Preset] = {
     "videomae-base": (VideoMAEForVideoClassification, {}),
     "videomae-large": (VideoMAEForVideoClassification, LARGE),
     "ast-base": (ASTForAudioClassification, {}),
+    "clip-large-336": (CLIPVisionModel, {**LARGE, "image_size": 336, "patch_size": 14}),
+    "siglip2-so400m-384": (SiglipVisionModel, {**SO400M, "image_size": 384, "patch_size": 14}),
+    "dinov2-large-518": (Dinov2Model, {**LARGE, "image_size": 518, "patch_size": 14}),
+    "dinov3-large": (DINOv3ViTModel, {**LARGE, "image_size": 224, "num_register_tokens": 4}),
+    "whisper-large": (WhisperForAudioClassification, {**WHISPER, "num_mel_bins": 128}),  # hears 30 s
+    "vjepa2-large": (VJEPA2ForVideoClassification, {**LARGE, "crop_size": 256, "frames_per_clip": 64}),
 }
 
 

@@ -28,14 +28,15 @@ class Row:
         seconds: time of each round.
         inputs: inputs seen in all rounds.
         speedups: time of the unmerged model over this one's, round by round.
-        metric: accuracy, or mean average precision where samples have several labels; None without labels.
+        metric: what `Report.metric` names; None without labels.
         interval: 95 % bootstrap interval of it.
         change: metric minus that of the unmerged model, or of the variant that `sweep` was told to compare with.
         change_interval: 95 % bootstrap interval of that, on paired draws.
-        agreement: share of the samples on which the class with the highest score is that of the unmerged model.
-        kl: mean divergence from the unmerged model, see `hf_tome.core.drift`.
+        agreement: share of the samples on which the answer is that of the unmerged model.
+        kl: mean divergence from the unmerged model, see `hf_tome.core.drift`; None where answers are no scores.
         kl_change: that, minus the divergence of the variant that `change` is against.
         kl_change_interval: 95 % bootstrap interval of that, on paired draws.
+        more: further shares that tell how good the answers are, by name.
     """
 
     r: Any = None
@@ -56,9 +57,10 @@ class Row:
     change: float | None = None
     change_interval: Interval | None = None
     agreement: float = 1.0
-    kl: float = 0.0
+    kl: float | None = 0.0
     kl_change: float = 0.0
     kl_change_interval: Interval = (0.0, 0.0)
+    more: dict[str, float] = field(default_factory=dict)
 
     @property
     def per_second(self) -> float:
@@ -97,7 +99,8 @@ class Report:
         source: what the data are, as the hub names it: "imagefolder", or the name of a data set.
         split: of the data; None where there is no other.
         task: as the hub names it.
-        metric: "accuracy" or "mAP"; None without labels.
+        modality: "image", "audio" or "video".
+        metric: its name, as "accuracy", "mAP" or "WER"; None without labels.
         total: how many samples there are.
         machine: where and with what it was measured.
         samples: how many were evaluated, in each row.
@@ -110,17 +113,13 @@ class Report:
     source: str
     split: str | None
     task: str
+    modality: str
     metric: str | None
     total: int
     machine: dict[str, Any]
     samples: int = 0
     left_out: int = 0
     rows: list[Row] = field(default_factory=list)
-
-    @property
-    def modality(self) -> str:
-        """ "image", "audio" or "video"."""
-        return self.task.partition("-")[0]
 
     @property
     def finished(self) -> bool:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from hf_tome.api import apply_tome
-from hf_tome.config import ToMeConfig
+from hf_tome.data.pretrained import saved_settings
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.compare import Inputs, Run, inference, run_costs, time_rounds, token_costs, twin
 from hf_tome.measure.overhead import merging_share
 from hf_tome.measure.row import Row, pair
-from hf_tome.measure.variants import UNMERGED
+from hf_tome.measure.variants import UNMERGED, setting_of
 
 OURS = "hf_tome"
 Merge = Callable[[nn.Module, Any], nn.Module]
@@ -39,7 +39,7 @@ def measure(
     Args:
         model: a model of a supported family with `logits`; comes back as it came.
         inputs: one batch, on the model's device.
-        rs: values of r, as `apply_tome` takes them.
+        rs: values of r, as `apply_tome` takes them, in the settings that the model was saved with if it was.
         rounds: how often each variant runs.
         train: measure forward, backward and an AdamW step instead of inference.
         compiled: a mode of `torch.compile`, or None.
@@ -55,7 +55,7 @@ def measure(
     """
     if rounds < 1 or not inputs:
         raise ToMeValueError(complaint("At least one round on one batch is timed.", f"{rounds} rounds", "Give more."))
-    rows, models = _variants(model, inputs, rs, {OURS: apply_tome, **(rivals or {})}, train)
+    rows, models = _variants(model, inputs, rs, {OURS: _merged(model), **(rivals or {})}, train)
     runs = [_run(each, train, compiled) for each in models]
     batch = len(next(iter(inputs.values())))
     costs = run_costs(
@@ -84,11 +84,17 @@ def _variants(
 
     rows, models = [Row(name=UNMERGED, **token_costs(model, None, inputs))], [fresh()]
     for r in rs:
-        costs = token_costs(model, ToMeConfig(r=r), inputs)
+        costs = token_costs(model, setting_of(r, saved_settings(model.config)), inputs)  # pyright: ignore
         for name, merge in ways.items():
             rows.append(Row(r, name, **costs))
             models.append(merge(fresh(), r))
     return rows, models
+
+
+def _merged(model: nn.Module) -> Merge:
+    """Merges a copy of the model by our own settings."""
+    saved = saved_settings(model.config)  # pyright: ignore
+    return lambda fresh, r: apply_tome(fresh, config=setting_of(r, saved))
 
 
 def _run(model: nn.Module, train: bool, compiled: str | None) -> Run:

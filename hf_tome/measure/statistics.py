@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from hf_tome.measure.row import Interval, Row
-from hf_tome.measure.store import Cell
 from hf_tome.metrics.ranking import Ranking
 
 RESAMPLES = 200  # enough for a standard error (Efron and Tibshirani 1993, section 6.4); quantiles would need more
@@ -16,44 +15,40 @@ NORMAL = 1.959964  # standard errors on both sides that hold 95 %
 Statistics = Callable[[np.ndarray], np.ndarray]  # from how often each sample counts, (samples,), to values (rows,)
 
 
-def fill_from_cells(rows: list[Row], cells: list[list[Cell]], labels: np.ndarray | None, against: int = 0) -> int:
-    """Fill in times, drift and metric of rows.
+def fill_drift(rows: list[Row], agrees: np.ndarray, against: int, kl: np.ndarray | None = None) -> None:
+    """Fill in how far rows are from the first one.
 
     Args:
         rows: the unmerged model first.
-        cells: a list for each row, all of the same batches.
-        labels: (all samples,) class numbers, (all samples, classes) of 0 and 1, or None.
+        agrees: (rows, samples): whether the answer is the unmerged model's.
         against: number of the row that changes are against.
-
-    Returns:
-        How many samples they have seen.
+        kl: (rows, samples): the divergence; None where there is none.
     """
-    columns = [{key: np.concatenate([cell[key] for cell in each]) for key in each[0]} for each in cells]
-    seen = columns[0]["index"]
-    for row, column in zip(rows, columns, strict=True):
-        row.seconds = column["seconds"].tolist()
-        row.speedups = (column["unmerged_seconds"] / column["seconds"]).tolist()
-        row.inputs = len(seen)
-    if len(seen):
-        drift = means(np.stack([column["kl"] for column in columns]))
-        (values, changes), (_, errors) = estimates(drift, len(seen), against)
-        for number, (row, column) in enumerate(zip(rows, columns, strict=True)):
-            row.agreement = float(column["agrees"].mean())
-            row.kl, row.kl_change = float(values[number]), float(changes[number])
-            row.kl_change_interval = interval(row.kl_change, errors[number], -np.inf, np.inf)
-        if labels is not None and (labels.ndim == 1 or labels[seen].any()):  # some class has a positive sample
-            _fill_metric(rows, [column["predicted"] for column in columns], labels[seen], against)
-    return len(seen)
+    for row, each in zip(rows, agrees, strict=True):
+        row.agreement, row.kl = float(each.mean()), None
+    if kl is None:
+        return
+    (values, changes), (_, errors) = estimates(means(kl), kl.shape[1], against)
+    for number, row in enumerate(rows):
+        row.kl, row.kl_change = float(values[number]), float(changes[number])
+        row.kl_change_interval = interval(row.kl_change, errors[number], -np.inf, np.inf)
 
 
-def _fill_metric(rows: list[Row], predicted: list[np.ndarray], labels: np.ndarray, against: int) -> None:
-    """From predicted classes (samples,), or scores (samples, classes) where labels are of that shape."""
-    metrics = means(np.stack(predicted) == labels) if labels.ndim == 1 else average_precisions(predicted, labels)
-    (values, changes), errors = estimates(metrics, len(labels), against)
+def fill_metric(rows: list[Row], metrics: Statistics, samples: int, against: int, highest: float = 1.0) -> None:
+    """Fill in the metric of rows, its change and the intervals of both, on paired draws.
+
+    Args:
+        rows: the unmerged model first.
+        metrics: of all rows.
+        samples: how many there are.
+        against: number of the row that changes are against.
+        highest: the most that the metric can be.
+    """
+    (values, changes), errors = estimates(metrics, samples, against)
     for number, row in enumerate(rows):
         row.metric, row.change = float(values[number]), float(changes[number])
-        row.interval = interval(row.metric, errors[0, number])
-        row.change_interval = interval(row.change, errors[1, number], -1.0)
+        row.interval = interval(row.metric, errors[0, number], 0.0, highest)
+        row.change_interval = interval(row.change, errors[1, number], -highest, highest)
 
 
 def estimates(statistics: Statistics, samples: int, against: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +70,11 @@ def estimates(statistics: Statistics, samples: int, against: int) -> tuple[np.nd
 def means(values: np.ndarray) -> Statistics:
     """The means (rows,) of `values` (rows, samples), as a function of the draws; of what is correct, the accuracies."""
     return lambda counts: values @ counts / counts.sum()
+
+
+def ratios(parts: np.ndarray, wholes: np.ndarray) -> Statistics:
+    """The ratios (rows,) of two sums over the samples, as errors (rows, samples) by words (samples,)."""
+    return lambda counts: parts @ counts / (wholes @ counts)
 
 
 def average_precisions(scores: list[np.ndarray], labels: np.ndarray) -> Statistics:

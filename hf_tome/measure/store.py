@@ -60,9 +60,9 @@ class Store:
 
     def cells(self, variant: str, batches: set[int]) -> list[Cell]:
         """Of one variant, in the order of the batches."""
-        query = "SELECT batch, content FROM cells WHERE run = ? AND variant = ? ORDER BY batch"
-        found = self._file.execute(query, (self.run, variant))
-        return [_unpacked(content) for batch, content in found if batch in batches]
+        query = "SELECT content FROM cells WHERE run = ? AND variant = ? AND batch = ?"
+        found = (self._file.execute(query, (self.run, variant, batch)).fetchone() for batch in sorted(batches))
+        return [_unpacked(content) for (content,) in filter(None, found)]
 
     def costs(self) -> dict[str, dict[str, Any]]:
         """What was measured once, by variant."""

@@ -1,26 +1,28 @@
-"""One classifier on one data set with many settings of merging: what each loses, and what it gains."""
+"""One model on one data set with many settings of merging: what each loses, and what it gains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch.utils.data import DataLoader
 
 from hf_tome.api import apply_tome
 from hf_tome.config import ToMeConfig
-from hf_tome.core.drift import agreement, kl
-from hf_tome.data.classifier import Classifier, load_classifier, placed
-from hf_tome.data.samples import Samples, samples_of
-from hf_tome.errors import ToMeError, ToMeValueError
+from hf_tome.data.classifier import load_classifier
+from hf_tome.data.encoder import Encoder
+from hf_tome.data.pretrained import placed
+from hf_tome.data.samples import Samples
 from hf_tome.measure.batches import Batches
-from hf_tome.measure.compare import Inputs, Run, compare, inference, run_costs, token_costs, twin
+from hf_tome.measure.compare import Inputs, Ran, Run, compare, inference, run_costs, token_costs, twin
+from hf_tome.measure.loop import Cells, finish
 from hf_tome.measure.processes import Processes, machine
 from hf_tome.measure.row import Report, Row
-from hf_tome.measure.statistics import fill_from_cells
 from hf_tome.measure.store import Cell, Store, run_of
+from hf_tome.measure.tasks import Task, task_of
 from hf_tome.measure.variants import UNMERGED, Variants, keyed, place_of, variant_name
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ LATENCY_ROUNDS = 10
 
 
 def sweep(
-    model: str | Path | Classifier,
+    model: str | Path | Encoder,
     data: str | Path | Rows | Samples,
     variants: Sequence[Any],
     *,
@@ -51,9 +53,12 @@ def sweep(
     processes there are, and so are the metrics.
 
     Args:
-        model: hub name or folder of a classifier with its processor, or a `Classifier`. It comes back as it came.
-        data: a folder, a data set of the hub, or a `datasets.Dataset`; see `samples_of`.
-        variants: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+        model: hub name or folder of a classifier with its processor; or a model loaded for a task, by
+            `load_classifier`, `load_zero_shot`, `load_image_text` (retrieval) or `load_transcriber`. It comes back as
+            it came.
+        data: a folder, a data set of the hub, or a `datasets.Dataset`; see `samples_of` and `samples_with_texts`.
+        variants: values of r, as `apply_tome` takes them, in the settings that the model was saved with if it was; or
+            `ToMeConfig`s.
         against: one of the variants: what the changes are compared with. None: the unmerged model.
         batch_size: by default 32 images, 4 sounds or 2 clips.
         store: file that keeps what is finished. A call with the same model, data and batch size goes on from there,
@@ -69,18 +74,21 @@ def sweep(
     Raises:
         ToMeError: if a setting is wrong, the model or the data cannot be loaded, or a sample cannot be read.
     """
+    from tqdm.auto import tqdm
+
     processes = Processes()
-    classifier = model
-    if not isinstance(classifier, Classifier):
-        classifier = load_classifier(str(model))
-        placed(classifier.model, processes.device)
-    samples = data if isinstance(data, Samples) else samples_of(data, classifier, **options)
-    batches = Batches(classifier, samples, batch_size or BATCHES[classifier.modality], skip_bad_files)
-    wanted = keyed(variants)
-    reference = place_of(against, wanted)
-    kept = Store(store if processes.main else None, _run_of(batches))
+    encoder = model
+    if not isinstance(encoder, Encoder):
+        encoder = load_classifier(str(model))
+        placed(encoder.model, processes.device)
+    task = task_of(encoder, data, **options)
+    batches = Batches(encoder, task.samples, batch_size or BATCHES[encoder.modality], skip_bad_files)
+    wanted = keyed(variants, encoder.saved)
+    reference = place_of(against, wanted, encoder.saved)
+    kept = Store(store if processes.main else None, key_of(batches))
+    bar = partial(tqdm, total=len(batches), unit="batch", disable=not (progress and processes.main))
     try:
-        work = _Sweep(batches, wanted, kept, processes, progress and processes.main)
+        work = _Sweep(task, batches, wanted, kept, processes, bar)
         work.measure_costs()
         whole = work.run(workers)
         report = work.report(whole, reference)
@@ -91,23 +99,33 @@ def sweep(
         kept.close()
 
 
+@dataclass
 class _Sweep:
-    """The steps of a sweep. `variants` holds the unmerged model first; `kept` holds what is finished."""
+    """What the steps of a sweep share.
 
-    def __init__(self, batches: Batches, variants: Variants, kept: Store, processes: Processes, progress: bool) -> None:
-        self.batches, self.variants, self.kept = batches, variants, kept
-        self.processes, self.progress = processes, progress
-        self.model = batches.classifier.model
-        self.runs = {key: self._inference(setting) for key, setting in variants.items()}
+    Attributes:
+        task: what the model is asked to do.
+        batches: of the samples.
+        variants: the unmerged model first.
+        kept: what is finished.
+        processes: those that share the work.
+        bar: makes a progress bar over the batches.
+    """
+
+    task: Task
+    batches: Batches
+    variants: Variants
+    kept: Store
+    processes: Processes
+    bar: Callable[..., tqdm]
+
+    def __post_init__(self) -> None:
+        self.encoder = self.task.encoder
+        self.runs = {key: self._inference(setting) for key, setting in self.variants.items()}
 
     def _inference(self, setting: ToMeConfig | None) -> Run:
-        plain = twin(self.model)
-        return inference(plain if setting is None else apply_tome(plain, config=setting))
-
-    def _bar(self, total: int, **options: Any) -> tqdm:
-        from tqdm.auto import tqdm
-
-        return tqdm(total=total, unit="batch", disable=not self.progress, **options)
+        plain = twin(self.encoder.model)
+        return inference(plain if setting is None else apply_tome(plain, config=setting), self.encoder.output)
 
     def measure_costs(self) -> None:
         """What needs no whole data set, on the first batch, by the main process alone."""
@@ -115,98 +133,73 @@ class _Sweep:
         missing = {key: run for key, run in self.runs.items() if key not in known}
         if not missing or not self.processes.main:
             return
-        with self._bar(1, desc="Measuring latency and memory", leave=False):
-            inputs = self._placed(self.batches.first())
+        with self.bar(total=1, desc="Measuring latency and memory", leave=False):
+            inputs = self.batches.placed(self.batches.first())
             costs = dict(zip(missing, run_costs(list(missing.values()), inputs, LATENCY_ROUNDS), strict=True))
             for key, cost in costs.items():
-                cost.update(token_costs(self.model, self.variants[key], inputs))
+                cost.update(token_costs(self.encoder.model, self.variants[key], inputs, self.encoder.output))
             self.kept.add_costs(costs)
 
     def run(self, workers: int) -> bool:
         """Fill in the cells that are missing. Gives False if it was interrupted."""
-        done: set[tuple[str, int]] = self.processes.shared(self.kept.done())
-        total = len(self.batches)
-        missing = [batch for batch in range(total) if any((key, batch) not in done for key in self.runs)]
-        mine: Any = self.processes.part(missing)
-        ahead = DataLoader(self.batches, batch_size=None, sampler=mine, num_workers=workers)
-        try:
-            with self._bar(total, initial=total - len(missing), desc="Evaluating") as progress:
-                for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
-                    cells: list[tuple[str, int, Cell]] = []
-                    if inputs is not None:
-                        todo = [key for key in self.runs if key == UNMERGED or (key, batch) not in done]
-                        cells = self._cells(todo, self._placed(inputs), index, batch)
-                    everyone = self.processes.gathered([cells])
-                    if self.processes.main:
-                        self.kept.add([cell for cells in everyone for cell in cells])
-                    progress.update(min(self.processes.count, total - progress.n))
-        except KeyboardInterrupt:
-            if self.processes.count > 1:
-                raise
-            return False
-        return True
+        bar = partial(self.bar, desc="Evaluating")
+        return finish(self.batches, self.runs, self._cells, self.kept, self.processes, workers, bar)
 
-    def _cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> list[tuple[str, int, Cell]]:
-        """What each variant, the unmerged model first, gives on one batch."""
+    def _cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
+        """What each variant gives on one batch. The unmerged model runs in any case: times are paired with its own."""
+        keys = [UNMERGED, *(key for key in keys if key != UNMERGED)]
         ran = compare([self.runs[key] for key in keys], inputs, batch)
-        several, reference = self.batches.samples.several, ran[0].output.float().cpu()
-        cells = []
-        for key, (output, seconds) in zip(keys, ran, strict=True):
-            logits = output.float().cpu()
-            cell = {
-                "index": np.array(index),
-                "predicted": (logits if several else logits.argmax(-1)).numpy(),
-                "agrees": agreement(logits, reference).numpy(),
-                "kl": kl(logits, reference, several).numpy(),
-                "seconds": np.array([seconds]),
-                "unmerged_seconds": np.array([ran[0].seconds]),
-            }
-            cells.append((key, batch, cell))
-        return cells
+        return [(key, batch, self._cell(each, ran[0], index)) for key, each in zip(keys, ran, strict=True)]
 
-    def _placed(self, inputs: Inputs) -> Inputs:
-        """A batch on the model's device, in its dtype."""
-        first = next(self.model.parameters())
-        kinds = {name: first.dtype if value.is_floating_point() else value.dtype for name, value in inputs.items()}
-        return {name: value.to(first.device, kinds[name]) for name, value in inputs.items()}
+    def _cell(self, ran: Ran, unmerged: Ran, index: list[int]) -> Cell:
+        """What is kept of one variant on one batch; index: numbers of its samples."""
+        times = {"seconds": np.array([ran.seconds]), "unmerged_seconds": np.array([unmerged.seconds])}
+        return {"index": np.array(index), **times, **self.task.cell(ran.output, unmerged.output)}
 
     def report(self, whole: bool, against: int) -> Report:
         """The rows of all batches that every variant has seen; changes are against the row of that number."""
-        samples, done, costs = self.batches.samples, self.kept.done(), self.kept.costs()
-        config: Any = self.model.config
+        samples, encoder, done, costs = self.task.samples, self.encoder, self.kept.done(), self.kept.costs()
+        config: Any = encoder.model.config
         report = Report(
             model=config._name_or_path,
             data=samples.name,
             source=samples.source,
             split=samples.split,
-            task=f"{self.batches.classifier.modality}-classification",
-            metric=None if samples.labels is None else "mAP" if samples.several else "accuracy",
+            task=encoder.task,
+            modality=encoder.modality,
+            metric=self.task.metric,
             total=samples.count,
-            machine=machine(self.model, self.processes.count),
+            machine=machine(encoder.model, self.processes.count),
         )
         common = {batch for _, batch in done if all((key, batch) in done for key in self.variants)}
         if not common:
             return report
         for key, setting in self.variants.items():
             r, settings = (None, None) if setting is None else (setting.r, setting.to_dict())
-            report.rows.append(Row(r, variant_name(setting), settings, self.batches.size, **costs[key]))
-        cells = [self.kept.cells(key, common) for key in self.variants]
-        report.samples = fill_from_cells(report.rows, cells, samples.labels, against)
+            name = variant_name(setting, encoder.saved)
+            report.rows.append(Row(r, name, settings, self.batches.size, **costs[key]))
+        report.samples = self._fill(report.rows, common, against)
         reached = samples.count if whole else sum(len(self.batches.numbers(batch)) for batch in common)
         report.left_out = reached - report.samples
         return report
 
+    def _fill(self, rows: list[Row], batches: set[int], against: int) -> int:
+        """Fill in times, and what the answers are worth. Gives the number of samples."""
+        cells = [self.kept.cells(key, batches) for key in self.variants]
+        answers = [{key: np.concatenate([cell[key] for cell in each]) for key in each[0]} for each in cells]
+        seen = answers[0]["index"]
+        for row, each in zip(rows, answers, strict=True):
+            row.seconds = each["seconds"].tolist()
+            row.speedups = (each["unmerged_seconds"] / each["seconds"]).tolist()
+            row.inputs = len(seen)
+        if len(seen):
+            self.task.fill(rows, answers, seen, against)
+        return len(seen)
 
-def _as_read(loader: DataLoader) -> Iterator[Any]:
-    """The loader's batches; an error of a worker as the error that it was."""
-    try:
-        yield from loader
-    except ToMeError as error:
-        rule = "" if "Got:" in str(error) else "Every sample must be readable. "
-        raise ToMeValueError(f"{rule}{error} With skip_bad_files it is left out; finished batches are kept.") from error
 
-
-def _run_of(batches: Batches) -> str:
+def key_of(batches: Batches) -> str:
     """The run that cells belong to: another one where model, processor, data, batches, numbers or device differ."""
-    model, processor = batches.classifier.model, str(batches.classifier.processor)
-    return run_of(model, [batches.samples.fingerprint, batches.size, processor, next(model.parameters()).device.type])
+    encoder = batches.encoder
+    about = {name: str(value) for name, value in vars(encoder).items() if name not in ("model", "saved")}
+    device = next(encoder.model.parameters()).device.type
+    return run_of(encoder.model, [batches.samples.fingerprint, batches.size, about, device])

@@ -40,8 +40,12 @@ FIGURES: dict[str, Callable[[Row], str]] = {
 
 
 def cells(rows: Sequence[Row], columns: Mapping[str, str]) -> list[list[str]]:
-    """The figures of the columns, each a header and one of `FIGURES`, row by row."""
-    return [[FIGURES[name](row) for name in columns.values()] for row in rows]
+    """The figures of the columns, each a header and one of `FIGURES` or of `Row.more`, row by row."""
+    return [[_cell(row, name) for name in columns.values()] for row in rows]
+
+
+def _cell(row: Row, name: str) -> str:
+    return FIGURES[name](row) if name in FIGURES else f"{row.more[name]:.1%}"
 
 
 def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str]]]:
@@ -49,18 +53,22 @@ def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str
 
     Args:
         report: of a sweep.
-        brief: for a narrow window, without quartiles, rate, divergence, latency and memory.
+        brief: for a narrow window, without quartiles, rate, divergence, latency and memory; where the task has
+            figures of its own, without agreement and tokens too.
     """
     things = NAMES[report.modality]
-    rest = {f"{things}/s": "rate", "KL": "KL", f"one {things[:-1]}": "latency", "memory": "memory"}
+    more = list(report.rows[0].more) if report.rows else []
+    drift = {"KL": "KL"} if report.rows and report.rows[0].kl is not None else {}
+    rest = {f"{things}/s": "rate", **drift, f"one {things[:-1]}": "latency", "memory": "memory"}
     columns = {
         "variant": "name",
         **({report.metric: "metric", "change": "change"} if report.metric else {}),
-        "agreement": "agreement",
+        **{name: name for name in more},
+        **({} if brief and more else {"agreement": "agreement"}),
         "speed-up": "median" if brief else "speed-up",
         "MAC ratio": "MAC ratio",
         **({} if brief else rest),
-        "tokens left": "tokens left",
+        **({} if brief and more else {"tokens left": "tokens left"}),
     }
     return list(columns), cells(report.rows, columns)
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
-from hf_tome.data.classifier import Classifier
+from hf_tome.data.encoder import Encoder
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.families import tower_in
 from hf_tome.measure.compare import token_costs
@@ -18,50 +18,60 @@ Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
 UNMERGED = "unmerged"
 
 
-def keyed(variants: Sequence[Any]) -> Variants:
+def setting_of(variant: Any, saved: ToMeConfig | None = None) -> ToMeConfig:
+    """A variant in full: a value of r changes r alone in the settings that a model was saved with, if it was.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if it is wrong.
+    """
+    if isinstance(variant, ToMeConfig):
+        return variant
+    return ToMeConfig(r=variant) if saved is None else saved.replace(r=variant)
+
+
+def keyed(variants: Sequence[Any], saved: ToMeConfig | None = None) -> Variants:
     """The unmerged model, then each setting once: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
 
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is wrong.
     """
-    settings = {_key(each): each for each in map(_setting, variants)}
+    settings = {_key(setting): setting for setting in (setting_of(each, saved) for each in variants)}
     if not settings:
         raise ToMeValueError(complaint("A sweep has at least one variant.", "none", "For example [8, 16]."))
     return {UNMERGED: None, **settings}
 
 
-def place_of(variant: Any, variants: Variants) -> int:
+def place_of(variant: Any, variants: Variants, saved: ToMeConfig | None = None) -> int:
     """The place of a variant, from 0 for the unmerged model, which None stands for.
 
     Raises:
         ToMeValueError: if it is none of them.
     """
-    key = UNMERGED if variant is None else _key(_setting(variant))
+    setting = None if variant is None else setting_of(variant, saved)
+    key = UNMERGED if setting is None else _key(setting)
     if key not in variants:
         rule = "against is one of the variants."
-        raise ToMeValueError(complaint(rule, variant_name(_setting(variant)), "Add it to them, or leave it out."))
+        raise ToMeValueError(complaint(rule, variant_name(setting), "Add it to them, or leave it out."))
     return list(variants).index(key)
 
 
-def variant_name(setting: ToMeConfig | None) -> str:
-    """Its r, and what differs from the defaults."""
+def variant_name(setting: ToMeConfig | None, saved: ToMeConfig | None = None) -> str:
+    """Its r, and what differs from the defaults; marked if it is what the model came with."""
     if setting is None:
         return UNMERGED
+    schedule, values = setting.schedule, setting.to_dict()
     plain, words = ToMeConfig(r=setting.r).to_dict(), {True: "on", False: "off"}
-    rest = {key: value for key, value in setting.to_dict().items() if value != plain.get(key)}
+    rest = {key: value for key, value in values.items() if value != plain.get(key)}
     changed = [f"{key}={words[value] if isinstance(value, bool) else value}" for key, value in rest.items()]
-    return ", ".join([f"r={setting.r}", *changed])
+    mark = ["as saved"] if saved is not None and values == saved.to_dict() else []
+    return ", ".join([f"r={list(schedule.r) if schedule.kind == 'list' else schedule.r}", *changed, *mark])
 
 
-def even_steps(classifier: Classifier, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
+def even_steps(encoder: Encoder, inputs: dict[str, Tensor], count: int = 5) -> list[int]:
     """`count` values of r for inputs of this size, in even steps: with one step more, about no token would be left."""
-    counts = token_costs(classifier.model, None, inputs)["token_counts"]
-    tokens, layers = counts[0] - tower_in(classifier.model)[1].protected_at_end, len(counts) - 1
+    counts = token_costs(encoder.model, None, inputs, encoder.output)["token_counts"]
+    tokens, layers = counts[0] - tower_in(encoder.model)[1].protected_at_end, len(counts) - 1
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
-
-
-def _setting(variant: Any) -> ToMeConfig:
-    return variant if isinstance(variant, ToMeConfig) else ToMeConfig(r=variant)
 
 
 def _key(setting: ToMeConfig) -> str:

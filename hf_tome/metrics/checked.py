@@ -54,21 +54,26 @@ class CheckedMetric(evaluate.Metric, ABC):
         return self.score(*self._checked(predictions, references))
 
     def _checked(self, predictions: Any, references: Any) -> tuple[np.ndarray, np.ndarray]:
-        predictions, references = self._numbers(predictions), self._numbers(references)
+        predictions, references = self.values(predictions), self.values(references)
         if not predictions.size or len(predictions) != len(references):
             got = f"shapes {predictions.shape} and {references.shape}"
             raise ToMeValueError(complaint(self.rule, got, "Pass as many of the one as of the other, at least one."))
-        if np.isnan(predictions).any():
+        if predictions.dtype.kind == "f" and np.isnan(predictions).any():
             row = np.argwhere(np.isnan(predictions))[0][0]
             raise ToMeValueError(complaint(self.rule, f"NaN in sample {row}", "Look for the overflow in the model."))
         self.check(predictions, references)
         return predictions, references
 
-    def _numbers(self, values: Any) -> np.ndarray:
-        if isinstance(values, Tensor):
-            values = values.detach().cpu().double() if values.is_floating_point() else values.cpu()
+    def values(self, given: Any) -> np.ndarray:
+        """What is given, as an array with a row a sample; here of numbers.
+
+        Raises:
+            ToMeValueError: if it is not of the right kind.
+        """
+        if isinstance(given, Tensor):
+            given = given.detach().cpu().double() if given.is_floating_point() else given.cpu()
         try:
-            numbers = np.asarray(values)
+            numbers = np.asarray(given)
             if numbers.dtype.kind not in "biuf" or not numbers.ndim:
                 raise TypeError(f"an array of {numbers.dtype} with shape {numbers.shape}")
         except (ValueError, TypeError) as error:

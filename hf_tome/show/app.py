@@ -64,7 +64,9 @@ class Handlers:
         tokens, layers = plain.trace.token_counts[0], len(plain.trace.token_counts) - 1
         most = tokens // layers  # with more, no token would be left to merge before the last layer
         player = gr.Audio(value=path if kind == "audio" else None, visible=kind == "audio")
-        return plain, gr.Slider(maximum=most, value=3 * most // 5), gr.Slider(maximum=layers, value=layers), player, ""
+        saved = classifier.saved.r if classifier.saved and classifier.saved.merges else None
+        r = min(saved, most) if isinstance(saved, int) else 3 * most // 5
+        return plain, gr.Slider(maximum=most, value=r), gr.Slider(maximum=layers, value=layers), player, ""
 
     def merge(self, plain: Look | None, r: int, schedule: str, layer: int) -> Iterator[tuple[Any, ...]]:
         """What merging changes; times come last, as they take longer."""

@@ -17,7 +17,7 @@ from hf_tome.data.embedded import AST, VIDEOMAE, VIT
 from hf_tome.data.folder import NAMES, SUFFIXES
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.output import check_out, writing
-from hf_tome.measure.variants import even_steps
+from hf_tome.measure.variants import even_steps, setting_of
 from hf_tome.show import animation
 from hf_tome.show.explorer import explorer
 from hf_tome.show.figures import as_picture
@@ -117,7 +117,8 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     Args:
         classifier: the model with its processor.
         medium: as its `read` gives it.
-        r: as of `apply_tome`; default three fifths of what would merge all tokens away.
+        r: as of `apply_tome`, in the settings that the model was saved with if it was. By default r is as saved too, or
+            three fifths of what would merge all tokens away.
         name: what the medium is called.
 
     Raises:
@@ -126,9 +127,11 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     """
     _check_content(medium, name)
     inputs = classifier.inputs([medium])
-    r = even_steps(classifier, inputs, 4)[-2:][0] if r is None else r
+    saved = classifier.saved
+    if r is None:
+        r = saved if saved and saved.merges else even_steps(classifier, inputs, 4)[-2:][0]
     model: Any = classifier.model
-    with merged(model, r), torch.inference_mode(), trace_tome(model) as trace:
+    with merged(model, config=setting_of(r, saved)), torch.inference_mode(), trace_tome(model) as trace:
         logits = model(**inputs).logits[0].float()
     _check_patches(trace, classifier)
     several = model.config.problem_type == "multi_label_classification"

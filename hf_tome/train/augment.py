@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from hf_tome.data.classifier import long_enough
 from hf_tome.data.clip import read_clip
+from hf_tome.data.encoder import is_wave, sound_inputs
 from hf_tome.data.image import read_image
 from hf_tome.data.sound import read_sound
 from hf_tome.errors import ToMeValueError, complaint
@@ -44,30 +44,49 @@ def random_part(image: Image.Image, chance: np.random.Generator) -> Image.Image:
 
 
 class Spectrograms:
-    """Sounds for an Audio Spectrogram Transformer: in training of varied speed and with masks.
+    """Sounds for AST, Whisper or wav2vec 2.0 and its kin: in training of varied speed, and spectrograms with masks.
 
     Args:
-        extractor: an ASTFeatureExtractor. It pads what is shorter than its `max_length` and cuts what is longer.
-        time_mask: the most frames that one mask covers, 0 for none.
+        extractor: the model's feature extractor. It pads what is shorter than its window and cuts what is longer.
+        time_mask: the most frames that one mask covers, 0 for none. Waves are not masked: wav2vec 2.0 does it itself.
         mel_mask: the most mel bins that one mask covers, 0 for none.
         speed: sounds are played faster or slower by up to this share, in [0, 1). 0 for none.
+        seconds: waves, which know no window, are padded or cut to so many.
 
     Raises:
-        ToMeValueError: if `speed` is not.
+        ToMeValueError: if `speed` is not in [0, 1), or `seconds` not above 0.
     """
 
-    def __init__(self, extractor: Any, time_mask: int = 0, mel_mask: int = 0, speed: float = 0.0) -> None:
-        if not 0 <= speed < 1:
-            raise ToMeValueError(complaint("The speed varies by a share in [0, 1).", speed, "0.1 is usual."))
+    def __init__(
+        self, extractor: Any, time_mask: int = 0, mel_mask: int = 0, speed: float = 0.0, seconds: float = 10.0
+    ) -> None:
+        if not (0 <= speed < 1 and seconds > 0):
+            rule = "The speed varies by a share in [0, 1), and sounds have more than 0 seconds."
+            raise ToMeValueError(complaint(rule, f"{speed} and {seconds}", "0.1 and 10 are usual."))
         self.extractor, self.time_mask, self.mel_mask, self.speed = extractor, time_mask, mel_mask, speed
+        samples = round(seconds * extractor.sampling_rate)
+        self.window = {"padding": "max_length", "max_length": samples, "truncation": True} if is_wave(extractor) else {}
 
     def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
-        rate = self.extractor.sampling_rate
-        wave, _ = read_sound(file, rate)
+        wave, _ = read_sound(file, self.extractor.sampling_rate)
         if chance is not None and self.speed:
             wave = faster(wave, 1 + chance.uniform(-self.speed, self.speed))
-        values = self.extractor(long_enough(wave), sampling_rate=rate, return_tensors="pt")["input_values"][0]
-        return {"input_values": values if chance is None else masked(values, chance, self.time_mask, self.mel_mask)}
+        inputs = {name: value[0] for name, value in sound_inputs(self.extractor, [wave], **self.window).items()}
+        if chance is None or self.window:
+            return inputs
+        ((name, values),) = inputs.items()
+        turned = hasattr(self.extractor, "n_samples")  # Whisper's are (mels, frames)
+        frames = masked(values.T if turned else values, chance, self.time_mask, self.mel_mask)
+        return {name: frames.T if turned else frames}
+
+
+def spectrogram_size(extractor: Any) -> tuple[int, int]:
+    """Frames and mel bins that an extractor makes; (0, 0) if it leaves waves."""
+    if is_wave(extractor):
+        return 0, 0
+    if hasattr(extractor, "n_samples"):
+        return extractor.nb_max_frames, extractor.feature_size
+    return extractor.max_length, extractor.num_mel_bins
 
 
 def faster(wave: np.ndarray, factor: float) -> np.ndarray:

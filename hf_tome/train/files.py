@@ -160,7 +160,7 @@ class LabelledFiles(Dataset):
         item = self._item(row, chance, view)
         if chance is not None and chance.random() < self.mixup:
             share, other = float(chance.beta(10, 10)), self._item(int(chance.integers(len(self.media))), chance, view)
-            item = {name: share * value + (1 - share) * other[name] for name, value in item.items()}
+            item = {name: _blended(value, other[name], share) for name, value in item.items()}
         return item
 
     def _item(self, row: int, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
@@ -173,3 +173,8 @@ class LabelledFiles(Dataset):
             rule = "Without several=True, each file has one class."
             raise ToMeValueError(complaint(rule, f"{file} with {len(numbers)}", "Pass several=True."))
         return {**self.read(file, chance, view), "labels": labels}
+
+
+def _blended(value: Tensor, other: Tensor, share: float) -> Tensor:
+    """A mix of two inputs; of two masks, what either has."""
+    return share * value + (1 - share) * other if value.is_floating_point() else torch.maximum(value, other)

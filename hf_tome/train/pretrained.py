@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedModel, ViTConfig, ViTForImageClassification
+from transformers import AutoConfig, PreTrainedModel, ViTForImageClassification
 
+from hf_tome.api import apply_tome
+from hf_tome.config import ToMeConfig
 from hf_tome.data.classifier import AUTO
+from hf_tome.data.pretrained import as_vit, saved_settings
 from hf_tome.errors import ToMeValueError, complaint
 
 
 def classifier(name: str, labels: Sequence[str], modality: str = "image", **settings: Any) -> PreTrainedModel:
     """The model `name` (a folder, or a name on the hub) with a head for `labels`, new where it had another.
 
-    A ViTMAE checkpoint gives a ViT with the weights of its encoder: transformers' Auto class refuses it. Merge it with
-    `prop_attn=False`, as `trained_by_mae` tells.
+    A ViTMAE checkpoint gives a ViT with the weights of its encoder: transformers' Auto class refuses it. Its config
+    says that proportional attention is off, and `merge_for_training` keeps it so. LayerDrop is off: merging needs every
+    layer.
 
     Args:
         name: where the checkpoint is. A `VideoMAEForPreTraining` gives the weights of its encoder.
@@ -28,19 +32,28 @@ def classifier(name: str, labels: Sequence[str], modality: str = "image", **sett
     """
     numbered = dict(enumerate(labels))
     settings |= {"id2label": numbered, "label2id": {label: number for number, label in numbered.items()}}
-    kind: Any = AUTO[modality][0]
+    kind: Any = AUTO[modality]
     try:
         config = AutoConfig.from_pretrained(name, **settings)
         if config.model_type == "vit_mae":  # the type must not stay: a saved model would load as a ViTMAE
-            kept = {key: each for key, each in config.to_dict().items() if key not in ("model_type", "architectures")}
-            config, kind = ViTConfig(**kept), ViTForImageClassification
+            config, kind = as_vit(config), ViTForImageClassification
+        config.update({each: 0.0 for each in ("layerdrop", "encoder_layerdrop") if hasattr(config, each)})
         return kind.from_pretrained(name, config=config, dtype="float32", ignore_mismatched_sizes=True)
     except (OSError, ValueError) as error:
         rule = "A model is a folder or a name on the hub that transformers can load as a classifier."
         raise ToMeValueError(complaint(rule, name, f"transformers says: {error}")) from error
 
 
-def trained_by_mae(name: str) -> bool:
-    """Whether the checkpoint is a masked autoencoder that is told apart by its type, whose ViT merges best without
-    proportional attention (ToMe, table 1)."""
-    return AutoConfig.from_pretrained(name).model_type == "vit_mae"
+def merge_for_training(model: PreTrainedModel, r: Any, prop_attn: bool | None = None) -> PreTrainedModel:
+    """`apply_tome` with r, in the settings that the checkpoint was saved with if it was.
+
+    Args:
+        model: as `classifier` gives it.
+        r: as `apply_tome` takes it.
+        prop_attn: None leaves it as saved, or as the family's default.
+
+    Raises:
+        ToMeError: as `apply_tome`.
+    """
+    settings = (saved_settings(model.config) or ToMeConfig(r=0)).replace(r=r)
+    return apply_tome(model, config=settings if prop_attn is None else settings.replace(prop_attn=prop_attn))

@@ -43,8 +43,8 @@ def report(value: float) -> Report:
                 seconds=[1.0], speedups=[1.0], inputs=4, token_counts=[9, 9])
         for r, name, settings in ((None, "unmerged", None), (8, "r=8", MERGED))
     ]  # fmt: skip
-    return Report("me/model", "own/fashion", "imagefolder", None, "image-classification", "accuracy", 4, {"dtype": "x"},
-                  samples=4, rows=rows)  # fmt: skip
+    return Report("me/model", "own/fashion", "imagefolder", None, "image-classification", "image", "accuracy", 4,
+                  {"dtype": "x"}, samples=4, rows=rows)  # fmt: skip
 
 
 def test_results_are_written_once_and_others_stay(tmp_path: Path) -> None:

@@ -159,7 +159,10 @@ def test_on_a_gpu_flex_attention_gets_sizes_in_its_scores(monkeypatch: pytest.Mo
     site: Any = SimpleNamespace(eager_adds_mask=True)
     with FakeTensorMode():
         query, key, value = (torch.empty(2, 3, 7, 16, device="cuda") for _ in range(3))
-        sizes, settings = torch.empty(2, 7, device="cuda"), SimpleNamespace(prop_attn=True)
+        sizes, settings = (
+            torch.empty(2, 7, device="cuda"),
+            SimpleNamespace(prop_attn=True, family=SimpleNamespace(messages=0)),
+        )
         record: Any = SimpleNamespace(sizes=sizes, settings=settings)
         attention.biased(site, "flex_attention", nn.Module(), query, key, value, record)
     assert seen == [(2, 3, 7, 16)]  # no wider

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from hf_tome import ToMeValueError, apply_tome
-from hf_tome.train.pretrained import classifier, trained_by_mae
+from hf_tome.train.pretrained import classifier, merge_for_training
 
 
 def mae(folder: Path) -> ViTMAEForPreTraining:
@@ -33,17 +33,19 @@ def mae(folder: Path) -> ViTMAEForPreTraining:
 
 def test_a_masked_autoencoder_gives_its_encoder(tmp_path: Path) -> None:
     encoder = mae(tmp_path / "mae").vit
-    assert trained_by_mae(str(tmp_path / "mae"))
     model = classifier(str(tmp_path / "mae"), ["cat", "dog"]).eval()
     pixels = torch.randn(2, 3, 24, 24)
     with torch.no_grad():
         expected = encoder(pixels, noise=torch.arange(36.0).expand(2, -1)).last_hidden_state
         found = model.vit(pixels).last_hidden_state  # pyright: ignore
     torch.testing.assert_close(found, expected)
-    apply_tome(model, r=4, prop_attn=False).save_pretrained(tmp_path / "tuned")
+    merge_for_training(model, 4).save_pretrained(tmp_path / "tuned")
     again = AutoModelForImageClassification.from_pretrained(tmp_path / "tuned")  # not as a ViTMAE
     assert again.config.id2label == {0: "cat", 1: "dog"}
     assert again.config.tome == {"r": 4, "prop_attn": False, "restore": True}
+    further = merge_for_training(classifier(str(tmp_path / "tuned"), ["a", "b", "c"]), 6)
+    assert further.config.tome == {"r": 6, "prop_attn": False, "restore": True}
+    assert merge_for_training(further, 2, prop_attn=True).config.tome["prop_attn"]
 
 
 def test_the_pretraining_of_a_videomae_gives_its_encoder(tmp_path: Path) -> None:
@@ -67,7 +69,6 @@ def test_the_pretraining_of_a_videomae_gives_its_encoder(tmp_path: Path) -> None
 def test_another_head_is_made_new(tmp_path: Path) -> None:
     saved = SMALL_VIT.build()
     saved.save_pretrained(tmp_path)
-    assert not trained_by_mae(str(tmp_path))
     model = classifier(str(tmp_path), ["a", "b", "c"])
     assert model.classifier.weight.shape == (3, 32)  # pyright: ignore
     torch.testing.assert_close(model.vit.state_dict(), saved.vit.state_dict())  # pyright: ignore

@@ -1,0 +1,108 @@
+"""A model with what feeds it: from files of its modality to its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor, nn
+from transformers import Wav2Vec2FeatureExtractor
+
+from hf_tome.config import ToMeConfig
+from hf_tome.data.clip import read_clip
+from hf_tome.data.image import read_image
+from hf_tome.data.sound import read_sound
+
+SHORTEST = 400  # samples: one window of a spectrogram, and of wav2vec 2.0's convolutions
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A model of a supported family, and the processor that it was trained with.
+
+    Attributes:
+        model: in eval mode.
+        processor: makes the model's inputs of media as `hf_tome.data` reads them.
+        modality: "image", "video" or "audio".
+        saved: the settings of merging that the checkpoint came with; None without.
+    """
+
+    model: nn.Module
+    processor: Any
+    modality: str
+    saved: ToMeConfig | None = None
+
+    @property
+    def task(self) -> str:
+        """What it is for, as the hub names it."""
+        return f"{self.modality}-feature-extraction"
+
+    def output(self, model: nn.Module, inputs: dict[str, Tensor]) -> Any:
+        """What a model of this kind answers on a batch of `inputs`: logits, embeddings or words."""
+        return model(**inputs).logits
+
+    def read(self, source: Any) -> Any:
+        """One file, its content, or a decoded medium, as the processor takes it: a picture, a waveform at its rate, or
+        as many frames as the model sees.
+
+        Raises:
+            ToMeValueError: if the file cannot be read.
+            MissingExtraError: if the extra that reads such files is not installed.
+        """
+        if self.modality == "image":
+            return read_image(source)
+        if self.modality == "audio":
+            return read_sound(source, self.processor.sampling_rate)[0]
+        return read_clip(source, frames_of(self.model.config))
+
+    def noise(self, count: int) -> list[Any]:
+        """So many media of noise, as `read` gives them: what a model is tried on where there are no data."""
+        numbers = np.random.default_rng(0)
+        if self.modality == "audio":
+            return list(numbers.standard_normal((count, self.processor.sampling_rate)).astype(np.float32))
+        frames = frames_of(self.model.config) if self.modality == "video" else 1
+        pixels = numbers.integers(0, 256, (count, frames, 64, 64, 3), dtype=np.uint8)
+        pictures = [[Image.fromarray(frame) for frame in clip] for clip in pixels]
+        return pictures if self.modality == "video" else [clip[0] for clip in pictures]
+
+    def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
+        """The model's keyword inputs for a batch of what `read` gives."""
+        if self.modality == "audio":
+            return sound_inputs(self.processor, media)
+        if self.modality == "image":
+            return dict(self.processor(list(media), return_tensors="pt"))
+        (pixels,) = self.processor([list(frames) for frames in media], return_tensors="pt").values()
+        model: Any = self.model
+        return {model.main_input_name: pixels}  # V-JEPA 2 calls it otherwise than image processors
+
+
+def frames_of(config: Any) -> int:
+    """How many frames a video model sees."""
+    return config.frames_per_clip if hasattr(config, "frames_per_clip") else config.num_frames
+
+
+def is_wave(extractor: Any) -> bool:
+    """Whether a feature extractor leaves waves, of any length, and makes no spectrograms."""
+    return isinstance(extractor, Wav2Vec2FeatureExtractor)
+
+
+def sound_inputs(extractor: Any, waves: Sequence[np.ndarray], **options: Any) -> dict[str, Tensor]:
+    """The inputs that a feature extractor makes of waveforms (samples,) at its rate.
+
+    Args:
+        extractor: makes spectrograms of one length; or leaves waves, which are filled up to the longest.
+        waves: the batch.
+        options: more arguments of the extractor.
+    """
+    if is_wave(extractor):
+        options = {"padding": True, **options}
+    waves = [long_enough(wave) for wave in waves]
+    return dict(extractor(waves, sampling_rate=extractor.sampling_rate, return_tensors="pt", **options))
+
+
+def long_enough(wave: np.ndarray) -> np.ndarray:
+    """The waveform (samples,) with silence after it, if it is shorter than one window. Extractors refuse it else."""
+    return np.pad(wave, (0, max(0, SHORTEST - len(wave))))

@@ -1,0 +1,164 @@
+"""What a name on the hub, or a folder, holds: config, weights and processor, checked before any file is read."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    PretrainedConfig,
+    VideoMAEImageProcessorPil,
+    ViTConfig,
+    ViTImageProcessorPil,
+)
+
+# The top-level name is a placeholder that raises where torchvision is missing, under transformers 5.10.
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
+from transformers.video_processing_utils import BaseVideoProcessor
+
+from hf_tome.api import apply_tome, remove_tome
+from hf_tome.config import ToMeConfig
+from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
+from hf_tome.families import FAMILIES, REFUSED, family_named
+
+RULE = "A model is the hub name or the folder of a trained model with its processor."
+PROCESSORS = {  # a VideoMAE is fed by an image processor; its video processor would need torchvision
+    "image": AutoImageProcessor,
+    "video": AutoImageProcessor,
+    "audio": AutoFeatureExtractor,
+}
+
+
+class PillowVideoProcessor(VideoMAEImageProcessorPil):
+    """What a video processor does that needs torchvision, by Pillow and from the same file."""
+
+    @classmethod
+    def get_image_processor_dict(cls, *args: Any, **kwargs: Any) -> Any:
+        """Read as a video processor does."""
+        return BaseVideoProcessor.get_video_processor_dict(*args, **kwargs)
+
+
+# By model type, where transformers has none without torchvision.
+STAND_INS: dict[str, Any] = {"dinov3_vit": ViTImageProcessorPil, "vjepa2": PillowVideoProcessor}
+
+
+def load_config(name: str) -> PretrainedConfig:
+    """The config of a model that no table refuses.
+
+    Raises:
+        ToMeValueError: if it cannot be loaded.
+        UnsupportedModelError: if it is known that such a model cannot be merged.
+    """
+    config = loaded(AutoConfig, name)
+    if REFUSED.get(config.model_type) and not family_named(config.model_type):
+        raise unsupported(name, config)
+    return config
+
+
+def unsupported(name: str, config: PretrainedConfig, needs: str = "") -> UnsupportedModelError:
+    """The error for a model that cannot be merged, or, where that is not known, not be used for what is asked.
+
+    Args:
+        name: of the model.
+        config: its own.
+        needs: what the command takes, as a rule.
+    """
+    got, reason = f"{name} (model type {config.model_type})", REFUSED.get(config.model_type)
+    if needs and not reason:
+        cure = "apply_tome works on any model that holds a supported encoder; this command needs another."
+        return UnsupportedModelError(complaint(needs, got, cure))
+    rule = f"A model is of a supported family: {', '.join(family.model_type for family in FAMILIES)}."
+    why = f"It cannot be merged: {reason}. " if reason else ""
+    cure = f"{why}`hf-tome families` lists what works and why the rest does not."
+    return UnsupportedModelError(complaint(rule, got, cure))
+
+
+def load_model(
+    auto: Any, name: str, attention: str | None = None, unread: str = "-", **options: Any
+) -> tuple[Any, ToMeConfig | None]:
+    """The model in float32, as its inputs are, and in eval mode; and the settings of merging that came with it.
+
+    Args:
+        auto: an auto class of transformers, or a class of models.
+        name: on the hub, or a folder.
+        attention: the attention implementation; None takes transformers' choice.
+        unread: a part of the model that is not used, so that its weights may be missing.
+        options: of `from_pretrained`.
+
+    Raises:
+        ToMeValueError: if it cannot be loaded, or the weights of its head are not there.
+        UnsupportedModelError: if the model cannot be merged.
+    """
+    wanted = {"output_loading_info": True, "attn_implementation": attention, "dtype": "float32", **options}
+    model, report = loaded(auto, name, **wanted)
+    prefix = f"{model.base_model_prefix}."
+    inside = hasattr(model, model.base_model_prefix)
+    outside = [key for key in report["missing_keys"] if not (inside and key.startswith(prefix))]
+    with torch.no_grad():  # random weights would make each load another model
+        for key in (each for each in outside if unread in each.split(".")):
+            model.get_parameter(key).zero_()
+    if missing := sorted(key for key in outside if unread not in key.split(".")):
+        cure = "Train it for this first: transformers gave it random weights there."
+        raise ToMeValueError(complaint(RULE, f"{name}, which holds no {', '.join(missing)}", cure))
+    remove_tome(apply_tome(model, r=0))  # refuse what cannot be merged before any file is read
+    return model.eval(), saved_settings(model.config)
+
+
+def saved_settings(config: PretrainedConfig) -> ToMeConfig | None:
+    """The settings of merging that a checkpoint was saved with; None without.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if what stands there is none.
+    """
+    saved = getattr(config, "tome", None)
+    return None if saved is None else ToMeConfig.from_dict(saved)
+
+
+def as_vit(config: PretrainedConfig) -> ViTConfig:
+    """The config of the ViT that is the encoder of a ViTMAE, merged by default as the paper measured to be best for
+    masked autoencoders: without proportional attention (ToMe, table 1)."""
+    kept = {key: value for key, value in config.to_dict().items() if key not in ("model_type", "architectures")}
+    return ViTConfig(**{"tome": {"r": 0, "prop_attn": False}, **kept})
+
+
+def load_processor(name: str, modality: str, config: PretrainedConfig) -> Any:
+    """The processor that makes inputs of media.
+
+    Raises:
+        ToMeValueError: if it cannot be loaded.
+    """
+    return loaded(STAND_INS.get(config.model_type, PROCESSORS[modality]), name)
+
+
+def placed(model: nn.Module, device: str | torch.device, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """The model, moved to a device and to numbers to compute in.
+
+    Raises:
+        ToMeValueError: if the device is not there.
+    """
+    try:
+        return model.to(torch.device(device), dtype)
+    except (RuntimeError, AssertionError) as error:  # torch says which way it is missing
+        reason = str(error).splitlines()[0]
+        rule = "The device is one that this machine has."
+        raise ToMeValueError(complaint(rule, f"{device} ({reason})", "For example cpu.")) from error
+
+
+def loaded(auto: Any, name: str, **options: Any) -> Any:
+    """What a class of transformers loads, never with code that comes along.
+
+    Raises:
+        ToMeValueError: if it cannot be loaded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "At least one mel filter")  # true of AST's own 128 bins
+            return auto.from_pretrained(name, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        cure = "Check the name, or save both there with save_pretrained."
+        raise ToMeValueError(complaint(RULE, f"{name} ({reason})", cure)) from error

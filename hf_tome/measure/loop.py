@@ -1,0 +1,78 @@
+"""The loop over a data set: read ahead, shared among the processes, kept batch by batch, gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from torch.utils.data import DataLoader
+
+from hf_tome.errors import ToMeError, ToMeValueError
+from hf_tome.measure.batches import Batches
+from hf_tome.measure.compare import Inputs
+from hf_tome.measure.processes import Processes
+from hf_tome.measure.store import Cell, Store
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
+
+Cells = list[tuple[str, int, Cell]]  # variant, number of the batch, and what the one gave on the other
+Work = Callable[[list[str], Inputs, list[int], int], Cells]
+
+
+def finish(
+    batches: Batches,
+    variants: Collection[str],
+    work: Work,
+    kept: Store,
+    processes: Processes,
+    workers: int,
+    bar: Callable[..., tqdm],
+) -> bool:
+    """Fill in the cells that are missing. Each batch is read once, and kept as soon as it is done.
+
+    Args:
+        batches: of the data set.
+        variants: keys of those that see every batch.
+        work: gives the cells of a batch, from the variants that are missing there, the inputs on the model's device,
+            the numbers of the samples and that of the batch.
+        kept: what is finished.
+        processes: those that share the work.
+        workers: processes that read ahead.
+        bar: makes a progress bar over the batches.
+
+    Returns:
+        Whether all is there: False after Ctrl-C.
+
+    Raises:
+        ToMeValueError: if a sample cannot be read. Finished batches are kept.
+    """
+    done: set[tuple[str, int]] = processes.shared(kept.done())
+    missing = [batch for batch in range(len(batches)) if any((key, batch) not in done for key in variants)]
+    mine: Any = processes.part(missing)
+    ahead = DataLoader(batches, batch_size=None, sampler=mine, num_workers=workers)
+    try:
+        with bar(initial=len(batches) - len(missing)) as progress:
+            for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
+                cells: Cells = []
+                if inputs is not None:
+                    todo = [key for key in variants if (key, batch) not in done]
+                    cells = work(todo, batches.placed(inputs), index, batch)
+                everyone = processes.gathered([cells])
+                if processes.main:
+                    kept.add([cell for cells in everyone for cell in cells])
+                progress.update(min(processes.count, progress.total - progress.n))
+    except KeyboardInterrupt:
+        if processes.count > 1:
+            raise
+        return False
+    return True
+
+
+def _as_read(loader: DataLoader) -> Iterator[Any]:
+    """The loader's batches; an error of a worker as the error that it was."""
+    try:
+        yield from loader
+    except ToMeError as error:
+        rule = "" if "Got:" in str(error) else "Every sample must be readable. "
+        raise ToMeValueError(f"{rule}{error} With skip_bad_files it is left out; finished batches are kept.") from error
