@@ -55,7 +55,7 @@ class ToMeConfig:
         if self.prop_attn is not None and not isinstance(self.prop_attn, bool):
             rule = "prop_attn is True, False or None (the family's default)."
             raise ToMeTypeError(complaint(rule, shown(self.prop_attn), "Leave it out to take the default."))
-        if not isinstance(self.restore, bool) and self.restore != "residual":
+        if not isinstance(self.restore, bool) and not (isinstance(self.restore, str) and self.restore == "residual"):
             wrong = ToMeValueError if isinstance(self.restore, str) else ToMeTypeError
             rule = 'restore is True, "residual" or False.'
             raise wrong(complaint(rule, shown(self.restore), "Leave it out for True."))

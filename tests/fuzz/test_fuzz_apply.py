@@ -60,7 +60,7 @@ def test_an_unknown_setting_is_named(name: str) -> None:
 
 def test_a_text_is_shown_in_quotes() -> None:
     """r="16" must not read as the int that it looks like."""
-    for call in (lambda: apply_tome(model(), "16"), lambda: ToMeConfig(4, restore="16"), lambda: ToMeConfig(4, "16")):
+    for call in (lambda: apply_tome(model(), "16"), lambda: ToMeConfig(4, "16")):
         with pytest.raises(ToMeTypeError, match="Got: '16'\\."):
             call()
 

@@ -7,7 +7,7 @@ import torch
 from test_merge import case_of
 from triton_kernels import randn
 
-from hf_tome.core.ops import gpu
+from hf_tome.core.ops import exporting, gpu
 from hf_tome.core.ops.kernels import merge
 
 
@@ -40,9 +40,9 @@ def test_the_operators_are_well_formed() -> None:
 def test_only_an_export_hides_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.compile(lambda x: (x, gpu.available()), backend="eager", fullgraph=True)(torch.zeros(1))[1]
     monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)  # as torch 2.11 says in every compile
-    assert gpu.available()
+    assert not exporting._in_torch_export()
     monkeypatch.setattr(torch.compiler, "_is_exporting_flag", True)
-    assert not gpu.available()
+    assert exporting._in_torch_export()
 
 
 class Exported(torch.nn.Module):

@@ -6,10 +6,10 @@ from math import sqrt
 
 import pytest
 import torch
-from by_hand import groups_of, mean_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import VLMS, Vlm, each_vlm, needs_encoded
+from prompts_by_hand import groups_of, mean_of
+from vlms import VLMS, Vlm, each_vlm, needs_encoded
 
 from hf_tome import UnsupportedAttentionError, UnsupportedModelError, shorten
 from hf_tome.vlm import METHODS

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from by_hand import logits_by_hand
-from models import ENCODED, IMAGE, VIDEO, VLMS, Vlm, batch_of, each_vlm, generated, needs_encoded, pixels
+from prompts_by_hand import logits_by_hand
+from vlms import ENCODED, IMAGE, VIDEO, VLMS, Vlm, batch_of, each_vlm, generated, needs_encoded, pixels
 
 from hf_tome import apply_tome, shorten
 from hf_tome.vlm.features import visual_model

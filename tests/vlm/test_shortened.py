@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 import transformers as tf
-from models import IMAGE, VLMS, Vlm, generated
 from PIL import Image
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
+from vlms import IMAGE, VLMS, Vlm, generated
 
 from hf_tome import ToMeError, ToMeTypeError, ToMeValueError, UnsupportedModelError, shorten, shortened
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from models import IMAGE, VIDEO, Vlm, each_vlm, generated
+from vlms import IMAGE, VIDEO, Vlm, each_vlm, generated
 
 from hf_tome import UnsupportedModelError, apply_tome, remove_tome, trace_tome
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import oracle
 import torch
-from models import IMAGE
 from torch import Tensor
+from vlms import IMAGE
 
 Rows = list[list[float]]
 
