@@ -111,6 +111,7 @@ def test_the_page_reads_what_the_run_wrote(tmp_path: Path) -> None:
         load_gpu(file)
 
 
+@pytest.mark.slow
 def test_the_script_needs_torch_and_transformers_alone(tmp_path: Path) -> None:
     """Called by its path, where the packages of the extras cannot be imported."""
     hide = f"import runpy, sys; sys.modules.update(dict.fromkeys({LACKING.split()!r}))"

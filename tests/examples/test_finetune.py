@@ -32,6 +32,7 @@ def own_images(place: Path, *folders: str) -> None:
     processor.save_pretrained(place / "model")
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_model_of_ones_own(tmp_path: Path) -> None:
     """In a process of its own. Then its model is evaluated only, which changes nothing."""
     own_images(tmp_path, "cat", "dog", "rain")

@@ -25,6 +25,7 @@ def compile_all(*args: str, cache: Path) -> int:
     return len(rows)
 
 
+@pytest.mark.slow  # compiles for a minute on a busy machine
 def test_the_scores_stay_on_the_chip(tmp_path: Path) -> None:
     assert compile_all("90", "propose", cache=tmp_path) == 3 * 3  # dtypes and widths
 

@@ -61,6 +61,7 @@ def gradients_of(model: nn.Module, case: Case, compiled: Callable | None = None)
     return gradients(model, lambda: runs(**inputs_of(case), **labels).loss.backward())
 
 
+@pytest.mark.slow
 @each_kind
 def test_gradients_with_checkpointing(case: Case, kernels: Callable[[bool], None]) -> None:
     model = apply_tome(case.build(num_hidden_layers=2), r=5).to(DEVICE).train()
@@ -71,6 +72,7 @@ def test_gradients_with_checkpointing(case: Case, kernels: Callable[[bool], None
     assert_close(gradients_of(model, case), expected, 1e-5)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_compiled_in_one_graph_that_holds_the_kernels(kernels: Callable[[bool], None]) -> None:
     torch._dynamo.reset()

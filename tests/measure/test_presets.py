@@ -15,6 +15,7 @@ NARROW = {"hidden_size": 16, "num_attention_heads": 1, "intermediate_size": 16, 
           "encoder_attention_heads": 1, "encoder_ffn_dim": 16}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_each_preset_can_be_merged() -> None:
     for name in PRESETS:
         with torch.device("meta"):

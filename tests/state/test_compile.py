@@ -40,9 +40,8 @@ def test_compile_in_one_graph_and_again_when_r_changes(case: Case) -> None:
         assert graphs() == count
 
 
-@pytest.mark.parametrize(
-    "case", [BARE[0], *(pytest.param(case, marks=pytest.mark.slow) for case in BARE[1:])], ids=lambda case: case.name
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", BARE, ids=lambda case: case.name)
 @pytest.mark.usefixtures("fresh_dynamo")
 @torch.no_grad()
 def test_a_bare_tower_compiles_too(case: Case) -> None:
@@ -78,6 +77,13 @@ def test_compiled_layers_share_their_graphs() -> None:
         inputs = SMALL_VIT.inputs(batch=batch)
         assert apart(compiled(**inputs).logits, model(**inputs).logits) <= 1e-5
     assert graphs() <= 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compiled_layers_share_their_graphs_in_training() -> None:
+    model = apply_tome(SMALL_VIT.build(num_hidden_layers=4), r=4)
+    compiled = hf_tome.compile(copy.deepcopy(model), backend="eager")
     inputs = {**SMALL_VIT.inputs(), **SMALL_VIT.labels()}
     plain = gradients(model, lambda: model(**inputs).loss.backward())
     assert_close(gradients(compiled, lambda: compiled(**inputs).loss.backward()), plain, 1e-5)

@@ -61,6 +61,7 @@ def test_the_mean_over_a_group_is_its_token() -> None:
     assert apart(pooled[0].mean(dim=1), pooled[1].mean(dim=1)) < 1e-5
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_saved_compiled_and_exported() -> None:
     model = apply_tome(CASE.build(num_hidden_layers=2), r=4, restore="residual").eval()
