@@ -98,6 +98,14 @@ def tiled() -> dict[str, Any]:
     return {"pixel_values": pixels(3, 3, 3, 16, 16), "image_sizes": torch.tensor([[16, 32], [32, 16], [10, 32]])}
 
 
+def idefics(config: Any) -> Callable[[], Any]:
+    """A config of Idefics 3 or SmolVLM, whose connector puts 2 x 2 patches into one token."""
+    vision = {**TOWER, "model_type": f"{config.model_type}_vision"}
+    return lambda: config(
+        vision_config=vision, text_config=llama(), image_token_id=IMAGE, scale_factor=2, pad_token_id=0
+    )
+
+
 GRID = torch.tensor([[1, 4, 4], [1, 8, 4], [1, 4, 6]])
 
 
@@ -210,32 +218,8 @@ VLMS = (
         images,
         (4, 4, 4),
     ),
-    Vlm(
-        "smolvlm",
-        "SmolVLMForConditionalGeneration",
-        lambda: tf.SmolVLMConfig(
-            vision_config={**TOWER, "model_type": "smolvlm_vision"},
-            text_config=llama(),
-            image_token_id=IMAGE,
-            scale_factor=2,
-            pad_token_id=0,
-        ),
-        one_and_two,
-        (4, 4, 4),
-    ),
-    Vlm(
-        "idefics3",
-        "Idefics3ForConditionalGeneration",
-        lambda: tf.Idefics3Config(
-            vision_config={**TOWER, "model_type": "idefics3_vision"},
-            text_config=llama(),
-            image_token_id=IMAGE,
-            scale_factor=2,
-            pad_token_id=0,
-        ),
-        one_and_two,
-        (4, 4, 4),
-    ),
+    Vlm("smolvlm", "SmolVLMForConditionalGeneration", idefics(tf.SmolVLMConfig), one_and_two, (4, 4, 4)),
+    Vlm("idefics3", "Idefics3ForConditionalGeneration", idefics(tf.Idefics3Config), one_and_two, (4, 4, 4)),
     Vlm(
         "janus",
         "JanusForConditionalGeneration",
