@@ -130,7 +130,7 @@ def _write_onnx(program: ExportedProgram, path: Path) -> None:
 def _read_onnx(path: Path) -> Run:
     with extra("export", "run ONNX files"):
         import onnxruntime  # pyright: ignore[reportMissingImports]
-    session = onnxruntime.InferenceSession(path)
+    session: Any = onnxruntime.InferenceSession(path)
     return lambda inputs: session.run(["logits"], {name: value.numpy() for name, value in inputs.items()})[0]
 
 
