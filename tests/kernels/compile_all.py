@@ -76,7 +76,8 @@ def variants() -> Iterator[Variant]:
     for sized in (True, False):
         yield Variant(f"share {sized}", share._share, {**values, "SIZED": sized}, {"logs": "*fp32"})
     plans = {**dict.fromkeys(("leaders", "joiners", "targets"), ("*i64",) * MERGES), "rs": ("i32",) * MERGES}
-    yield Variant("compose", compose._compose, {"LAST": MERGES - 1, "BLOCK": compose.BLOCK, "num_warps": compose.WARPS}, plans)
+    values = {"LAST": MERGES - 1, "BLOCK": compose.BLOCK, "num_warps": compose.WARPS}
+    yield Variant("compose", compose._compose, values, plans)
 
 
 def compiled(variant: Variant, capability: int) -> Any:
