@@ -21,7 +21,7 @@ from benchmarks.pages import ROOT, machine, write_block
 from benchmarks.results import Results
 from hf_tome.measure.table import markdown
 from hf_tome.measure.vlm import VlmRow, measure_vlm, vlm_table
-from hf_tome.measure.vlm_presets import build_vlm, first_r, question
+from hf_tome.measure.vlm_presets import build_vlm, question
 
 PAGE, RESULTS = ROOT / "docs/results/vlm-speed.md", ROOT / "docs/results/data/vlm-speed.json"
 DEPTHS = {"llava-1.5-7b": Fraction(1, 16), "qwen2-vl-2b": Fraction(1, 16), "smolvlm-256m": Fraction(1, 6)}
@@ -31,8 +31,7 @@ KEEPS, ROUNDS = (1.0, 0.5, 0.25), 3
 def measured(name: str, depth: float, device: str, rounds: int) -> list[VlmRow]:
     """The rows of one model."""
     model = build_vlm(name, depth=depth).to(device, torch.bfloat16 if device == "cuda" else torch.float32)
-    inputs = question(name, model)
-    return measure_vlm(model, inputs, KEEPS, first_r(model, inputs), rounds=rounds)
+    return measure_vlm(model, question(name, model), KEEPS, rounds=rounds)
 
 
 def page(device: str, found: dict[str, Any]) -> None:

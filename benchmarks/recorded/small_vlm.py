@@ -43,10 +43,12 @@ def right(answers: np.ndarray, expected: list[list[int]]) -> np.ndarray:
     return np.array([list(got[: len(want)]) == want for got, want in zip(answers, expected, strict=True)])
 
 
-def variants(model: Any, features: dict[str, Tensor], shown: list[Scene], kept: Results) -> None:
-    """Ask each scene for clothes and for the number, in every way; keep what was right."""
+def variants(model: Any, features: dict[str, Tensor], shown: list[Scene], kept: Results) -> list[str]:
+    """Ask each scene for clothes and for the number, in every way; keep what was right. Returns the ways in order."""
+    names = []
 
     def ask(name: str, tokens: int, x: Tensor, answer: Callable[[Tensor, list[list[int]]], np.ndarray]) -> None:
+        names.append(name)
         if name in kept.found:
             return
         found: dict[str, Any] = {"tokens": tokens}
@@ -78,6 +80,7 @@ def variants(model: Any, features: dict[str, Tensor], shown: list[Scene], kept: 
         merged = features[f"{SIDES[0]}-{r}"]
         ask(f"tower r={r}", every, merged, by(keep=1.0))
         ask(f"tower r={r}, merge, keep=0.5", every // 2, merged, by(keep=0.5))
+    return names
 
 
 def _turn(scene: Scene, kind: str, number: int) -> tuple[list[int], list[int]]:
@@ -91,7 +94,7 @@ def _turn(scene: Scene, kind: str, number: int) -> tuple[list[int], list[int]]:
 
 def page(found: dict[str, Any]) -> None:
     """Write the table: shares with 95 % intervals, changes on paired draws."""
-    names = list(found["answers"])
+    names = found["order"]
     columns = {}
     for kind in KINDS:
         values = np.array([found["answers"][name][kind] for name in names], dtype=float)
@@ -109,7 +112,7 @@ def page(found: dict[str, Any]) -> None:
                 "" if name == "all tokens" else f"{100 * row.change:+.1f} ({100 * less:+.0f} to {100 * more:+.0f})"
             ]
         cells.append(line)
-    header = ("visual tokens", "number", "names the clothes", "change", "reads the number", "change")
+    header = ("way", "tokens", "names the clothes", "change", "reads the number", "change")
     ratios = ", ".join(f"r={r} in the tower {ratio:.2f}x" for r, ratio in found["mac_ratios"].items())
     about = (
         f"Exact answers to {found['scenes']} questions of each kind, in percent, with 95 % intervals by the bootstrap; "
@@ -135,10 +138,10 @@ def main() -> None:
         features[f"{side}-{r}"], counts = encoded(dinov2, shown, side, r)
         if r:
             ratios[str(r)] = mac_ratio(counts, dinov2.config.hidden_size, 4 * dinov2.config.hidden_size)
-    variants(model, features, shown, kept)
+    order = variants(model, features, shown, kept)
     picture(model, features[f"{SIDES[0]}-0"][:SHOWN], shown[:SHOWN]).save(PICTURE, optimize=True)
     place = {"scenes": TEST, "mac_ratios": ratios, "machine": machine()}
-    results.keep("answers", {**place, "answers": kept.found})
+    results.keep("answers", {**place, "order": order, "answers": kept.found})
     page(results.found["answers"])
 
 

@@ -63,24 +63,27 @@ def measure_vlm(
         model: a vision-language model that `shorten` takes; comes back as it came.
         inputs: a prompt with one image, on the model's device.
         keeps: as `shorten` takes them. All are compared with the first.
-        r: of the merged tower, as `apply_tome` takes it; None leaves that out.
+        r: of the merged tower, as `apply_tome` takes it; None for a value to begin with, see `hf-tome families`.
         rounds: how often each runs.
         done: called after each round, of towers and of answers.
 
     Returns:
         A row for each of `keeps` with the plain tower, then with the merged one.
     """
-    towers = {None: twin(model)} if r is None else {None: twin(model), r: apply_tome(twin(model), r=r)}
-    prompts = [shorten(towers[None], inputs, keep) for keep in keeps]
-    costs = [_answer_costs(towers[None], prompt) for prompt in prompts]
-    rows = []
-    for each, tower in towers.items():
-        counts, macs = _tower_costs(apply_tome(twin(model), r=0) if each is None else tower, inputs)
+    plain, unmerged = twin(model), _tower_costs(apply_tome(twin(model), r=0), inputs)
+    if r is None:
+        counts, parts = unmerged[0], 4 if tower_in(plain)[1].positions else 2
+        r = max(1, counts[0] // (parts * (len(counts) - 1)))
+    merged = apply_tome(twin(model), r=r)
+    prompts = [shorten(plain, inputs, keep) for keep in keeps]
+    costs = [_answer_costs(plain, prompt) for prompt in prompts]
+    rows, encode = [], []
+    for each, tower, (counts, macs) in ((None, plain, unmerged), (r, merged, _tower_costs(merged, inputs))):
         for keep, cost in zip(keeps, costs, strict=True):
             own: dict[str, Any] = {**cost, "macs": macs + cost["macs"]}
             rows.append(VlmRow(each, batch=1, inputs=rounds, keep=keep, token_counts=counts, **own))
-    encode = [partial(_encode, towers[row.r], row.keep) for row in rows]
-    answer = [partial(_answer, towers[None], prompt, new) for prompt in prompts for new in (1, 1 + ANSWER)]
+            encode.append(partial(_encode, tower, keep))
+    answer = [partial(_answer, plain, prompt, new) for prompt in prompts for new in (1, 1 + ANSWER)]
     for run in (*encode, *answer):
         run(inputs)  # warms up
     encoded, answered = (time_rounds(runs, inputs, rounds, done) for runs in (encode, answer))
@@ -123,14 +126,14 @@ def _answer_costs(model: Any, prompt: Inputs) -> dict[str, int]:
 
 
 def vlm_table(rows: Sequence[VlmRow]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells: times are medians, the speed-up is that of paired rounds, with quartiles."""
-    header = ["tower r", "keep", "prompt", "tower", "first token", f"{ANSWER} more", "all", "speed-up", "MAC ratio"]
-    return [*header, "cache"], [
+    """Header and cells: times are medians in seconds, the speed-up is that of paired rounds, with quartiles."""
+    header = ["r", "keep", "prompt", "tower", "first", f"{ANSWER} more", "all", "speed-up", "MACs", "cache"]
+    return header, [
         [
             "off" if row.r is None else str(row.r),
             str(row.keep),
             str(row.prompt),
-            *(f"{statistics.median(part):.2f} s" for part in (row.tower, row.first, row.rest, row.seconds)),
+            *(f"{statistics.median(part):.2f}" for part in (row.tower, row.first, row.rest, row.seconds)),
             speed(row),
             f"{row.mac_ratio:.2f}x",
             f"{row.cache_bytes / 2**20:.1f} MiB",

@@ -2,65 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import (
-    LlavaForConditionalGeneration,
-    PreTrainedModel,
-    Qwen2VLForConditionalGeneration,
-    SmolVLMForConditionalGeneration,
-)
+from transformers import LlavaForConditionalGeneration, Qwen2VLForConditionalGeneration, SmolVLMForConditionalGeneration
 
-from hf_tome.api import apply_tome
 from hf_tome.errors import ToMeValueError, complaint
-from hf_tome.families import tower_in
 from hf_tome.families.inputs import noise
-from hf_tome.measure.compare import twin
 from hf_tome.measure.presets import LARGE
-from hf_tome.trace import trace_tome
-from hf_tome.vlm import shorten
 
 WORDS = 32  # of the question
 MROPE = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6}
+TINY = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4, "num_attention_heads": 2}
 
 
-@dataclass(frozen=True)
-class VlmPreset:
-    """A model's shape, and its image.
+class VlmPreset(NamedTuple):
+    """A model class, what differs from the defaults in its config, and its image.
 
     Attributes:
-        head: its class.
-        vision, text: what differs from the defaults in the configs of its two parts.
-        pixels: the image, as the model's processor gives it.
+        head: the class.
+        vision, text: settings of its two parts.
+        pixels: shape of the image, as the model's processor gives it.
         tokens: visual tokens of the image.
-        more: further settings of its config.
+        more: further settings, of the whole.
     """
 
-    head: type[PreTrainedModel]
+    head: Any
     vision: dict[str, Any]
     text: dict[str, Any]
-    pixels: Callable[[], dict[str, Tensor]]
+    pixels: tuple[int, ...]
     tokens: int
-    more: dict[str, Any] = field(default_factory=dict)
-
-    def config(self, depth: float) -> Any:
-        """The config, with this share of the layers of both parts."""
-        kind: Any = self.head.config_class
-        parts = {f"{name}_config": _cut(part, depth) for name, part in (("vision", self.vision), ("text", self.text))}
-        return kind(**parts, **self.more)
+    more: dict[str, Any]
 
 
-TINY = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4, "num_attention_heads": 2}
-VLM_PRESETS: dict[str, VlmPreset] = {
+VLM_PRESETS = {
     "tiny": VlmPreset(  # to see that it works
         LlavaForConditionalGeneration,
         {"model_type": "clip_vision_model", **TINY, "image_size": 64, "patch_size": 8},
         {"model_type": "llama", **TINY, "vocab_size": 64},
-        lambda: {"pixel_values": noise(1, 3, 64, 64)},
+        (1, 3, 64, 64),
         64,
         {"image_token_index": 3},
     ),
@@ -68,21 +49,22 @@ VLM_PRESETS: dict[str, VlmPreset] = {
         LlavaForConditionalGeneration,
         {"model_type": "clip_vision_model", **LARGE, "image_size": 336, "patch_size": 14},
         {"model_type": "llama", "num_hidden_layers": 32, "vocab_size": 32064},
-        lambda: {"pixel_values": noise(1, 3, 336, 336)},
+        (1, 3, 336, 336),
         576,
         {"image_token_index": 32000},
     ),
-    "qwen2-vl-2b": VlmPreset(
+    "qwen2-vl-2b": VlmPreset(  # 672 x 672 pixels
         Qwen2VLForConditionalGeneration,
         {"depth": 32, "hidden_size": 1536},
         {
             "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12,
             "num_key_value_heads": 2, "vocab_size": 151936, "rope_parameters": MROPE,
         },
-        lambda: {"pixel_values": noise(48 * 48, 3 * 2 * 14 * 14), "image_grid_thw": torch.tensor([[1, 48, 48]])},
+        (48 * 48, 3 * 2 * 14 * 14),
         576,
+        {},
     ),
-    "smolvlm-256m": VlmPreset(
+    "smolvlm-256m": VlmPreset(  # four tiles and the whole image
         SmolVLMForConditionalGeneration,
         {
             "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
@@ -92,7 +74,7 @@ VLM_PRESETS: dict[str, VlmPreset] = {
             "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
             "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49280,
         },
-        lambda: {"pixel_values": noise(1, 5, 3, 512, 512)},  # four tiles and the whole image
+        (1, 5, 3, 512, 512),
         5 * 64,
         {"scale_factor": 4},
     ),
@@ -105,8 +87,8 @@ def build_vlm(name: str, attention: str = "sdpa", depth: float = 1.0) -> Any:
     Args:
         name: one of `VLM_PRESETS`.
         attention: implementation of the attention.
-        depth: share of the layers of vision tower and language model that are built. Every layer takes as long as the
-            next, so that a small machine can measure a large model.
+        depth: share of the layers of vision tower and language model that are built, at least one of each. Every layer
+            takes as long as the next, so that a small machine can measure a large model.
 
     Raises:
         ToMeValueError: if there is no such name, or depth is not in (0, 1].
@@ -117,30 +99,23 @@ def build_vlm(name: str, attention: str = "sdpa", depth: float = 1.0) -> Any:
     if not 0 < depth <= 1:
         raise ToMeValueError(complaint("--depth is a share of the layers, in (0, 1].", str(depth), "1 builds all."))
     preset = VLM_PRESETS[name]
+    vision, text = (
+        {key: max(1, round(depth * n)) if key in ("num_hidden_layers", "depth") else n for key, n in part.items()}
+        for part in (preset.vision, preset.text)
+    )
     torch.manual_seed(0)
-    return preset.head._from_config(preset.config(depth), attn_implementation=attention).eval()
+    config = preset.head.config_class(vision_config=vision, text_config=text, **preset.more)
+    return preset.head._from_config(config, attn_implementation=attention).eval()
 
 
 def question(name: str, model: Any) -> dict[str, Tensor]:
     """A prompt of one image and 32 words for the named model, where it is and in its numbers."""
     preset, image = VLM_PRESETS[name], model.config.image_token_id
-    ids = torch.tensor([[1, *[image] * preset.tokens, *range(10, 10 + WORDS)]])
-    inputs = {**preset.pixels(), "input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if "image_grid_thw" in inputs:
+    ids = torch.tensor([[1, *[image] * preset.tokens, *range(10, 10 + WORDS)]], device=model.device)
+    pixels = noise(*preset.pixels).to(model.device, model.dtype)
+    inputs = {"pixel_values": pixels, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if pixels.ndim == 2:  # packed patches of a square
+        side = round(len(pixels) ** 0.5)
+        inputs["image_grid_thw"] = torch.tensor([[1, side, side]], device=model.device)
         inputs["mm_token_type_ids"] = (ids == image).long()
-    return {n: each.to(model.device, model.dtype if each.is_floating_point() else None) for n, each in inputs.items()}
-
-
-def first_r(model: Any, inputs: dict[str, Tensor]) -> int:
-    """An r to begin with for the tower of a model: about half of its tokens are left, three quarters where rotary."""
-    merged = apply_tome(twin(model), r=0)
-    with torch.inference_mode(), trace_tome(merged) as trace:
-        shorten(merged, inputs, 1.0)
-    layers, parts = len(trace.token_counts) - 1, 4 if tower_in(merged)[1].positions else 2
-    return max(1, trace.token_counts[0] // (parts * layers))
-
-
-def _cut(settings: dict[str, Any], depth: float) -> dict[str, Any]:
-    """A part's settings with this share of its layers, at least one."""
-    layers = settings.keys() & {"num_hidden_layers", "depth"}
-    return {**settings, **{name: max(1, round(depth * settings[name])) for name in layers}}
+    return inputs

@@ -20,7 +20,7 @@ NEW = 32
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["bench", "--vlm", *arguments])
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["bench", "--vlm", *arguments])
     if result.exception is not None:
         raise result.exception
     return result.output
@@ -68,8 +68,9 @@ def test_a_language_model_by_hand() -> None:
 def test_command(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     out = run("tiny", "--keep", "1,0.5", "--r", "4", "--rounds", "1", "--json", str(file))
-    for word in ("tiny", "first token", "32 more", "MAC ratio", "cache", "off"):
+    for word in ("tiny", "first", "32 more", "speed-up", "cache", "off"):
         assert word in out
+    assert max(map(len, out.splitlines())) <= 80
     assert [(row["r"], row["keep"]) for row in json.loads(file.read_text())] == [
         (None, 1),
         (None, 0.5),
