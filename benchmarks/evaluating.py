@@ -1,4 +1,4 @@
-"""The embedded ViT over r, proportional attention on and off: writes the table and the plot of docs/evaluating.md.
+"""The embedded ViT over r, proportional attention on and off: writes the table and the plot of docs/evaluate.md.
 
 python -m benchmarks.evaluating
 """
@@ -19,7 +19,7 @@ def main() -> None:
     report = sweep(subject.classifier, subject.samples, variants)
     plot_tradeoff(report, ROOT / "docs/images/evaluating.png")
     source = f"Measured by `python -m benchmarks.evaluating`: {report.samples} images, batches of 32. {machine()}"
-    write_block(ROOT / "docs/evaluating.md", "evaluating", f"{markdown(*table(report))}\n\n{source}")
+    write_block(ROOT / "docs/evaluate.md", "evaluating", f"{markdown(*table(report))}\n\n{source}")
 
 
 if __name__ == "__main__":
