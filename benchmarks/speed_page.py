@@ -66,8 +66,8 @@ def write_pages() -> None:
         write_long(DATA)
     if (DATA / "speed-encoders.json").exists():
         write_encoders(*load(DATA / "speed-encoders.json"))
-    page, ways = ROOT / "docs/results/speed.md", ""
-    gpu = "Not measured yet: `make bench-gpu` measures it."
+    page = ROOT / "docs/results/speed.md"
+    gpu = ways = "Not measured yet: `make bench-gpu` measures it."
     if (DATA / "speed-gpu.jsonl").exists():
         rows, machine = load_gpu(DATA / "speed-gpu.jsonl")
         source = f"Measured by `make bench-gpu`, bfloat16, random weights, medians of paired rounds. {machine}"

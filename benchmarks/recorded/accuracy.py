@@ -2,8 +2,9 @@
 
     python -m benchmarks.recorded.accuracy RUNS --vit PROBED_VIT --fashion FASHION_MNIST
 
-PROBED_VIT is what `linear_probe` made, FASHION_MNIST the folder of the authors' four files. Finished batches and finished schedules are kept in the folder RUNS, finished tables in
-docs/results/data/accuracy.json; neither is measured again. `--page` only writes the page.
+PROBED_VIT is what `linear_probe` made, FASHION_MNIST the folder of the authors' four files. Finished batches and
+finished schedules are kept in the folder RUNS, the finished table in docs/results/data/accuracy.json; neither is
+measured again. `--page` only writes the page.
 """
 
 from __future__ import annotations

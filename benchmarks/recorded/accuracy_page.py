@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ def numbers(row: Row) -> tuple[str, ...]:
 
 def source(found: dict[str, Any]) -> str:
     tried = " and ".join(str(found[name]["trials"]) for name in sorted(found) if name.startswith("tuned/"))
-    about = f"{found['vit']['samples']} images; in brackets 95 % intervals. The tuned schedules are the best of {tried} tries."
+    about = f"{found['vit']['samples']} images; in brackets 95 % intervals. Tuned: the best of {tried} schedules."
     return f"Measured by `{COMMAND}`: {about} {found['vit']['machine']}"
 
 

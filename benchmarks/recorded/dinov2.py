@@ -1,4 +1,4 @@
-"""A pretrained ViT-S/14 in three forms: how far merging moves it, and that the forms agree. Writes its part of results/dense.md.
+"""A pretrained ViT-S/14 in three forms, which must agree, merged and unmerged. Writes its part of results/dense.md.
 
     python -m benchmarks.recorded.dinov2 VIT DINOV2 --photos SKIMAGE_DATA --stamps TUXPAINT_STAMPS
 

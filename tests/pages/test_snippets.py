@@ -12,8 +12,8 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from packaging.requirements import Requirement
 from checkpoints import offline, own_files
+from packaging.requirements import Requirement
 from pages import PAGES, blocks_of, extras_of, text_of
 
 WITH_PYTHON = [page for page in PAGES if blocks_of(page, "python")]
