@@ -27,9 +27,6 @@ def write_page(found: dict[str, Any]) -> None:
     drawn = sum("/random/" in name for name in found)
     write_block(PAGE, "schedules", f"{markdown(header, cells)}\n\nMeasured by {COMMAND}: {drawn} random schedules. "
                 f"{found['machine']}")  # fmt: skip
-    header = ("MAC ratio", "trials", *(f"{each}: {inputs}" for each in SEARCHERS for inputs in ("chosen by", "others")))
-    cells = [searched(found, level, trials) for level in LEVELS for trials in TRIALS]
-    write_block(PAGE, "searchers", f"{markdown(header, cells)}\n\nKL divergences. Measured by {COMMAND}.")
 
 
 def judged(found: dict[str, Any], level: float, name: str) -> dict[str, Any]:
@@ -49,13 +46,6 @@ def row(found: dict[str, Any], level: float, name: str) -> tuple[str, ...]:
     worse = statistics.mean(other["kl"] > each["kl"] for other in random(found, level))
     of = f"{worse:.0%} of the random ones" if name in MARKED else ""
     return f"{each['ratio']:.2f}x", name, f"{each['kl']:.2g}", of, f"{each['agreement']:.1%}"
-
-
-def searched(found: dict[str, Any], level: float, trials: int) -> tuple[str, ...]:
-    """What both searchers found with as many trials, on the images that they chose by and on others."""
-    both = [found[f"{level}/{searcher}/{trials}"] for searcher in SEARCHERS]
-    values = [value for each in both for value in (each["calibration"]["kl"], each["kl"])]
-    return f"{level}x", str(trials), *(f"{value:.2g}" for value in values)
 
 
 def plot(found: dict[str, Any]) -> None:

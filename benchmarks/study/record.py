@@ -83,20 +83,17 @@ def cell(table: dict[str, Any], choice: str) -> str:
 
 
 def write_page(found: dict[str, Any]) -> None:
-    """All choices in one table, and how far their order is the papers' in another."""
+    """All choices in one table."""
     shown = [name for name in SHOWN if name in found]
     titles = [SUBJECTS[name] for name in shown]
-    rows, orders = [], []
+    rows = []
     for table in tables(Space(197, 8, 1, 96, 192), 23, True):  # for the names: those are alike for all models
         columns = [found[name]["tables"][table.name] for name in shown]
         for number, choice in enumerate(table.choices):
             paper = "" if choice.paper is None else f"{choice.paper:.2f}"
             title = "" if number else f"**{table.title}**"
             rows.append((title, choice.name, paper, *(cell(each, choice.name) for each in columns)))
-        if table.source:
-            orders.append((table.title, *(f"{each['order'][0]} of {each['order'][1]}" for each in columns)))
     write_block(PAGE, "choices", markdown(("", "choice", "paper", *titles), rows))
-    write_block(PAGE, "order", markdown(("pairs in the paper's order", *titles), orders))
     lines = [f"- {found[name]['measured']} {found[name]['machine']}" for name in shown]
     write_block(PAGE, "subjects", "\n".join(lines))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import (
+    ASTForAudioClassification,
     BitImageProcessorPil,
     CLIPImageProcessorPil,
     CLIPVisionConfig,
@@ -25,6 +27,7 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaProcessor,
     PreTrainedTokenizerFast,
+    VideoMAEForVideoClassification,
     ViTConfig,
     ViTForImageClassification,
     ViTImageProcessorPil,
@@ -76,7 +79,15 @@ def llava(folder: Path) -> None:
         each.save_pretrained(folder)
 
 
+def shipped(source: str, kind: Any, folder: Path) -> None:
+    """A model of the package in float32, as checkpoints are: it is stored in half precision."""
+    shutil.copytree(source, folder)
+    kind.from_pretrained(source, dtype=torch.float32).save_pretrained(folder)
+
+
 MADE: dict[str, Callable[[Path], Any]] = {
+    "MCG-NJU/videomae-base-finetuned-kinetics": partial(shipped, VIDEOMAE, VideoMAEForVideoClassification),
+    "MIT/ast-finetuned-audioset-10-10-0.4593": partial(shipped, AST, ASTForAudioClassification),
     "depth-anything/Depth-Anything-V2-Small-hf": depth_anything,
     "facebook/dinov2-base": dinov2,
     "google/vit-base-patch16-224": vit,
@@ -84,16 +95,10 @@ MADE: dict[str, Callable[[Path], Any]] = {
     "openai/clip-vit-large-patch14-336": lambda folder: tiny_model("clip", folder),
     "openai/whisper-base": lambda folder: tiny_model("whisper", folder),
 }
-SHIPPED = {
-    "MCG-NJU/videomae-base-finetuned-kinetics": VIDEOMAE,
-    "MIT/ast-finetuned-audioset-10-10-0.4593": AST,
-}
 
 
 def offline(snippet: str, folder: Path) -> str:
     """The snippet with folders in place of names on the hub; what it needs is made there."""
-    for name, path in SHIPPED.items():
-        snippet = snippet.replace(f'"{name}"', repr(path))
     for number, (name, make) in enumerate(MADE.items()):
         if f'"{name}"' in snippet:
             path = folder / f"checkpoint-{number}"
