@@ -55,8 +55,8 @@ def plot(found: dict[str, Any]) -> None:
     strips(drift, found, lambda each: each["kl"])
     strips(same, found, lambda each: 100 * each["agreement"])
     drift.set_yscale("log")
-    drift.set_ylabel("KL divergence from the unmerged model, nats")
-    same.set_ylabel("same prediction as the unmerged model, %")
+    drift.set_ylabel("KL divergence, nats")
+    same.set_ylabel("same prediction, %")
     drift.legend(fontsize=8, loc="lower right")
     figure.savefig(PLOT, dpi=130)
 

@@ -104,7 +104,7 @@ def plot(series: Series, out: Path) -> None:
         shares = [(row.agreement, (1, 1) if row.r is None else likely(row.agreement, row.inputs)) for row in ordered]
         curve(same, across, shares, number, name)
     change.set_ylabel("change of accuracy, points")
-    same.set_ylabel("same prediction as the unmerged model, %")
+    same.set_ylabel("same prediction, %")
     for axes in (change, same):
         axes.set_xlabel("MAC ratio: times fewer multiply-adds")
         axes.grid(alpha=0.3)
