@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.long_inputs import write_long
 from benchmarks.pages import ROOT, write_block
 from benchmarks.readme import write_readme
-from benchmarks.speed_cases import DATA, GPU, NAMES, Case
+from benchmarks.speed_cases import DATA, ENCODERS, GPU, NAMES, Case
 from hf_tome.measure.plot import plot_speed
 from hf_tome.measure.row import Row
 from hf_tome.measure.table import markdown, speed
@@ -98,7 +98,11 @@ def write_cpu(results: list[Result], machine: str) -> None:
 
 def write_encoders(results: list[Result], machine: str) -> None:
     """The table of one encoder of each kind."""
-    source = "Measured by `python benchmarks/speed.py encoders`, random weights, medians of paired rounds (quartiles)."
+    rounds = [each.rounds for each in ENCODERS]
+    source = (
+        f"Measured by `python benchmarks/speed.py encoders`, random weights, medians of {min(rounds)} to {max(rounds)} "
+        "paired rounds (quartiles)."
+    )
     table = markdown(ENCODER, [encoder_row(each) for each in results])
     write_block(ROOT / "docs/results/speed.md", "encoders", f"{table}\n\n{source} {machine}")
 

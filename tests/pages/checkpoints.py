@@ -52,7 +52,8 @@ def dinov2(folder: Path) -> None:
 
 
 def depth_anything(folder: Path) -> None:
-    encoder = Dinov2Config(**WIDTHS, image_size=56, out_indices=[1, 2, 3, 4], reshape_hidden_states=False)
+    stages: dict[str, Any] = {"out_indices": [1, 2, 3, 4], "reshape_hidden_states": False}
+    encoder = Dinov2Config(**WIDTHS, **stages, image_size=56)
     sizes: dict[str, Any] = {"reassemble_hidden_size": 32, "neck_hidden_sizes": [8] * 4, "fusion_hidden_size": 8}
     model = DepthAnythingForDepthEstimation(DepthAnythingConfig(backbone_config=encoder, **sizes, head_hidden_size=8))
     processor = DPTImageProcessorPil(size={"height": 56, "width": 56}, ensure_multiple_of=14)
