@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -93,14 +94,11 @@ def trained(file: Path, shown: dict[int, list[Scene]], features: dict[int, Tenso
     """
     model = small_llava()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.02)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS, pct_start=WARM / STEPS)
     kept = sorted(file.parent.glob(f"{file.stem}-*.safetensors"))
     begin = 0
     if kept:
         load_model(model, kept[-1])
         begin = int(kept[-1].stem.rpartition("-")[2])
-        for _ in range(begin):
-            rate.step()
     model.train()
     for step in range(begin, STEPS):
         draw = random.Random(step)
@@ -108,8 +106,8 @@ def trained(file: Path, shown: dict[int, list[Scene]], features: dict[int, Tenso
         loss = model(**_batch(draw, shown, features)).loss
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.param_groups[0]["lr"] = RATE * min(1, (step + 1) / WARM) * (1 + math.cos(math.pi * step / STEPS)) / 2
         optimizer.step()
-        rate.step()
         if (step + 1) % KEPT == 0:
             save_model(model, str(file.with_stem(f"{file.stem}-{step + 1:05}")))
         if (step + 1) % 50 == 0:
