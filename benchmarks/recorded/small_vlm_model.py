@@ -29,7 +29,7 @@ from hf_tome.vlm.reduction import Reduction
 TOWER_LAYERS, WIDTH = 6, 384  # of a ViT-S/14; its first half knows shapes and edges best
 SIDES = (140, 98, 70)  # pixels: 100, 49 and 25 visual tokens
 OFTEN = (0.6, 0.2, 0.2)  # share of each in training
-STEPS, BATCH, RATE, WARM, KEPT = 800, 32, 1e-3, 80, 100
+STEPS, BATCH, RATE, WARM, KEPT = 1000, 32, 1e-3, 80, 100
 TOGETHER = 100  # questions in a batch
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hf_tome.data.embedded import CLASSES, read_idx
 
-SIDE, QUARTER, ITEM, DIGITS = 140, 70, 56, 3  # pixels; figures of a number
+SIDE, QUARTER, ITEM, DIGITS = 140, 70, 56, 2  # pixels; figures of a number
 PLACES = ("top-left", "top-right", "bottom-left", "bottom-right")
 IMAGE = "<image>"
 WORDS = ("<pad>", "<s>", "</s>", IMAGE, "what", "read", *PLACES, "number", *CLASSES, "nothing", *"0123456789")
@@ -27,7 +27,7 @@ class Scene:
     Attributes:
         pixels: (140, 140, 3) uint8.
         contents: a class of clothes, "nothing" or "number" for each of `PLACES`.
-        number: its three figures.
+        number: its figures.
     """
 
     pixels: np.ndarray
@@ -60,8 +60,8 @@ def _scene(images: np.ndarray, labels: np.ndarray, chance: np.random.Generator) 
         colour = tuple(int(level) for level in chance.integers(170, 256, size=3))
         if place == written:
             contents[place] = NUMBER
-            font = ImageFont.load_default(size=int(chance.integers(22, 29)))
-            at = left + int(chance.integers(4, 14)), top + int(chance.integers(6, 34))
+            font = ImageFont.load_default(size=int(chance.integers(32, 39)))
+            at = left + int(chance.integers(4, 22)), top + int(chance.integers(4, 26))
             ImageDraw.Draw(canvas).text(at, number, fill=colour, font=font)
         elif chance.random() < 0.85:
             chosen = int(chance.integers(len(images)))
