@@ -23,6 +23,7 @@ from torch import nn
 
 import hf_tome
 from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.results import Results
 from hf_tome.data.embedded import embedded_vit
 from hf_tome.measure.compare import inference, time_rounds
 from hf_tome.measure.presets import build, random_inputs
@@ -80,6 +81,7 @@ def main() -> None:
             rows.append((name, str(batch), str(r), f"{1 / now.speedup:.3f}", spread, f"{1 / again.speedup:.3f}"))
     source = f"Measured by `python -m benchmarks.before {sys.argv[1]}`, medians of paired rounds. {machine()}"
     write_block(ROOT / "docs/results/speed.md", "before", f"{markdown(HEADER, rows)}\n\n{source}")
+    Results(ROOT / "docs/results/data/before.json").keep(sys.argv[1], {"header": HEADER, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The embedded models on their test data at several r: writes README, docs/results/demo.md and the picture.
+"""The embedded models on their test data at several r: writes README, docs/results/demo.md, its data and the picture.
 
     python -m benchmarks.demo_results
 
@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.results import Results
 from hf_tome.data.samples import Samples
 from hf_tome.data.subject import embedded_subject
 from hf_tome.measure.row import Row
@@ -58,6 +59,8 @@ def main() -> None:
         source = f"Measured by `python -m benchmarks.demo_results`: {size}. {machine()}"
         text = f"{markdown(HEADER, [cells(row) for row in rows])}\n\n{source}"
         write_block(ROOT / "docs/results/demo.md", modality, text)
+        measured = {"rows": [asdict(row) for row in rows], "machine": machine()}
+        Results(ROOT / "docs/results/data/demo.json").keep(modality, measured)
         if modality == "image":
             write_block(ROOT / "README.md", "demo", text)
             subject_sheet(subject, [8, 16]).save(ROOT / "docs/images/groups.png")

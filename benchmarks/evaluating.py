@@ -1,11 +1,14 @@
-"""The embedded ViT over r, proportional attention on and off: writes the table and the plot of docs/evaluating.md.
+"""The embedded ViT over r, proportional attention on and off: writes table, data and plot of docs/evaluating.md.
 
 python -m benchmarks.evaluating
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.results import Results
 from hf_tome import ToMeConfig
 from hf_tome.data.subject import embedded_subject
 from hf_tome.measure.plot import plot_tradeoff
@@ -20,6 +23,7 @@ def main() -> None:
     plot_tradeoff(report, ROOT / "docs/images/evaluating.png")
     source = f"Measured by `python -m benchmarks.evaluating`: {report.samples} images, batches of 32. {machine()}"
     write_block(ROOT / "docs/evaluating.md", "evaluating", f"{markdown(*table(report))}\n\n{source}")
+    Results(ROOT / "docs/results/data/evaluating.json").keep("report", asdict(report))
 
 
 if __name__ == "__main__":
