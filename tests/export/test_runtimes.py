@@ -1,9 +1,8 @@
-"""The other ways out of PyTorch, on one model each: options, 8 bits, transformers' exporters, AOTInductor."""
+"""The other ways out of PyTorch, on one model each: options, 8 bits, transformers' exporters."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import numpy as np
@@ -82,11 +81,3 @@ def test_exporters_of_transformers(kind: str, tmp_path: Path) -> None:
         with torch.no_grad():
             expected = model(**batch).logits
         assert np.abs(run(**batch)[0].numpy() - expected.numpy()).max() <= 1e-4
-
-
-@pytest.mark.skipif(which("g++") is None, reason="AOTInductor needs a C++ compiler")
-def test_aot_inductor(tmp_path: Path) -> None:
-    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4)
-    program = exported(model, SMALL_VIT.inputs())
-    package = torch._inductor.aoti_compile_and_package(program, package_path=str(tmp_path / "model.pt2"))
-    assert_same_at_other_batches(torch._inductor.aoti_load_package(package), model, SMALL_VIT.inputs())
