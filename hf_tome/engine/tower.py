@@ -115,7 +115,7 @@ def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> 
 
 
 def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-    """Hook of the tower, called after an exception too: drop the state, tell the listeners."""
+    """Hook of the tower, called after an exception too: drop the state, call the listeners."""
     state, site = under_way(), tower._tome
     if state is None or state.site is not site:  # the forward failed before it began
         return
@@ -126,7 +126,7 @@ def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
 
 
 def under_way() -> Forward | None:
-    """The innermost forward of a tower that runs in this thread.
+    """The innermost running forward of a tower in this thread.
 
     Torch calls no hook when a forward ends by Ctrl-C, or by an error in an export. Such a state is dropped here: its
     caller is gone from the stack.
@@ -152,7 +152,8 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
     if len(items) == len(site.layers) and all(map(_is_same, items, site.layers)):
         return False
     if len(items) != len(site.layers) or not all(
-        any(_is_same(module, layer) for module in item.modules()) for item, layer in zip(items, site.layers, strict=True)
+        any(_is_same(module, layer) for module in item.modules())
+        for item, layer in zip(items, site.layers, strict=True)
     ):
         rule = "The layers of a tower stay those that apply_tome has patched."
         got = f"{type(tower).__name__} with {len(items)} layers, some of them others"
@@ -166,7 +167,7 @@ def _is_same(module: nn.Module, patched: nn.Module | None) -> bool:
 
 
 def _check_arguments(tower: Any, family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Refuse what would be lost or mixed up without a word.
+    """Refuse inputs that would be silently lost or mixed up.
 
     Raises:
         ToMeValueError: if an attention mask comes in, and the tower takes none; or packed images do.
