@@ -86,13 +86,9 @@ def write_cpu(results: list[Result], machine: str) -> None:
     against = [each for each in results if each.plain and not each.case.train]
     single = [each for each in results if each.case.batch == 1 and not each.case.train]
     table = markdown(SPEED, [speed_row(each) for each in against])
-    write_block(page, "cpu", f"{table}
-
-{source}")
+    write_block(page, "cpu", f"{table}\n\n{source}")
     singles = [single_row(each, row) for each in single for row in (each.rows[0], *each.ours)]
-    write_block(page, "single", f"{markdown(SINGLE, singles)}
-
-{source}")
+    write_block(page, "single", f"{markdown(SINGLE, singles)}\n\n{source}")
     write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
     groups: dict[str, list[Row]] = {}
     for each in results:

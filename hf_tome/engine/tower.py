@@ -149,12 +149,11 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
         UnsupportedModelError: if these are not the tower's layers any more.
     """
     items = list(tower.get_submodule(site.settings.family.layers).children())
-    if len(items) == len(site.layers) and all(map(_is_same, items, site.layers)):
+    pairs = list(zip(items, site.layers, strict=False))
+    if len(items) == len(site.layers) and all(_is_same(item, layer) for item, layer in pairs):
         return False
-    if len(items) != len(site.layers) or not all(
-        any(_is_same(module, layer) for module in item.modules())
-        for item, layer in zip(items, site.layers, strict=True)
-    ):
+    within = (any(_is_same(part, layer) for part in item.modules()) for item, layer in pairs)
+    if len(items) != len(site.layers) or not all(within):
         rule = "The layers of a tower stay those that apply_tome has patched."
         got = f"{type(tower).__name__} with {len(items)} layers, some of them others"
         raise UnsupportedModelError(complaint(rule, got, "Call apply_tome again after layers are cut off or replaced."))
