@@ -26,6 +26,12 @@ def tubelet_grid(config: Any) -> PatchGrid:
     return PatchGrid((-4, -2, -1), size, size)
 
 
+def frame_grid(config: Any) -> PatchGrid:
+    """(height, width) of each frame, of the same pixel values."""
+    size = tuple(config.tubelet_size[1:])
+    return PatchGrid((-2, -1), size, size)
+
+
 def timesformer_grid(config: Any) -> PatchGrid:
     """(height, width, time) of the same pixel values, as one attention over space and time sees them."""
     size = pair(config.patch_size)
