@@ -73,6 +73,12 @@ def wave_grid(config: Any) -> PatchGrid:
     return PatchGrid((-1,), (size,), (prod(config.conv_stride),))
 
 
+def codec_grid(config: Any) -> PatchGrid:
+    """The same, by the codec that is in front."""
+    hop = config.dac_config.hop_length
+    return PatchGrid((-1,), (hop,), (hop,))
+
+
 def pair(size: Any) -> tuple[int, int]:
     """A size of one or two numbers as two."""
     return (size, size) if isinstance(size, int) else (size[0], size[1])

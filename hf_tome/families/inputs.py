@@ -109,6 +109,11 @@ def wave_inputs(config: Any, batch: int) -> Inputs:
     return {"input_values": noise(batch, 500 * prod(config.conv_stride))}
 
 
+def codec_inputs(config: Any, batch: int) -> Inputs:
+    """Waves (batch, 1, samples) of 250 tokens: 10 seconds at 48 kHz."""
+    return {"input_values": noise(batch, 1, 250 * config.dac_config.hop_length)}
+
+
 def moonshine_inputs(config: Any, batch: int) -> Inputs:
     """Waves (batch, samples) of 10 seconds at 16 kHz."""
     return {"input_values": noise(batch, 160_000)}

@@ -63,7 +63,7 @@ _REASONS: dict[str, str] = {
         mlcd mlcd_vision_model llama4_vision_model""",
     "a few latents read the input, which passes no layers itself": "perceiver",
     "nothing is known to rule it out, but it is not described yet": """
-        pe_audio_encoder pe_video_encoder pe_audio_video_encoder dots3_note_audio_encoder
+        pe_video_encoder pe_audio_video_encoder dots3_note_audio_encoder
         nemotron3_5_transcribe_asr_audio nemotron3_diarization_audio clvp_encoder""",
 }
 REFUSED: dict[str, str] = {name: reason for reason, names in _REASONS.items() for name in names.split()}

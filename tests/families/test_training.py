@@ -16,7 +16,7 @@ from hf_tome.train import ToMeTrainer
 @pytest.mark.parametrize("head", HEADS, ids=name)
 def test_the_loss_of_one_batch_falls(head: Head, tmp_path: Path) -> None:
     model = apply_tome(head.model(head.config()), r=2)
-    trainer = ToMeTrainer(model, arguments(tmp_path, 6), train_dataset=Samples(head))
+    trainer = ToMeTrainer(model, arguments(tmp_path, 6, learning_rate=2e-3), train_dataset=Samples(head))
     trainer.train()
     steps = [entry for entry in trainer.state.log_history if "grad_norm" in entry]
     assert all(isfinite(step["grad_norm"]) and step["grad_norm"] > 0 for step in steps)
