@@ -55,7 +55,7 @@ _REASONS: dict[str, str] = {
     "its attention is torch's nn.MultiheadAttention, where token sizes have no way in": """
         bridgetower bridgetower_vision_model""",
     "its layers are timm's, without transformers' attention interface": "timm_wrapper timm_backbone gemma3n_vision",
-    "its sdpa attention is causal on images without padding, and not on others": "phi4_multimodal phi4_multimodal_vision",
+    "its sdpa attention is causal where an image has no padding": "phi4_multimodal phi4_multimodal_vision",
     "queries enter midway, between layers": "eomt eomt_dinov3 videomt",
     "it hands on states from between its layers, which would be short": "granite_docling_vision",
     "all tiles of an image stand in one sequence, with class tokens and padding in between": "mllama_vision_model",

@@ -7,7 +7,14 @@ from dataclasses import replace
 from hf_tome.families.blocks import glmasr_block, moonshine_block, wav2vec2_block, whisper_block
 from hf_tome.families.family import Family, Mask, Refusal
 from hf_tome.families.grids import codec_grid, frames_grid, mel_grid, moonshine_grid, wave_grid
-from hf_tome.families.inputs import codec_inputs, masked_mel_inputs, mel_inputs, moonshine_inputs, speech_inputs, wave_inputs
+from hf_tome.families.inputs import (
+    codec_inputs,
+    masked_mel_inputs,
+    mel_inputs,
+    moonshine_inputs,
+    speech_inputs,
+    wave_inputs,
+)
 from hf_tome.families.widths import gated_widths, named_widths, speech_widths
 
 WHISPER = Family(
