@@ -137,7 +137,10 @@ KOSMOS_2_5 = replace(
     mask=Mask(module="encoder", stays=True),
     refusals=(
         Refusal(
-            "_attn_implementation", "sdpa", "it runs eager attention all the same; set_attn_implementation('eager')"
+            "_attn_implementation",
+            "sdpa",
+            "it runs eager attention whatever this says, and merged would run the other",
+            'Call model.set_attn_implementation("eager").',
         ),
     ),
 )
