@@ -1,4 +1,4 @@
-"""What the outputs on a data set say of each variant, and how sure that is: the bootstrap (Efron 1979)."""
+"""Metrics of each variant from its outputs on a data set, with bootstrap intervals (Efron 1979)."""
 
 from __future__ import annotations
 
