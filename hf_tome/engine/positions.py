@@ -66,6 +66,6 @@ def _as_given(positions: Positions, given: Any, protected: int) -> Any:
     """In the form that a layer takes."""
     if not positions[0].is_floating_point():
         return positions[0]
-    if given[0].ndim == 3:  # (batch or 1, tokens, channels), of protected tokens too
+    if given[0].ndim == 3 or not protected:  # of every token: (batch, tokens, channels)
         return positions
-    return tuple(each[:, None, protected:] for each in positions)  # (batch, 1, tokens, channels)
+    return tuple(each[:, None, protected:] for each in positions)  # of patches: (batch, 1, patches, channels)

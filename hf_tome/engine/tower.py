@@ -193,19 +193,19 @@ def _restored_output(output: Any, state: Forward) -> Any:
         if output.get("hidden_states"):
             output["hidden_states"] = _restored(output["hidden_states"], output[0], state)
         return output
-    if isinstance(output, tuple):  # return_dict=False: the hidden states are the tuple with one more than layers
+    if isinstance(output, tuple):  # return_dict=False: the hidden states are a tuple longer than the layers
         return tuple(_restored(part, output[0], state) if _is_hidden(part, state) else part for part in output)
     return None
 
 
 def _is_hidden(part: Any, state: Forward) -> bool:
-    return isinstance(part, tuple) and len(part) == state.settings.layers + 1
+    return isinstance(part, tuple) and len(part) > state.settings.layers and all(h is None or h.ndim == 3 for h in part)
 
 
 def _restored(hidden_states: tuple, output: Any, state: Forward) -> tuple:
     """Each at full length; one that is the output itself has its length already."""
-    full = state.counts[0]
+    full, own = state.counts[0], state.settings.layers  # more come from other layers, as VideoPrism's over time
     return tuple(
-        h if h is None or h is output or h.shape[1] == full else state.restore(h, layer)
+        h if h is None or h is output or layer > own or h.shape[1] == full else state.restore(h, layer)
         for layer, h in enumerate(hidden_states)
     )

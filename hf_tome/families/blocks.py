@@ -31,7 +31,7 @@ class Merge(Protocol):
 
 
 def vit_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
-    """ViT, DeiT, AST, ViT-MAE, ViT-MSN, I-JEPA, ViViT."""
+    """ViT, DeiT, AST, ViT-MAE, ViT-MSN, I-JEPA, ViViT, VideoPrism."""
     attended, _ = layer.attention(layer.layernorm_before(x), *args, **kwargs)
     x, normed = merge(x, layer.dropout(attended), layer.layernorm_after)
     return layer.dropout(layer.mlp(normed)) + x
@@ -184,6 +184,44 @@ def pix2struct_block(
     return layer.mlp(normed) + x, weights
 
 
+def kosmos_2_5_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
+    """KOSMOS-2.5: Pix2Struct without its attention weights."""
+    return pix2struct_block(layer, x, *args, merge=merge, **kwargs)[0]
+
+
+def gemma4_block(
+    layer: Any,
+    x: Tensor,
+    position_embeddings: Any = None,
+    attention_mask: Tensor | None = None,
+    position_ids: Any = None,
+    *,
+    merge: Merge,
+    **kwargs: Any,
+) -> Tensor:
+    """Gemma 4: norms on both sides of attention and MLP."""
+    attended, _ = layer.self_attn(
+        hidden_states=layer.input_layernorm(x),
+        position_embeddings=position_embeddings,
+        attention_mask=attention_mask,
+        position_ids=position_ids,
+        **kwargs,
+    )
+    x = merge(x, layer.post_attention_layernorm(attended))
+    return x + layer.post_feedforward_layernorm(layer.mlp(layer.pre_feedforward_layernorm(x)))
+
+
+def step3p7_block(
+    layer: Any, x: Tensor, attention_mask: Any = None, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any
+) -> Tensor:
+    """Step 3.7: a learned scale on each residual, and rotary positions."""
+    attended, _ = layer.self_attn(
+        layer.layernorm_before(x), attention_mask=attention_mask, position_embeddings=position_embeddings, **kwargs
+    )
+    x = merge(x, layer.lambda_1 * attended)
+    return layer.lambda_2 * layer.mlp(layer.layernorm_after(x)) + x
+
+
 def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """GLM-ASR: the layer of a language model, with rotary positions and no mask of what comes later."""
     normed = layer.input_layernorm(x)
@@ -219,13 +257,7 @@ def moonshine_block(
 
 
 def dinov3_block(
-    layer: Any,
-    x: Tensor,
-    attention_mask: Tensor | None = None,
-    position_embeddings: Any = None,
-    *,
-    merge: Merge,
-    **kwargs: Any,
+    layer: Any, x: Tensor, attention_mask: Any = None, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any
 ) -> Tensor:
     """DINOv3: DINOv2 with rotary positions."""
     attended, _ = layer.attention(
