@@ -66,6 +66,21 @@ def read_r(texts: Sequence[str]) -> list[Any]:
     return runs
 
 
+def read_keeps(text: str) -> list[float]:
+    """The shares of visual tokens that --keep asks for.
+
+    Raises:
+        ToMeValueError: if one is no number.
+    """
+    from hf_tome.errors import ToMeValueError, complaint
+
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        rule = "--keep is shares in (0, 1], with commas between."
+        raise ToMeValueError(complaint(rule, text, "For example --keep 1,0.5,0.25.")) from error
+
+
 def read_one_r(text: str) -> Any:
     """--r of a command that makes one run.
 

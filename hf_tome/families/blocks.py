@@ -207,8 +207,8 @@ def gemma4_block(
         position_ids=position_ids,
         **kwargs,
     )
-    x = merge(x, layer.post_attention_layernorm(attended))
-    return x + layer.post_feedforward_layernorm(layer.mlp(layer.pre_feedforward_layernorm(x)))
+    x, normed = merge(x, layer.post_attention_layernorm(attended), layer.pre_feedforward_layernorm)
+    return x + layer.post_feedforward_layernorm(layer.mlp(normed))
 
 
 def step3p7_block(
@@ -218,8 +218,27 @@ def step3p7_block(
     attended, _ = layer.self_attn(
         layer.layernorm_before(x), attention_mask=attention_mask, position_embeddings=position_embeddings, **kwargs
     )
-    x = merge(x, layer.lambda_1 * attended)
-    return layer.lambda_2 * layer.mlp(layer.layernorm_after(x)) + x
+    x, normed = merge(x, layer.lambda_1 * attended, layer.layernorm_after)
+    return layer.lambda_2 * layer.mlp(normed) + x
+
+
+def packed_block(
+    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any
+) -> Tensor:
+    """Qwen2-VL and all that come from it: images of several sizes in one sequence (tokens, channels)."""
+    told = {"cu_seqlens": cu_seqlens, "position_embeddings": position_embeddings}
+    x, normed = merge(x, layer.attn(layer.norm1(x), **told, **kwargs), layer.norm2)
+    return x + layer.mlp(normed)
+
+
+def packed_clip_block(
+    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any, *, merge: Merge, **kwargs: Any
+) -> Tensor:
+    """VideoLLaMA 3, PaddleOCR-VL: the same with CLIP's parts."""
+    normed = layer.layer_norm1(x)
+    attended, _ = layer.self_attn(normed, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **kwargs)
+    x, normed = merge(x, attended, layer.layer_norm2)
+    return x + layer.mlp(normed)
 
 
 def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
