@@ -51,7 +51,7 @@ def main() -> None:
         finetune(options, training)
         return
     set_seed(training.seed)
-    options.data = str(Path(training.output_dir) / "sounds")
+    options.data = str(Path(str(training.output_dir)) / "sounds")
     with training.main_process_first(desc="writing sounds"):
         model, processor = tiny(Path(options.data))
     finetune(options, training, model, processor)

@@ -50,7 +50,7 @@ def main() -> None:
         finetune(options, training)
         return
     set_seed(training.seed)
-    options.data = str(Path(training.output_dir) / "clips")
+    options.data = str(Path(str(training.output_dir)) / "clips")
     with training.main_process_first(desc="writing clips"):
         model, processor = tiny(Path(options.data))
     finetune(options, training, model, processor)

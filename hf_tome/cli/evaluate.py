@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Task = Literal["classification", "zero-shot", "retrieval", "transcription"]
 
-WIDE = 140  # columns that the whole table takes
+WIDE = 150  # columns that the whole table takes
 
 
 def evaluate(
@@ -172,9 +172,10 @@ def show_report(report: Report, console: Console) -> None:
     header, rows = table(report, brief=console.width < WIDE)
     shown = Table(title=f"{report.model} on {report.data}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, *cells in zip(header, *rows, strict=True):
-        first = name == "variant"  # in a narrow window it breaks at commas, and headers between words; numbers never
-        least = max(len(word) for word in (*name.split(), *([] if first else cells)))
-        shown.add_column(name, justify="left" if first else "right", min_width=least)
+        if name == "variant":  # breaks at commas in a narrow window
+            shown.add_column(name, min_width=max(len(word) for cell in cells for word in cell.split()), overflow="fold")
+        else:  # headers break between words, numbers never
+            shown.add_column(name, justify="right", width=max(map(len, (*name.split(), *cells))))
     for row in rows:
         shown.add_row(*row)
     console.print(shown)

@@ -30,13 +30,13 @@ SHORT = {  # where transformers takes a paragraph
     "dataloader_num_workers": "Processes that read ahead.",
     "report_to": "tensorboard, wandb, ...",
     "seed": "Of all that is random.",
-    "output_dir": "For checkpoints, model, metrics and card.",
+    "output_dir": "For model and metrics.",
 }
 ABOUT = """\
 [bold]hf-tome train[/] --model NAME --data FOLDER [dim][OPTIONS][/]
 
-Fine-tune a classifier with token merging. The model decides what is read: images, sounds or clips.
-Every option of transformers' TrainingArguments is one too: [bold]--help-all[/] lists them."""
+Fine-tune a classifier with token merging. The model says what is read: images,
+sounds or clips. Options of transformers' TrainingArguments work too: [bold]--help-all[/]"""
 
 
 def train(context: typer.Context) -> None:

@@ -40,7 +40,8 @@ class Encoder:
     def name(self) -> str:
         """Of the model, for people: where it was loaded from, or which of the embedded ones it is."""
         config: Any = self.model.config
-        return NAMES.get(config._name_or_path, config._name_or_path)
+        name = str(config._name_or_path)
+        return NAMES.get(name, name)
 
     @property
     def task(self) -> str:

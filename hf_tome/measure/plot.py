@@ -106,7 +106,7 @@ def _points(axes: Axes, rows: list[Row], number: int, name: str) -> None:
         for interval, middle, width in ((row.interval, row.metric, 0.8), (row.change_interval, row.change, 3)):
             if interval is not None and middle is not None:
                 low, high = (height + 100 * (edge - middle) for edge in interval)
-                axes.vlines(row.per_second, low, high, color=colour, linewidth=width)
+                axes.vlines(row.per_second, low, high, color=colour, linewidth=width, alpha=0.6)
 
 
 def _label(axes: Axes, rows: list[tuple[Row, str]]) -> None:
@@ -121,13 +121,12 @@ def _label(axes: Axes, rows: list[tuple[Row, str]]) -> None:
         if row.settings is None:
             continue
         text = axes.annotate(
-            row.name.partition(", ")[0][:20], place, textcoords="offset points", fontsize=8, color=colour
+            row.name.partition(", ")[0][:20], place, (0, 0), textcoords="offset points", fontsize=8, color=colour
         )
         text.set_in_layout(False)  # else the axes would shrink under the labels that are placed
-        for offset in product((6, -12, 18, -24, 30, -36), (6, -30)):
-            text.set_position(offset[::-1])
-            box = text.get_window_extent()
-            if not any(box.overlaps(other) for other in taken):
+        for up, right in product((6, -12, 18, -24, 30, -36), (6, -30)):
+            text.set_position((right, up))
+            if not any(text.get_window_extent().overlaps(other) for other in taken):
                 break
         taken.append(text.get_window_extent())
 

@@ -13,15 +13,15 @@ class OwnSite:
     to this machine (Host; DNS rebinding)."""
 
     def __init__(self, app: Any) -> None:
+        from starlette.responses import PlainTextResponse
+
         self.app = app
+        self.refusal = PlainTextResponse("This page answers to itself alone, on this machine.", 403)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
-        from starlette.responses import PlainTextResponse
-
         told = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = told.get(b"host", ""), told.get(b"origin")
         own = urlsplit(f"//{host}").hostname in LOCAL and (origin is None or urlsplit(origin).netloc == host)
-        refusal = PlainTextResponse("This page answers to itself alone, on this machine.", 403)
-        await (self.app if own else refusal)(scope, receive, send)
+        await (self.app if own else self.refusal)(scope, receive, send)

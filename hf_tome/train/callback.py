@@ -38,7 +38,7 @@ class ToMeCallback(TrainerCallback):
             A last batch that is not full counts as a full one.
         data_wait: share of the time, 0 to 1, in which this process waited for data. Evaluating and saving are no part
             of the time. Above 0.3 there is a warning, once.
-        tome_speedup: of a training step against r = 0, where `gain` says it.
+        tome_speedup: of a training step against r = 0, where `tell` was called.
 
     r depends on the step alone, so that a resumed training goes on where it was. Evaluation runs with the r of its
     step, and a checkpoint holds it.
@@ -78,6 +78,10 @@ class ToMeCallback(TrainerCallback):
             rule = "attach takes a Trainer of transformers."
             raise ToMeTypeError(complaint(rule, type(trainer).__name__, "Call attach(trainer) before trainer.train()."))
         trainer.callback_handler.callbacks.insert(0, self)
+
+    def tell(self, gain: Row | None) -> None:
+        """Log what a step gains by merging, where that was measured."""
+        self.gain = gain
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, *, model: nn.Module, **_: Any) -> None:
         """Check everything before the first step.

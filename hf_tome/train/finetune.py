@@ -152,13 +152,12 @@ def run(trainer: ToMeTrainer, resume: bool = False) -> None:
     args, gain = trainer.args, None
     if args.num_train_epochs > 0 or args.max_steps > 0:
         callback: Any = next(each for each in trainer.callback_handler.callbacks if isinstance(each, ToMeCallback))
-        gain = callback.gain = measured_gain(trainer)
+        gain = measured_gain(trainer)
+        callback.tell(gain)
         done = _trained(trainer, last_checkpoint(str(args.output_dir)) if resume else None)
         trainer.log_metrics("train", done.metrics)
         trainer.save_metrics("train", done.metrics)
-    model: Any = trainer.model
-    if hasattr(model, "merge_and_unload"):
-        trainer.model = trainer.model_wrapped = model.merge_and_unload()  # the adapters become part of the weights
+    trainer.merge_adapters()
     found = trainer.evaluate()
     trainer.log_metrics("eval", found)
     trainer.save_metrics("eval", found)

@@ -36,7 +36,8 @@ def measured_gain(trainer: ToMeTrainer) -> Row | None:
     def step(r: Any, inputs: dict[str, Any]) -> None:
         apply_tome(model, config=settings.replace(r=r))
         with trainer.accelerator.autocast():
-            trainer.compute_loss(model, dict(inputs)).backward()
+            loss: Any = trainer.compute_loss(model, dict(inputs))
+        loss.backward()
         model.zero_grad()
 
     runs = [partial(step, r) for r in (0, settings.r)]
@@ -48,13 +49,12 @@ def measured_gain(trainer: ToMeTrainer) -> Row | None:
         seconds = time_rounds(runs, inputs, ROUNDS)
         with trace_tome(model) as trace:
             runs[1](inputs)
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         return None
     finally:
         model.zero_grad()
         apply_tome(model, config=settings)
         set_seed(trainer.args.seed)  # what is random in the training is as without the measurement
-    made = [Row(seconds=each, inputs=len(rows) * ROUNDS) for each in seconds]
-    pair(made)
-    made[1].token_counts = trace.token_counts
-    return made[1]
+    unmerged, merged = (Row(seconds=each, token_counts=trace.token_counts) for each in seconds)
+    pair([unmerged, merged])
+    return merged

@@ -37,6 +37,6 @@ def with_adapters(model: PreTrainedModel, rank: int) -> Any:
     names = {id(module): name for name, module in model.named_modules()}
     matrices = [names[key] for key in inside if isinstance(model.get_submodule(names[key]), nn.Linear)]
     backbone = {id(each) for each in backbone_of(model).modules()}
-    heads = [name for name, child in model.named_children() if id(child) not in backbone and any(child.parameters())]
+    heads = [name for name, child in model.named_children() if id(child) not in backbone and list(child.parameters())]
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=sorted(matrices), modules_to_save=heads)
     return get_peft_model(model, config)

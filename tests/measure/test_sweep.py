@@ -118,23 +118,17 @@ def test_changed_answers_and_means_over_classes(classifier: Classifier, tmp_path
     assert report.changed
 
 
-def test_baselines_are_the_same_model_compiled_and_on_smaller_images(classifier: Classifier, tmp_path: Path) -> None:
-    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
-    inputs = classifier.inputs([Image.effect_noise((30, 40), 60).convert("RGB")])
-    setting = ToMeConfig(r=6)
-    found = baselines(classifier, inputs, [setting, setting])
-    assert [each.compiled for each in found] == [True, False]
-    smaller = found[1]
+def test_a_baseline_on_smaller_images(classifier: Classifier, tmp_path: Path) -> None:
+    data, setting, smaller = folder(tmp_path, lambda number: f"class {number % CLASSES}"), ToMeConfig(r=6), Baseline(16)
     report = sweep(classifier, data, [setting, smaller], batch_size=BATCH, progress=False)
     _, merged, rival = report.rows
-    patches = (smaller.side or 0) // 4  # of 4 x 4 pixels
-    assert rival.token_counts == [1 + patches**2] * (LAYERS + 1)
+    assert rival.token_counts == [1 + (16 // 4) ** 2] * (LAYERS + 1)  # patches of 4 x 4 pixels
     assert abs(rival.macs - merged.macs) < 0.2 * merged.macs
     assert rival.mac_ratio == report.rows[0].macs / rival.macs
-    assert (rival.name, rival.settings) == (f"unmerged, {smaller.side} px", None)
+    assert (rival.name, rival.settings) == ("unmerged, 16 px", None)
     samples = samples_of(data, classifier)
     pixels = classifier.inputs([samples.read(number) for number in range(COUNT)])["pixel_values"]
-    small = torch.nn.functional.interpolate(pixels, smaller.side, mode="bicubic", antialias=True)
+    small = torch.nn.functional.interpolate(pixels, (16, 16), mode="bicubic", antialias=True)
     with torch.no_grad():
         logits = classifier.model(small, interpolate_pos_encoding=True).logits
     assert rival.metric == (logits.argmax(-1).numpy() == samples.labels).mean()
@@ -142,6 +136,8 @@ def test_baselines_are_the_same_model_compiled_and_on_smaller_images(classifier:
 
 @pytest.mark.slow
 def test_a_compiled_baseline_answers_as_the_model(classifier: Classifier, tmp_path: Path) -> None:
+    inputs = classifier.inputs([Image.effect_noise((30, 40), 60).convert("RGB")])
+    assert baselines(classifier, inputs, [ToMeConfig(r=6)] * 2) == [Baseline(compiled=True), Baseline(16)]
     data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
     report = sweep(classifier, data, [6, Baseline(compiled=True)], batch_size=BATCH, progress=False)
     compiled = report.rows[2]
