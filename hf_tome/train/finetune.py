@@ -7,7 +7,8 @@ import random
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch.nn import functional as F
@@ -15,9 +16,10 @@ from transformers import AutoConfig, PreTrainedModel, TrainingArguments, set_see
 
 from hf_tome.data.classifier import modality_of
 from hf_tome.data.encoder import Encoder, frames_of
+from hf_tome.data.labels import Classes
 from hf_tome.data.media import Media
 from hf_tome.data.pretrained import as_vit, load_processor, loaded, saved_settings
-from hf_tome.errors import ToMeError
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.measure.row import Row
 from hf_tome.measure.variants import even_steps, read_one_r
 from hf_tome.train.augment import Clips, Pictures, Spectrograms, spectrogram_size
@@ -57,9 +59,13 @@ def finetune(
     """
     set_seed(training.seed)
     r = None if options.r is None else read_one_r(options.r)  # refuses what is wrong before anything is loaded
+    if model is None and not options.model:
+        cure = "For example --model google/vit-base-patch16-224-in21k, or a folder."
+        raise ToMeValueError(complaint("--model names the model to train.", "none", cure))
     config: Any = loaded(AutoConfig, options.model) if model is None else model.config
     modality = modality_of(options.model, as_vit(config) if config.model_type == "vit_mae" else config)
-    train, evaluation, labels = files or load_files(options.data, modality, training.seed, options.label_column)
+    found = files or load_files(options.data, modality, training.seed, options.label_column)
+    train, evaluation, labels = _numbered_as(config, *found)
     several = has_several(train, evaluation)
     if model is None:
         model = classifier(options.model, labels, modality, problem_type=PROBLEM[several])
@@ -87,6 +93,19 @@ def finetune(
     run(trainer, options.resume)
     trainer.create_model_card(tasks=f"{modality}-classification", finetuned_from=options.model or None)
     return trainer
+
+
+def _numbered_as(config: Any, train: Media, evaluation: Media, labels: list[str]) -> tuple[Media, Media, list[str]]:
+    """The files with the class numbers of the model, where it has the same classes by name: its head is right then."""
+    own = [(str(name), int(number)) for number, name in config.id2label.items()]
+    numbers = [Classes(own).find(label, place) for place, label in enumerate(labels)]
+    if len(own) != len(labels) or {*numbers} != {*range(len(own))}:
+        return train, evaluation, labels
+    parts = [
+        replace(part, labels=[tuple(sorted(cast(int, numbers[each]) for each in row)) for row in part.labels])
+        for part in (train, evaluation)
+    ]
+    return parts[0], parts[1], [name for name, _ in sorted(own, key=lambda pair: pair[1])]
 
 
 def _reader(options: Options, modality: str, processor: Any, config: Any) -> Read:
