@@ -85,13 +85,11 @@ def test_a_head_for_the_same_classes_is_kept_in_its_order(run: Run, own: Path) -
     labels = AutoConfig.from_pretrained(own / "out").id2label
     assert [labels[number] for number in range(5)] == [f"class {4 - number}" for number in range(5)]
     data = load_files(own / "data", "image", 42)[1]
-    model, processor = (
-        AutoModelForImageClassification.from_pretrained(own / "turned"),
-        Pictures(ViTImageProcessorPil.from_pretrained(own / "turned")),
-    )
+    model = AutoModelForImageClassification.from_pretrained(own / "turned")
+    read = Pictures(ViTImageProcessorPil.from_pretrained(own / "turned"))
     apply_tome(model, r=2).eval()
     with torch.no_grad():
-        answers = [model(processor(file, None)["pixel_values"][None]).logits.argmax().item() for file in data.files]
+        answers = [model(read(file, None)["pixel_values"][None]).logits.argmax().item() for file in data.files]
     right = [label == (4 - answer,) for label, answer in zip(data.labels, answers, strict=True)]
     assert metrics(own / "out")["eval_accuracy"] == pytest.approx(sum(right) / len(right))
 
