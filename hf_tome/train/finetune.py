@@ -86,7 +86,7 @@ def finetune(
         train_dataset=LabelledFiles(train, read, len(labels), seed=seed, mixup=options.mixup, several=several),
         eval_dataset=LabelledFiles(evaluation, read, len(labels), views=views, several=several),
         compute_metrics=metrics(several, views),
-        compute_loss_func=_soft_cross_entropy if options.mixup and not several else None,
+        compute_loss_func=soft_cross_entropy if options.mixup and not several else None,
         processing_class=processor,
         callbacks=[ToMeCallback(warmup=options.r_warmup)],
     )
@@ -149,7 +149,7 @@ def metrics(several: bool, views: int = 1) -> Callable[[Any], dict[str, Any]]:
     return compute
 
 
-def _soft_cross_entropy(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+def soft_cross_entropy(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
     """The loss for class numbers (batch,), and for shares of classes (batch, classes) that mixup makes."""
     logits = outputs["logits"].float()
     if num_items_in_batch is None:
