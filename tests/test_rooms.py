@@ -32,8 +32,8 @@ THROUGH_API = set(ROOMS[ROOMS.index("data") :])  # rooms that reach a model by t
 HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
 EXTRAS = {
     "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "onnxruntime", "onnxscript", "openvino",
-    "optuna", "pyarrow", "rich", "sklearn", "scipy", "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec",
-    "torchvision", "tqdm", "typer",
+    "optuna", "peft", "pyarrow", "rich", "sklearn", "scipy", "soundfile", "soxr", "starlette", "tensorboard",
+    "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
 # Modules that are themselves imported late, and what these import beyond the hard dependencies.

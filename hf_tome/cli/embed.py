@@ -39,8 +39,9 @@ def embed(
     from hf_tome.measure.embed import unfinished
     from hf_tome.measure.parquet import check_parquet
     from hf_tome.measure.processes import Processes
+    from hf_tome.measure.variants import read_one_r
 
-    setting = None if r is None else options.read_one_r(r)  # refuses what is wrong before anything is loaded
+    setting = None if r is None else read_one_r(r)  # refuses what is wrong before anything is loaded
     check_parquet(out)
     processes = Processes()
     embedder = load_embedder(model, features)

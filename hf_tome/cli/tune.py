@@ -55,10 +55,10 @@ def tune(
     from hf_tome.measure.sweep import BATCHES
     from hf_tome.measure.table import cells
     from hf_tome.tune import Goal
-    from hf_tome.tune.report import drawn, judged
+    from hf_tome.tune.report import drawn, judged, remarks
 
     goal = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
-    Goal(**goal)
+    wanted = Goal(**goal)
     check_folder(save)
     console = Console()
     classifier = load_classifier(model)
@@ -79,6 +79,8 @@ def tune(
             columns = COLUMNS | ({} if rows[0].metric is None else {"accuracy": "metric"})
             title = f"On {count(batches)} inputs, {name}"
             console.print(table(title, columns, cells(rows, columns), title_justify="left"))
+            for remark in remarks(wanted, rows, name == "held out"):
+                console.print(f"[yellow]{remark}[/]", highlight=False, soft_wrap=True)
     if save is not None:
         write(classifier, model, best, save)
         console.print(f"Saved: {save}. apply_tome(model) takes the schedule from there.", soft_wrap=True)

@@ -65,12 +65,12 @@ def load_classifier(name: str, attention: str | None = None) -> Classifier:
         UnsupportedModelError: if the model cannot be merged, or classifies nothing.
     """
     config = load_config(name)
-    modality = _modality(name, config)
+    modality = modality_of(name, config)
     model, saved = load_model(AUTO[modality], name, attention)
     return Classifier(model, load_processor(name, modality, config), modality, saved)
 
 
-def _modality(name: str, config: PretrainedConfig) -> str:
+def modality_of(name: str, config: PretrainedConfig) -> str:
     """What a classifier of this type sees or hears.
 
     Raises:

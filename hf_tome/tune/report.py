@@ -17,6 +17,7 @@ from hf_tome.data.samples import Samples
 from hf_tome.measure.row import Row
 from hf_tome.measure.store import Store, run_of
 from hf_tome.tune.choose import Tuned, tune
+from hf_tome.tune.goal import Goal
 from hf_tome.tune.greedy_search import usual_schedules
 from hf_tome.tune.trial import Trial, Trials
 
@@ -96,3 +97,26 @@ def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
         found, ratio = trials(r), space.ratio(r)
         rows.append(Row(list(r), name, mac_ratio=ratio, kl=found.kl, agreement=found.agreement, metric=found.accuracy))
     return rows
+
+
+def remarks(goal: Goal, rows: list[Row], held_out: bool) -> list[str]:
+    """What the figures do not say by themselves: that the search found nothing, or that a bound does not hold.
+
+    Args:
+        goal: what the schedule was chosen for.
+        rows: as `judged` gives them.
+        held_out: whether they are of other inputs than those it was chosen by.
+    """
+    by_name, said = {row.name: row for row in rows}, []
+    unmerged, tuned, constant = by_name["unmerged"], by_name["tuned"], by_name.get("constant")
+    if constant and not (tuned.kl or 0) < (constant.kl or 0) and any(tuned.r):
+        said.append(f"No better than the constant schedule: apply_tome(model, r={constant.r}) does as well here.")
+    if not held_out:
+        return said
+    cure = "Ask for less, or choose by more inputs (--limit)."
+    if goal.max_kl is not None and (tuned.kl or 0) > goal.max_kl:
+        said.append(f"The KL divergence is {tuned.kl:.2g} here, above --max-kl {goal.max_kl:g}. {cure}")
+    drop = 0.0 if unmerged.metric is None or tuned.metric is None else 100 * (unmerged.metric - tuned.metric)
+    if goal.max_drop is not None and drop > goal.max_drop + 1e-9:
+        said.append(f"{drop:.1f} points of accuracy are lost here, above --max-drop {goal.max_drop:g}. {cure}")
+    return said
