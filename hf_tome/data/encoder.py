@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import Wav2Vec2FeatureExtractor
@@ -15,6 +17,7 @@ from hf_tome.config import ToMeConfig
 from hf_tome.data.clip import read_clip
 from hf_tome.data.image import read_image
 from hf_tome.data.sound import read_sound
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 SHORTEST = 400  # samples: one window of a spectrogram, and of wav2vec 2.0's convolutions
 
@@ -73,10 +76,34 @@ class Encoder:
         if self.modality == "audio":
             return sound_inputs(self.processor, media)
         if self.modality == "image":
-            return dict(self.processor(list(media), return_tensors="pt"))
-        (pixels,) = self.processor([list(frames) for frames in media], return_tensors="pt").values()
+            return processed(self.processor, list(media))
+        (pixels,) = processed(self.processor, [list(frames) for frames in media]).values()
         model: Any = self.model
         return {model.main_input_name: pixels}  # V-JEPA 2 calls it otherwise than image processors
+
+
+@contextmanager
+def fitting(part: object) -> Iterator[None]:
+    """Around a call of a model or its processor: what it does not take is told.
+
+    Raises:
+        ToMeValueError: in place of what it raises itself.
+    """
+    try:
+        yield
+    except (ToMeError, torch.OutOfMemoryError):
+        raise
+    except (ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        rule = "Media, processor and model fit each other: in size, channels and normalisation."
+        cure = "Use the processor that the model was trained with."
+        raise ToMeValueError(complaint(rule, f"a {type(part).__name__}, which says: {reason}", cure)) from error
+
+
+def processed(processor: Any, media: Any, **options: Any) -> dict[str, Tensor]:
+    """What a processor of transformers makes of media."""
+    with fitting(processor):
+        return dict(processor(media, return_tensors="pt", **options))
 
 
 def frames_of(config: Any) -> int:
@@ -100,7 +127,7 @@ def sound_inputs(extractor: Any, waves: Sequence[np.ndarray], **options: Any) ->
     if is_wave(extractor):
         options = {"padding": True, **options}
     waves = [long_enough(wave) for wave in waves]
-    return dict(extractor(waves, sampling_rate=extractor.sampling_rate, return_tensors="pt", **options))
+    return processed(extractor, waves, sampling_rate=extractor.sampling_rate, **options)
 
 
 def long_enough(wave: np.ndarray) -> np.ndarray:

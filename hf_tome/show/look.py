@@ -14,6 +14,7 @@ from torch import Tensor
 from hf_tome.api import merged
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import AST, VIDEOMAE, VIT
+from hf_tome.data.encoder import fitting
 from hf_tome.data.folder import NAMES, SUFFIXES
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.output import check_out, writing
@@ -131,7 +132,7 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     if r is None:
         r = saved if saved and saved.merges else even_steps(classifier, inputs, 4)[-2:][0]
     model: Any = classifier.model
-    with merged(model, config=setting_of(r, saved)), torch.inference_mode(), trace_tome(model) as trace:
+    with fitting(model), merged(model, config=setting_of(r, saved)), torch.inference_mode(), trace_tome(model) as trace:
         logits = model(**inputs).logits[0].float()
     _check_patches(trace, classifier)
     several = model.config.problem_type == "multi_label_classification"

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from hf_tome.config import ToMeConfig
+from hf_tome.core.options.matchings import MATCHINGS
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.samples import Samples
 from hf_tome.measure.row import Row
@@ -66,7 +67,8 @@ def tune_kept(
     """
     settings = {field.name: goal.get(field.name) for field in fields(ToMeConfig)}
     tensors = (each for batch in calibration for each in batch.values())
-    kept = Store(store, run_of(classifier.model, settings, tensors))
+    own = goal.get("matching", "bipartite") not in MATCHINGS.shipped  # its name does not tell what it does
+    kept = Store(None if own else store, run_of(classifier.model, settings, tensors))
     known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
 
     def keep(best: Tuned) -> None:
