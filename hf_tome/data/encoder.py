@@ -56,7 +56,7 @@ class Encoder:
             MissingExtraError: if the extra that reads such files is not installed.
         """
         if self.modality == "image":
-            return read_image(source)
+            return read_image_for(self.processor, source)
         if self.modality == "audio":
             return read_sound(source, self.processor.sampling_rate)[0]
         return read_clip(source, frames_of(self.model.config))
@@ -69,7 +69,7 @@ class Encoder:
         frames = frames_of(self.model.config) if self.modality == "video" else 1
         pixels = numbers.integers(0, 256, (count, frames, 64, 64, 3), dtype=np.uint8)
         pictures = [[Image.fromarray(frame) for frame in clip] for clip in pixels]
-        return pictures if self.modality == "video" else [clip[0] for clip in pictures]
+        return pictures if self.modality == "video" else [self.read(clip[0]) for clip in pictures]
 
     def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
         """The model's keyword inputs for a batch of what `read` gives."""
@@ -109,6 +109,12 @@ def processed(processor: Any, media: Any, **options: Any) -> dict[str, Tensor]:
 def frames_of(config: Any) -> int:
     """How many frames a video model sees."""
     return config.frames_per_clip if hasattr(config, "frames_per_clip") else config.num_frames
+
+
+def read_image_for(processor: Any, source: Any) -> Image.Image:
+    """The picture in colours, or in grey for a processor of one channel."""
+    image, means = read_image(source), getattr(processor, "image_mean", None)
+    return image.convert("L") if isinstance(means, list | tuple) and len(means) == 1 else image
 
 
 def is_wave(extractor: Any) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import constants
 from huggingface_hub.utils import get_session
 
 NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 SECONDS = 5  # that the hub has to answer
+OFFLINE, DATASETS = "HF_HUB_OFFLINE", "datasets.config"
 
 
 def may_be_on_hub(name: str) -> bool:
@@ -39,13 +39,13 @@ def answers() -> bool:
 @contextmanager
 def asking(name: str) -> Iterator[None]:
     """Around calls that read a folder, or ask the hub: where it cannot be reached, what it has sent before counts."""
-    switches: list[Any] = [constants, *([sys.modules["datasets.config"]] if "datasets.config" in sys.modules else [])]
-    before = [each.HF_HUB_OFFLINE for each in switches]
+    settings = [vars(constants), *([vars(sys.modules[DATASETS])] if DATASETS in sys.modules else [])]
+    before = [each[OFFLINE] for each in settings]
     offline = any(before) or not (Path(name).exists() or answers())
     try:
-        for each in switches:
-            each.HF_HUB_OFFLINE = offline
+        for each in settings:
+            each[OFFLINE] = offline
         yield
     finally:
-        for each, value in zip(switches, before, strict=True):
-            each.HF_HUB_OFFLINE = value
+        for each, value in zip(settings, before, strict=True):
+            each[OFFLINE] = value

@@ -144,6 +144,7 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
 def _check_content(medium: Any, name: str) -> None:
     """Refuse silence and pictures of one colour: of equal patches, no group tells anything."""
     values = np.asarray(medium)
+    values = values[..., None] if values.ndim == 2 else values  # a grey picture
     flat = values if values.ndim == 1 else values.reshape(-1, values.shape[-1])  # (samples,) or (pixels, 3)
     if (flat == flat[:1]).all():
         what = "silence" if values.ndim == 1 else f"one colour in all of its {len(flat)} pixels"

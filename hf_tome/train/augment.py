@@ -9,8 +9,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from hf_tome.data.clip import read_clip
-from hf_tome.data.encoder import is_wave, processed, sound_inputs
-from hf_tome.data.image import read_image
+from hf_tome.data.encoder import is_wave, processed, read_image_for, sound_inputs
 from hf_tome.data.sound import read_sound
 from hf_tome.data.waves import faster, masked
 from hf_tome.errors import ToMeValueError, complaint
@@ -29,7 +28,7 @@ class Pictures:
         self.processor = processor
 
     def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
-        image = read_image(file)
+        image = read_image_for(self.processor, file)
         if chance is not None:
             image = random_part(image, chance)
         return {"pixel_values": processed(self.processor, image)["pixel_values"][0]}
