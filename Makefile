@@ -48,7 +48,7 @@ results: .venv/.stamp-dev ## measure anew, and write the tables of README and do
 bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
 	$(BIN)/python benchmarks/speed.py cpu
 
-bench-export: .venv/.stamp-dev ## the same in ONNX Runtime and OpenVINO, which it installs (about 20 minutes)
+bench-export: .venv/.stamp-dev ## the same in ONNX Runtime and OpenVINO, which it installs (about 40 minutes)
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[dev,export]"
 	$(BIN)/python -m benchmarks.exported
 

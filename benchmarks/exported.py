@@ -1,12 +1,11 @@
 """The speed that merging keeps in ONNX Runtime and OpenVINO: writes the table of docs/deploy.md.
 
-python -m benchmarks.exported          all cases, about 20 minutes on two cores
+python -m benchmarks.exported          all cases, about 40 minutes on two cores; goes on where it was interrupted
 python -m benchmarks.exported --dry    the same families, tiny; prints the table, and writes nothing
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.pages import ROOT, write_block
 from benchmarks.speed_cases import DATA, DRY, Case
+from benchmarks.speed_cpu import measure_cases
 from hf_tome import ToMeConfig, apply_tome
 from hf_tome.export import FORMATS, export
 from hf_tome.measure.compare import Run, inference, time_rounds, token_costs, twin
@@ -39,14 +39,17 @@ HEADER = ("model", "batch", "r", "runtime", "speed-up", "MAC ratio (limit)", "sc
 
 def main() -> None:
     dry = "--dry" in sys.argv[1:]
-    found = [{"case": asdict(case), "runtimes": _measured(case)} for case in (DRY if dry else CASES)]
-    place = machine()
-    table = markdown(HEADER, [line for each in found for line in _lines(each)])
-    if dry:
-        print(table)
-        return
-    (DATA / "exported.json").write_text(json.dumps({"machine": place, "cases": found}) + "\n")
-    source = f"Measured by `make bench-export`, random weights, medians of paired rounds (quartiles). {place}"
+    with TemporaryDirectory() as folder:  # where a dry run is kept
+        kept = (Path(folder) if dry else ROOT / "runs") / "exported.json"
+        found, kept = measure_cases(DRY if dry else CASES, kept, _measured)
+        table = markdown(HEADER, [line for each in found["cases"] for line in _lines(each)])
+        if dry:
+            print(table)
+            return
+        kept.replace(DATA / "exported.json")
+    source = (
+        f"Measured by `make bench-export`, random weights, medians of paired rounds (quartiles). {found['machine']}"
+    )
     write_block(ROOT / "docs/deploy.md", "exported", f"{table}\n\n{source}")
 
 
@@ -83,7 +86,7 @@ def _run(model: Any, inputs: dict[str, torch.Tensor], runtime: str, file: Path) 
 
 def _lines(found: dict[str, Any]) -> list[list[str]]:
     case, lines = Case(**found["case"]), []
-    for runtime, rows in found["runtimes"].items():
+    for runtime, rows in found["rows"].items():
         row = Row(**rows[1])
         time = f"{1000 * case.batch / row.per_second:.1f} ms"
         lines.append([

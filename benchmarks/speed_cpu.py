@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import which
@@ -22,19 +22,19 @@ from hf_tome.measure.speed import measure
 
 def measure_cpu() -> None:
     """Measure what `make bench` does."""
-    found, kept = _measured(CPU, ROOT / "runs/speed-cpu.json")
+    found, kept = measure_cases(CPU, ROOT / "runs/speed-cpu.json", _rows)
     _keep(DATA / "speed-cpu.json", {**found, "long": measure_long("cpu")})
     kept.unlink()
 
 
 def measure_encoders() -> None:
     """Measure one encoder of each kind."""
-    found, kept = _measured(ENCODERS, ROOT / "runs/speed-encoders.json")
+    found, kept = measure_cases(ENCODERS, ROOT / "runs/speed-encoders.json", _rows)
     _keep(DATA / "speed-encoders.json", found)
     kept.unlink()
 
 
-def _measured(cases: Sequence[Case], kept: Path) -> tuple[dict[str, Any], Path]:
+def measure_cases(cases: Sequence[Case], kept: Path, rows: Callable[[Case], Any]) -> tuple[dict[str, Any], Path]:
     """Measure each case, and keep it in a file: a run that was interrupted goes on where it stopped."""
     place = machine()
     changed = max(file.stat().st_mtime for file in (ROOT / "hf_tome").rglob("*.py"))
@@ -51,7 +51,7 @@ def _measured(cases: Sequence[Case], kept: Path) -> tuple[dict[str, Any], Path]:
             continue
         settings = json.loads(json.dumps(asdict(case)))  # as they are read back
         if settings not in done:
-            found["cases"].append({"case": settings, "rows": _rows(case)})
+            found["cases"].append({"case": settings, "rows": rows(case)})
             _keep(kept, found)
             print(f"{case.name}, batch {case.batch}, {case.kind}: done", flush=True)
     return found, kept

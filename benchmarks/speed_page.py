@@ -96,7 +96,11 @@ def write_cpu(results: list[Result], machine: str) -> None:
 
 def write_encoders(results: list[Result], machine: str) -> None:
     """The table of one encoder of each kind."""
-    source = "Measured by `python benchmarks/speed.py encoders`, random weights, medians of paired rounds (quartiles)."
+    rounds = [each.rounds for each in ENCODERS]
+    source = (
+        f"Measured by `python benchmarks/speed.py encoders`, random weights, medians of {min(rounds)} to {max(rounds)} "
+        "paired rounds (quartiles)."
+    )
     waiting = [[each.name, *["not measured yet"] * (len(ENCODER) - 1)] for each in ENCODERS]
     table = markdown(ENCODER, [encoder_row(each) for each in results] or waiting)
     write_block(ROOT / "docs/results/speed.md", "encoders", f"{table}\n\n{source} {machine}")

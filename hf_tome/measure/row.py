@@ -74,8 +74,9 @@ class Row:
 
     @property
     def spread(self) -> Interval:
-        """Quartiles of the paired ratios."""
-        low, _, high = statistics.quantiles(self.speedups, n=4) if len(self.speedups) > 1 else self.speedups * 3
+        """Quartiles of the paired ratios; of two rounds, between the two."""
+        several = len(self.speedups) > 1
+        low, _, high = statistics.quantiles(self.speedups, n=4, method="inclusive") if several else self.speedups * 3
         return low, high
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import statistics
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from comparison import assert_same
 from hf_tome import ToMeError, apply_tome
 from hf_tome.measure import measure, merging_share
 from hf_tome.measure.overhead import STEPS
+from hf_tome.measure.row import Row
 
 
 def test_rows_of_inference() -> None:
@@ -71,3 +73,9 @@ def test_the_share_of_merging_is_marked_only_while_it_is_measured() -> None:
         assert 0 < merging_share(model, inputs, forwards=1) < 1
         assert_same(model(**inputs), before)
     assert [getattr(owner, name) for owner, name in STEPS] == steps
+
+
+@pytest.mark.parametrize("speedups", [[2.0], [1.0, 2.0], [1.0, 2.0, 4.0]])
+def test_quartiles_lie_within_what_was_measured(speedups: list[float]) -> None:
+    low, high = Row(8, speedups=speedups).spread
+    assert min(speedups) <= low <= statistics.median(speedups) <= high <= max(speedups)
