@@ -44,8 +44,9 @@ def bench(
     from hf_tome.measure.presets import random_inputs
     from hf_tome.measure.speed import measure
     from hf_tome.measure.table import cells
+    from hf_tome.measure.variants import read_r
 
-    rs = options.read_r(r or ["8,16"])
+    rs = read_r(r or ["8,16"])
     if json_out is not None:
         with writing(json_out):
             json_out.touch()  # refuses what cannot be written before anything is measured

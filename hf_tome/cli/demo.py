@@ -37,11 +37,11 @@ def demo(
     from hf_tome.errors import ToMeValueError, complaint
     from hf_tome.measure.output import check_out, writing
     from hf_tome.measure.sweep import BATCHES, sweep
-    from hf_tome.measure.variants import even_steps
+    from hf_tome.measure.variants import even_steps, read_r
     from hf_tome.show.sheet import subject_sheet
 
     check_out(out, SUFFIXES["image"])
-    rs = None if r is None else options.read_r(r)
+    rs = None if r is None else read_r(r)
     if modality and (model or data):
         rule = "--modality names an embedded model, which brings its own data."
         raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))

@@ -66,7 +66,7 @@ def load_classifier(name: str, attention: str | None = None) -> Classifier:
         UnsupportedModelError: if the model cannot be merged, or its outputs are no classes.
     """
     config = load_config(name)
-    modality = _modality(name, config)
+    modality = modality_of(name, config)
     check_classes(config, name)
     model, saved = load_model(AUTO[modality], name, attention)
     return Classifier(model, load_processor(name, modality, config), modality, saved)
@@ -86,7 +86,7 @@ def check_classes(config: Any, name: str) -> None:
         raise UnsupportedModelError(complaint(rule, got, cure))
 
 
-def _modality(name: str, config: PretrainedConfig) -> str:
+def modality_of(name: str, config: PretrainedConfig) -> str:
     """What a classifier of this type sees or hears.
 
     Raises:

@@ -15,6 +15,7 @@ from transformers import Wav2Vec2FeatureExtractor
 
 from hf_tome.config import ToMeConfig
 from hf_tome.data.clip import read_clip
+from hf_tome.data.embedded import NAMES
 from hf_tome.data.image import read_image
 from hf_tome.data.sound import read_sound
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
@@ -37,6 +38,13 @@ class Encoder:
     processor: Any
     modality: str
     saved: ToMeConfig | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the model, for people: where it was loaded from, or which of the embedded ones it is."""
+        config: Any = self.model.config
+        name = str(config._name_or_path)
+        return NAMES.get(name, name)
 
     @property
     def task(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from hf_tome.data.classifier import Classifier
 from hf_tome.data.encoder import Encoder
 from hf_tome.data.labels import Classes, Label, Numbers, label_array
 from hf_tome.data.media import Choice, Media, media_in
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -53,6 +54,29 @@ class Samples:
     def several(self) -> bool:
         """Whether a sample may have several labels."""
         return self.labels is not None and self.labels.ndim == 2
+
+
+def read_all(samples: Samples, numbers: Sequence[int], skip_bad: bool) -> tuple[list[Any], list[int]]:
+    """The media of some samples, and the numbers of those that can be read.
+
+    Args:
+        samples: of which some are read.
+        numbers: of these.
+        skip_bad: leave out what cannot be read, with a warning.
+
+    Raises:
+        ToMeError: if one cannot be read and is not to be skipped.
+    """
+    media, found = [], []
+    for number in numbers:
+        try:
+            media.append(samples.read(number))
+            found.append(number)
+        except ToMeError as error:
+            if not skip_bad:
+                raise
+            warnings.warn(f"Left out: {error}", stacklevel=2)
+    return media, found
 
 
 def samples_of(

@@ -140,7 +140,7 @@ def run_costs(
 
 def first_of(inputs: Inputs) -> Inputs:
     """A batch of the first input alone."""
-    return {name: value[:1] for name, value in inputs.items()}
+    return {name: value[:1] if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
 
 
 def device_of(inputs: Inputs) -> torch.device:

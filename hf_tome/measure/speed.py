@@ -15,8 +15,8 @@ from hf_tome.data.pretrained import saved_settings
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.compare import Inputs, Run, inference, run_costs, time_rounds, token_costs, twin
 from hf_tome.measure.overhead import merging_share
-from hf_tome.measure.row import Row, pair
-from hf_tome.measure.variants import UNMERGED, setting_of
+from hf_tome.measure.row import UNMERGED, Row, pair
+from hf_tome.measure.variants import setting_of
 
 OURS = "hf_tome"
 Merge = Callable[[nn.Module, Any], nn.Module]

@@ -66,10 +66,10 @@ class Look:
 
     @property
     def summary(self) -> str:
-        """Prediction and tokens in one line."""
+        """Prediction, model and tokens in one line."""
         counts = self.trace.token_counts
         tokens = f"{counts[0]} tokens, {counts[-1]} left after {len(counts) - 1} layers"
-        return f"{self.label} ({self.confidence:.0%}), {tokens}"
+        return f"{self.label} ({self.confidence:.0%}) by {self.classifier.name}, {tokens}"
 
 
 def kind_of(path: Path) -> str:

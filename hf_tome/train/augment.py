@@ -13,6 +13,7 @@ from hf_tome.data.encoder import is_wave, processed, read_image_for, sound_input
 from hf_tome.data.sound import read_sound
 from hf_tome.data.waves import faster, masked
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.train.rand_augment import rand_augment
 
 Chance = np.random.Generator | None  # None: nothing is left to chance
 
@@ -22,15 +23,22 @@ class Pictures:
 
     Args:
         processor: an image processor of transformers.
+        strength: of `rand_augment` too, 0 to 10. 0 for none.
+
+    Raises:
+        ToMeValueError: if the strength is no such number.
     """
 
-    def __init__(self, processor: Any) -> None:
-        self.processor = processor
+    def __init__(self, processor: Any, strength: int = 0) -> None:
+        if not 0 <= strength <= 10:
+            raise ToMeValueError(complaint("RandAugment has a strength of 0 to 10.", strength, "9 is usual."))
+        self.processor, self.strength = processor, strength
 
     def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
         image = read_image_for(self.processor, file)
         if chance is not None:
             image = random_part(image, chance)
+            image = rand_augment(image, self.strength, chance) if self.strength else image
         return {"pixel_values": processed(self.processor, image)["pixel_values"][0]}
 
 

@@ -131,10 +131,11 @@ class LabelledFiles(Dataset):
         several: whether a file may have several classes: labels are then (classes,) float, else a class number.
         seed: of what is random. None: nothing is.
         views: how many inputs each file gives, one after the other (several clips or crops, for evaluation).
-        mixup: share of the files that are blended with another one at random; needs `several`.
+        mixup: share of the files that are blended with another one at random (arXiv 1710.09412). Labels are (classes,)
+            float then too: shares of classes.
 
     Raises:
-        ToMeValueError: if mixup is asked for without several classes or a seed.
+        ToMeValueError: if mixup is no share, or asked for without a seed.
     """
 
     def __init__(
@@ -148,10 +149,9 @@ class LabelledFiles(Dataset):
         views: int = 1,
         mixup: float = 0.0,
     ) -> None:
-        if mixup and (not several or seed is None):
-            rule = "Mixup blends labels, which takes one number a class, and draws at random."
-            got = f"several={several}, seed={seed}"
-            raise ToMeValueError(complaint(rule, got, "Use several=True and a seed, or no mixup."))
+        if not 0 <= mixup <= 1 or (mixup and seed is None):
+            rule = "Mixup blends a share of the files, 0 to 1, drawn at random."
+            raise ToMeValueError(complaint(rule, f"{mixup}, seed={seed}", "Use 0.5 with a seed, or no mixup."))
         self.media, self.read, self.classes, self.several = media, read, classes, several
         self.seed, self.views, self.mixup = seed, views, mixup
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers may outlive an epoch
@@ -179,7 +179,7 @@ class LabelledFiles(Dataset):
 
     def _item(self, row: int, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
         file, numbers = self.media.files[row], self.media.labels[row]
-        if self.several:
+        if self.several or (self.mixup and len(numbers) == 1):
             labels = torch.zeros(self.classes).index_fill_(0, torch.tensor(numbers, dtype=torch.int64), 1.0)
         elif len(numbers) == 1:
             labels = torch.tensor(numbers[0])

@@ -14,6 +14,7 @@ from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil, ViTImag
 from hf_tome import ToMeValueError
 from hf_tome.data.image import read_image
 from hf_tome.train.augment import Clips, Pictures, Spectrograms, random_square, square
+from hf_tome.train.rand_augment import OPERATIONS, rand_augment
 
 PICTURES = Pictures(ViTImageProcessorPil(size={"height": 24, "width": 24}))
 EXTRACTOR = ASTFeatureExtractor(sampling_rate=16000, num_mel_bins=32, max_length=64)
@@ -44,6 +45,18 @@ def test_pictures_vary_in_training_alone(tmp_path: Path) -> None:
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
     assert not torch.equal(seen[0], seen[3])
+
+
+def test_rand_augment_changes_colours_and_places_but_no_size() -> None:
+    picture = Image.fromarray(chance(0).integers(0, 255, (40, 30, 3), dtype=np.uint8))
+    seen = [rand_augment(picture, 9, chance(seed)) for seed in range(60)]
+    assert {(each.size, each.mode) for each in seen} == {((30, 40), "RGB")}
+    assert rand_augment(picture, 9, chance(3)) == seen[3]
+    assert len({each.tobytes() for each in seen}) > 40
+    read = Pictures(PICTURES.processor, 9)
+    assert torch.equal(read(picture, None)["pixel_values"], PICTURES(picture, None)["pixel_values"])
+    for name, change in OPERATIONS.items():
+        assert (change(picture, 0.9).tobytes() == picture.tobytes()) == (name == "identity")
 
 
 # Sounds

@@ -196,11 +196,12 @@ def test_several_labels_are_numbers_by_class() -> None:
         LabelledFiles(media, name_of, 3)[0]
 
 
-def test_mixup_blends_inputs_and_labels_alike() -> None:
+@pytest.mark.parametrize("several", [True, False])
+def test_mixup_blends_inputs_and_labels_alike(several: bool) -> None:
     def read(path: Path, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
         return {"x": torch.nn.functional.one_hot(torch.tensor(int(path.stem) % 3), 3).float()}
 
-    data = LabelledFiles(FILES, read, 3, several=True, seed=0, mixup=1.0)
+    data = LabelledFiles(FILES, read, 3, several=several, seed=0, mixup=1.0)
     blended = 0
     for epoch in range(5):
         data.set_epoch(epoch)
@@ -209,8 +210,8 @@ def test_mixup_blends_inputs_and_labels_alike() -> None:
             assert item["labels"].sum() == pytest.approx(1)
             blended += int(item["labels"].max() < 1)
     assert blended > 10
-    with pytest.raises(ToMeValueError, match="Mixup blends labels"):
-        LabelledFiles(FILES, name_of, 3, seed=0, mixup=0.5)
+    with pytest.raises(ToMeValueError, match="Mixup blends a share"):
+        LabelledFiles(FILES, name_of, 3, mixup=0.5)
 
 
 def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:

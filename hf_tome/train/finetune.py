@@ -1,0 +1,218 @@
+"""Fine-tuning a classifier with merging, from names in a command to a saved model with its card."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from transformers import AutoConfig, PreTrainedModel, TrainingArguments, set_seed
+
+from hf_tome.data.classifier import modality_of
+from hf_tome.data.encoder import Encoder, frames_of
+from hf_tome.data.media import Media
+from hf_tome.data.pretrained import as_vit, load_processor, loaded, saved_settings
+from hf_tome.errors import ToMeError
+from hf_tome.measure.row import Row
+from hf_tome.measure.variants import even_steps, read_one_r
+from hf_tome.train.augment import Clips, Pictures, Spectrograms, spectrogram_size
+from hf_tome.train.callback import ToMeCallback
+from hf_tome.train.card import settings_of
+from hf_tome.train.checkpoint import last_checkpoint
+from hf_tome.train.files import LabelledFiles, Read, has_several, load_files, readable
+from hf_tome.train.gain import measured_gain
+from hf_tome.train.options import Options
+from hf_tome.train.part import freeze_backbone, with_adapters
+from hf_tome.train.pretrained import classifier, merge_for_training
+from hf_tome.train.trainer import ToMeTrainer
+
+PROBLEM = {False: "single_label_classification", True: "multi_label_classification"}  # by: several labels a sample
+# what torch puts before an error of a worker that loads data
+TRACEBACK = re.compile(r"^Caught .*\nhf_tome\.errors\.\w+: ", re.DOTALL)
+
+
+def finetune(
+    options: Options,
+    training: TrainingArguments,
+    model: PreTrainedModel | None = None,
+    processor: Any = None,
+    files: tuple[Media, Media, list[str]] | None = None,
+) -> ToMeTrainer:
+    """Train, evaluate, and save the model with its card in `training.output_dir`. 0 epochs: only evaluate.
+
+    Args:
+        options: of the command.
+        training: transformers' own.
+        model: one that is loaded already, with `processor`; by default what `options.model` names.
+        files: as `load_files` gives them; by default what `options.data` names.
+
+    Raises:
+        ToMeError: if an option is wrong, or the model or a file cannot be used.
+        SystemExit: after Ctrl-C, with code 130.
+    """
+    set_seed(training.seed)
+    r = None if options.r is None else read_one_r(options.r)  # refuses what is wrong before anything is loaded
+    config: Any = loaded(AutoConfig, options.model) if model is None else model.config
+    modality = modality_of(options.model, as_vit(config) if config.model_type == "vit_mae" else config)
+    train, evaluation, labels = files or _files(options, modality, training.seed)
+    several = has_several(train, evaluation)
+    if model is None:
+        model = classifier(options.model, labels, modality, problem_type=PROBLEM[several])
+        processor = load_processor(options.model, modality, config)
+    read = _reader(options, modality, processor, config)
+    if options.max_train_samples is not None and options.max_train_samples < len(train):
+        train = train.select(random.Random(training.seed).sample(range(len(train)), options.max_train_samples))
+    if options.skip_bad_files:
+        train, evaluation = readable(train, read), readable(evaluation, read)
+    merging = _merging(options, r, model, Encoder(model, processor, modality), read, train)
+    if several and training.metric_for_best_model == "accuracy":
+        training.metric_for_best_model = "mAP"
+    views = read.views if isinstance(read, Clips) else 1
+    seed = training.seed if options.augment or modality == "audio" else None
+    trainer = ToMeTrainer(
+        merging,
+        training,
+        train_dataset=LabelledFiles(train, read, len(labels), seed=seed, mixup=options.mixup, several=several),
+        eval_dataset=LabelledFiles(evaluation, read, len(labels), views=views, several=several),
+        compute_metrics=metrics(several, views),
+        compute_loss_func=_soft_cross_entropy if options.mixup and not several else None,
+        processing_class=processor,
+        callbacks=[ToMeCallback(warmup=options.r_warmup)],
+    )
+    run(trainer, options.resume)
+    trainer.create_model_card(tasks=f"{modality}-classification", finetuned_from=options.model or None)
+    return trainer
+
+
+def _files(options: Options, modality: str, seed: int) -> tuple[Media, Media, list[str]]:
+    """What `options.data` names. A stream is read as far as it is wanted."""
+    names = "split", "media_column", "label_column", "validation_fraction", "streaming", "skip_bad_files"
+    limit = options.max_train_samples if options.streaming else None
+    return load_files(options.data, modality, seed, limit=limit, **{name: getattr(options, name) for name in names})
+
+
+def _reader(options: Options, modality: str, processor: Any, config: Any) -> Read:
+    """What makes the model's inputs of a file."""
+    if modality == "image":
+        return Pictures(processor, options.rand_augment)
+    if modality == "video":
+        return Clips(processor, frames_of(config), options.eval_clips, options.eval_crops)
+    frames, mels = spectrogram_size(processor)
+    masks = round(options.time_mask * frames), round(options.mel_mask * mels)
+    return Spectrograms(processor, *masks, options.speed, options.seconds)
+
+
+def _merging(options: Options, r: Any, model: Any, encoder: Encoder, read: Read, train: Media) -> Any:
+    """The model with the part that is trained, merged. r: as given, else as saved, else half of what would merge all
+    tokens away."""
+    saved = saved_settings(model.config)
+    if r is None and not (saved and saved.merges):
+        inputs = {name: value[None] for name, value in read(train.files[0], None, 0).items()}
+        r = even_steps(encoder, inputs, 1)[0]
+    if options.lora:
+        model = with_adapters(model, options.lora)
+    elif options.freeze_backbone:
+        freeze_backbone(model)
+    return merge_for_training(model, saved.r if r is None and saved else r, options.prop_attn)
+
+
+def metrics(several: bool, views: int = 1) -> Callable[[Any], dict[str, Any]]:
+    """A Trainer's `compute_metrics`: accuracy, or mean average precision where a sample has several labels.
+
+    Each sample is `views` inputs, one after the other, whose scores are averaged.
+    """
+    from hf_tome.metrics.accuracy import Accuracy
+    from hf_tome.metrics.average_precision import MeanAveragePrecision
+
+    def compute(predicted: Any) -> dict[str, Any]:
+        scores = predicted.predictions.reshape(-1, views, predicted.predictions.shape[-1]).mean(1)
+        metric = (MeanAveragePrecision if several else Accuracy)(keep_in_memory=True)
+        return metric.compute(predictions=scores, references=predicted.label_ids[::views]) or {}
+
+    return compute
+
+
+def _soft_cross_entropy(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+    """The loss for class numbers (batch,), and for shares of classes (batch, classes) that mixup makes."""
+    logits = outputs["logits"].float()
+    if num_items_in_batch is None:
+        return F.cross_entropy(logits, labels)
+    items = num_items_in_batch / labels[0].numel()  # the Trainer counts every number of a label
+    return F.cross_entropy(logits, labels, reduction="sum") / items
+
+
+def run(trainer: ToMeTrainer, resume: bool = False) -> None:
+    """Train, evaluate, and save; say what merging gained.
+
+    Args:
+        trainer: ready to train.
+        resume: go on after the last whole checkpoint in the output directory.
+
+    Raises:
+        SystemExit: after Ctrl-C, with code 130.
+    """
+    args, gain = trainer.args, None
+    if args.num_train_epochs > 0 or args.max_steps > 0:
+        callback: Any = next(each for each in trainer.callback_handler.callbacks if isinstance(each, ToMeCallback))
+        gain = measured_gain(trainer)
+        callback.tell(gain)
+        done = _trained(trainer, last_checkpoint(str(args.output_dir)) if resume else None)
+        trainer.log_metrics("train", done.metrics)
+        trainer.save_metrics("train", done.metrics)
+    trainer.merge_adapters()
+    found = trainer.evaluate()
+    trainer.log_metrics("eval", found)
+    trainer.save_metrics("eval", found)
+    trainer.save_model()
+    if trainer.is_world_process_zero():
+        print("\n".join(_closing(trainer, gain)))
+
+
+def _trained(trainer: ToMeTrainer, checkpoint: str | None) -> Any:
+    """What `Trainer.train` gives. Ctrl-C ends the command, which says how to go on."""
+    try:
+        return trainer.train(resume_from_checkpoint=checkpoint)
+    except ToMeError as error:
+        raise type(error)(TRACEBACK.sub("", str(error)).strip()) from error
+    except KeyboardInterrupt:
+        kept = last_checkpoint(str(trainer.args.output_dir))
+        way = (
+            f"The same command with --resume goes on from {kept}."
+            if kept
+            else ("No checkpoint was written yet: --save_strategy steps --save_steps 100 writes them more often.")
+        )
+        print(f"\nInterrupted after {trainer.state.global_step} of {trainer.state.max_steps} steps. {way}")
+        raise SystemExit(130) from None
+
+
+def _closing(trainer: ToMeTrainer, gain: Row | None) -> list[str]:
+    """What merging did to the training, and where the model is."""
+    r, lines = settings_of(trainer.model).r, []  # pyright: ignore
+    if gain is not None:
+        before, after = gain.token_counts[0], gain.token_counts[-1]
+        lines = [f"r={r}: {before} tokens, {after} left. A step is {gain.speedup:.2f}x as fast as with r=0 (measured"]
+        lines[0] += " on one batch before the training)."
+    folder = trainer.args.output_dir
+    return [*lines, f"Model: {folder}. What other r give: hf-tome eval --model {folder} --data FOLDER --r {r}"]
+
+
+def script(name: str, main: Callable[[], object]) -> None:
+    """Call `main`; a ToMeError ends the script with one line, `name: error`, and no traceback."""
+    try:
+        main()
+    except ToMeError as error:
+        sys.exit(f"{name}: {error}")
+    leave()
+
+
+def leave() -> None:
+    """End a process of several: the clean-up of DDP's reducer can wait for ever under gloo."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        sys.stdout.flush()
+        os._exit(0)
