@@ -1,9 +1,9 @@
-"""The time of the default path beside that of an earlier commit: writes a table into docs/results/speed.md.
+"""The time of the default path beside that of another commit, so that a change that makes it slower is seen.
 
-    python -m benchmarks.before a77926d
+    python -m benchmarks.before COMMIT
 
-That commit is the one before blocks took the place of hooks in a layer. Both packages run in one process, in turn; the
-earlier one runs twice, as two variants, which shows the noise. Their outputs must agree within 1e-5.
+Both packages run in one process, in turn; the other one runs twice, as two variants, which shows the noise. Their
+outputs must agree within 1e-5.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 import hf_tome
-from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.pages import ROOT, machine
 from hf_tome.data.embedded import embedded_vit
 from hf_tome.measure.compare import inference, time_rounds
 from hf_tome.measure.presets import build, random_inputs
@@ -78,8 +78,7 @@ def main() -> None:
             low, high = now.spread
             spread = f"{1 / high:.3f} to {1 / low:.3f}"
             rows.append((name, str(batch), str(r), f"{1 / now.speedup:.3f}", spread, f"{1 / again.speedup:.3f}"))
-    source = f"Measured by `python -m benchmarks.before {sys.argv[1]}`, medians of paired rounds. {machine()}"
-    write_block(ROOT / "docs/results/speed.md", "before", f"{markdown(HEADER, rows)}\n\n{source}")
+    print(f"{markdown(HEADER, rows)}\n\nMedians of paired rounds against {sys.argv[1]}. {machine()}")
 
 
 if __name__ == "__main__":

@@ -1,67 +1,74 @@
-"""The embedded models on their test data at several r: writes README, docs/results/demo.md and the picture.
+"""The models in the package on their test data at several r: writes results/accuracy.md, README and the picture.
 
     python -m benchmarks.demo_results
 
-`python -m benchmarks.demo_results audio` writes one table alone.
+`python -m benchmarks.demo_results audio` measures one table alone.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
+import torch
 
 from benchmarks.pages import ROOT, machine, write_block
+from benchmarks.readme import write_readme
+from benchmarks.results import Results
+from benchmarks.speed_cases import DATA
 from hf_tome.data.samples import Samples
 from hf_tome.data.subject import embedded_subject
 from hf_tome.measure.row import Row
 from hf_tome.measure.sweep import sweep
-from hf_tome.measure.table import markdown, speed
+from hf_tome.measure.table import cells, markdown
 from hf_tome.show.sheet import subject_sheet
 
-HEADER = ("r", "accuracy", "same prediction as unmerged", "speed-up", "MAC ratio (limit)", "tokens left")
-CASES = {  # values of r, inputs in a batch, how often all of them are run
-    "image": ([4, 8, 12, 16, 20], 50, 1),
-    "audio": ([8, 17, 27], 11, 12),
-    "video": ([25, 51, 75], 5, 6),
+COLUMNS = {  # header: figure of `hf_tome.measure.table`
+    "r": "r", "accuracy": "metric", "change": "change", "same prediction": "agreement", "speed-up": "speed-up",
+    "MAC ratio": "MAC ratio", "tokens left": "tokens left",
+}  # fmt: skip
+CASES = {  # values of r, inputs in a batch, how often the speed is measured, threads (None: all)
+    "image": ([4, 8, 12, 16, 20], 50, 1, None),
+    "audio": ([8, 17, 27], 11, 12, 1),
+    "video": ([25, 51, 75], 5, 6, 1),
 }
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """One row of the table."""
-    return (
-        "off" if row.r is None else str(row.r),
-        f"{row.metric:.1%}",
-        f"{row.agreement:.1%}",
-        "1.00x" if row.r is None else speed(row),
-        f"{row.mac_ratio:.2f}x",
-        f"{row.token_counts[-1]} of {row.token_counts[0]}",
-    )
+def measured(modality: str) -> dict[str, object]:
+    """Quality on each sample once, speed on all of them several times."""
+    rs, batch, times, threads = CASES[modality]
+    torch.set_num_threads(threads or torch.get_num_threads())
+    subject = embedded_subject(modality)
+    report = sweep(subject.classifier, subject.samples, rs, batch_size=batch, progress=False)
+    timed = report.rows
+    if times > 1:
+        timed = sweep(subject.classifier, repeated(subject.samples, times), rs, batch_size=batch, progress=False).rows
+    for row, other in zip(report.rows, timed, strict=True):
+        row.seconds, row.speedups, row.inputs = other.seconds, other.speedups, other.inputs
+    rounds = len(timed[0].seconds)
+    size = f"{subject.samples.count} {subject.media}, batches of {batch}, {rounds} paired rounds"
+    return {"rows": [asdict(row) for row in report.rows], "size": size, "machine": machine()}
 
 
 def repeated(samples: Samples, times: int) -> Samples:
-    """The same samples several times over, for more paired rounds: the accuracy is the same."""
+    """The same samples several times over, for more paired rounds."""
     labels = np.concatenate([samples.labels] * times)  # pyright: ignore
     count = samples.count
     return replace(samples, read=lambda number: samples.read(number % count), labels=labels, count=count * times)
 
 
 def main() -> None:
+    results = Results(DATA / "demo.json")
     for modality in sys.argv[1:] or CASES:
-        rs, batch, times = CASES[modality]
-        subject = embedded_subject(modality)
-        rows = sweep(subject.classifier, repeated(subject.samples, times), rs, batch_size=batch, progress=False).rows
-        rounds = len(rows[0].seconds)
-        inputs = f"{subject.samples.count} {subject.media}, batches of {batch}"
-        size = f"{inputs}, medians of {rounds} paired rounds (quartiles)"
-        source = f"Measured by `python -m benchmarks.demo_results`: {size}. {machine()}"
-        text = f"{markdown(HEADER, [cells(row) for row in rows])}\n\n{source}"
-        write_block(ROOT / "docs/results/demo.md", modality, text)
-        if modality == "image":
-            write_block(ROOT / "README.md", "demo", text)
-            subject_sheet(subject, [8, 16]).save(ROOT / "docs/images/groups.png")
-        print(text)
+        results.keep(modality, measured(modality))
+        found = results.found[modality]
+        table = markdown(list(COLUMNS), cells([Row(**row) for row in found["rows"]], COLUMNS))
+        source = f"Measured by `python -m benchmarks.demo_results`: {found['size']}. {found['machine']}"
+        write_block(ROOT / "docs/results/accuracy.md", modality, f"{table}\n\n{source}")
+        print(table)
+    subject_sheet(embedded_subject("image"), [8, 16]).save(ROOT / "docs/images/groups.png")
+    write_readme()
 
 
 if __name__ == "__main__":

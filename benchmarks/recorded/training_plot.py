@@ -12,7 +12,7 @@ from benchmarks.pages import ROOT
 from benchmarks.recorded.training_cases import Case
 from hf_tome.measure.row import Row
 
-COLUMNS = 3
+COLUMNS = 2
 OURS, OFF_THE_SHELF = {"color": "C0", "marker": "o"}, {"color": "C1", "marker": "s", "linestyle": "--"}
 
 
@@ -27,7 +27,7 @@ def plot(cases: list[Case], found: dict[str, Any]) -> None:
     if not cases:
         return
     rows = -(-len(cases) // COLUMNS)
-    figure = Figure(figsize=(10, 0.6 + 2.9 * rows), layout="constrained")
+    figure = Figure(figsize=(7.5, 0.6 + 2.7 * rows), layout="constrained")
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in panels[len(cases) :]:
         axes.set_axis_off()

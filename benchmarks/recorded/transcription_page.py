@@ -17,7 +17,6 @@ OTHERWISE = {  # a setting's kind, for people
     "short": "decreasing, decoder reads the short sequence without sizes",
     "no prop_attn": "decreasing, prop_attn off",
 }
-SHOWN = ("off", "decreasing/120", "decreasing/160")  # by kind of speech
 Group = dict[str, int]
 
 
@@ -26,7 +25,6 @@ def write_page(found: dict[str, Any]) -> None:
     if "transcription" in found:
         rows, machine = found["transcription"]["rows"], found["transcription"]["machine"]
         write_block(PAGE, "settings", f"{by_setting(rows)}\n\n{machine}")
-        write_block(PAGE, "kinds", by_kind({name: rows[name] for name in SHOWN if name in rows}))
     if "speed" in found:
         write_block(PAGE, "speed", speed(found["speed"]))
 
@@ -53,24 +51,6 @@ def by_setting(rows: dict[str, Any]) -> str:
         for each in (total(first, sort),)
     )
     return f"{markdown(header, cells)}\n\n{said}. Measured by `python -m benchmarks.recorded.transcription RUNS`."
-
-
-def by_kind(rows: dict[str, Any]) -> str:
-    """A line for each kind of speech and sort of window, with some settings beside each other."""
-    header = ["speech", "windows", "words"]
-    header += [f"{r_of(row['r'])}: {what}" for row in rows.values() for what in ("WER", "words changed")]
-    plain = next(iter(rows.values()))["groups"]
-    cells = [
-        (
-            group.split("/")[1],
-            f"{each['windows']} {group.split('/')[0]}",
-            str(each["words"]),
-            *(cell for name, row in rows.items() for cell in rates(row["groups"][group], name == "off")),
-        )
-        for group, each in sorted(plain.items())
-    ]
-    keep = [place for place, name in enumerate(header) if name != "off: words changed"]
-    return markdown([header[place] for place in keep], [[line[place] for place in keep] for line in cells])
 
 
 def speed(found: dict[str, Any]) -> str:

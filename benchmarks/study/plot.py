@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 
 from benchmarks.study.run import Study
 
-COLUMNS = 3
+COLUMNS = 2
 DECADE = 10  # from such a ratio of drifts on, their axis is logarithmic
 
 
 def plot(study: Study, out: Path) -> None:
     """Drift of each choice with the 95 % interval of its difference from the default, best in the paper on top."""
     lines = -(-len(study.tables) // COLUMNS)
-    figure = Figure(figsize=(4.6 * COLUMNS, 2.9 * lines), layout="constrained")
+    figure = Figure(figsize=(4.2 * COLUMNS, 2.6 * lines), layout="constrained")
     grid = figure.subplots(lines, COLUMNS, squeeze=False)
     usual = study.report.rows[1].kl
     for axes, table in zip(grid.flat, study.tables, strict=False):

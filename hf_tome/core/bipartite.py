@@ -1,4 +1,4 @@
-"""Bipartite soft matching on a tensor, with no model around it."""
+"""Bipartite soft matching on a plain tensor, without a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bias on the keys, such as log-size, in more channels of queries and keys: for attention kernels that take none."""
+"""A bias on the keys, such as log-size, as extra channels of queries and keys: for kernels that take no mask."""
 
 from __future__ import annotations
 

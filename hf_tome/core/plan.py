@@ -1,4 +1,4 @@
-"""What a merge does, as a few index lists that any tensor can follow, forwards and back."""
+"""A merge as index tensors, which can be applied to any tensor of the same tokens, and undone."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def spread(
 
 
 def compose(plans: Iterable[MergePlan | None]) -> Int[Tensor, "batch tokens"] | None:
-    """The group of each first token after several merges, one after the other.
+    """The final group of each original token after several merges in a row.
 
     Args:
         plans: the merges; None stands for a layer that merges nothing.

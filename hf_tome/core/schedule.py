@@ -113,7 +113,7 @@ def _as_int(value: Any) -> int | None:
         return None
     try:
         return operator.index(value)
-    except Exception:  # a foreign type may raise anything
+    except Exception:  # __index__ of another library's type may raise anything
         return None
 
 

@@ -1,4 +1,4 @@
-"""A user's own classifier with what feeds it: from files of its modality to the model's inputs."""
+"""A user's own classifier with its processor: from files of its modality to the model's inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The really trained models and the real test data inside the package: all of hf_tome works with no network."""
+"""The trained models and the test data inside the package: all of hf_tome can be tried without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any supported encoder as a maker of features: one vector for each sample, or one for each of its patches."""
+"""Features of any supported encoder: one vector for each sample, or one for each of its patches."""
 
 from __future__ import annotations
 

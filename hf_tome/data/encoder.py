@@ -1,4 +1,4 @@
-"""A model with what feeds it: from files of its modality to its inputs."""
+"""A model with its processor: from files of its modality to the model's inputs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Encoder:
         return read_clip(source, frames_of(self.model.config))
 
     def noise(self, count: int) -> list[Any]:
-        """So many media of noise, as `read` gives them: what a model is tried on where there are no data."""
+        """Random media in the form that `read` returns, to try a model without data."""
         numbers = np.random.default_rng(0)
         if self.modality == "audio":
             return list(numbers.standard_normal((count, self.processor.sampling_rate)).astype(np.float32))

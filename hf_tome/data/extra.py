@@ -1,4 +1,4 @@
-"""Libraries that read sound and video come with extras: what is said where one is missing."""
+"""The error where a library of an extra, such as a reader of sounds, is missing."""
 
 from __future__ import annotations
 

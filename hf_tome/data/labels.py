@@ -14,7 +14,7 @@ from hf_tome.errors import ToMeValueError, complaint
 
 Label = str | tuple[Any, ...]  # the name of a folder, or what a row of a data set holds: names or numbers of classes
 Numbers = tuple[int, ...]  # of the classes of one sample
-UNNAMED = re.compile(r"LABEL_\d+")  # what transformers calls a class that nobody has named
+UNNAMED = re.compile(r"LABEL_\d+")  # the names that transformers gives to unnamed classes
 SHOWN = 20  # names that a message lists
 
 

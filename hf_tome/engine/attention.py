@@ -72,14 +72,14 @@ def tome_attention(
     attention_mask: Tensor | None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with token sizes; leaves in the layer's record what its tokens are compared by."""
+    """Attention with token sizes; stores the metric of the matching in the layer's record."""
     site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
     record = LOCAL.now.record
-    if record is None or record.site is not site.layer:  # called by itself, or by another layer's hook
+    if record is None or record.site is not site.layer:  # outside its layer's forward, as in a hook
         return site.run(implementation_of(site.config), module, query, key, value, attention_mask, **kwargs)
     if attention_mask is not None and not record.padding:
         _check_hides_nothing(attention_mask, record)
-    # Else what it hides is in the sizes. Its shape is that of the tokens before any merge.
+    # A padding mask is dropped here: it is in the sizes, and has the shape of the tokens before any merge.
     recipe = record.settings.recipe
     undecided = record.plan is None and (record.r > 0 or record.sizes is not None)
     if undecided:
@@ -96,14 +96,14 @@ def tome_attention(
 
 
 def compared_by(record: LayerRecord, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """What tokens are compared by, as the settings say. By keys means by values where positions have turned the keys:
-    these would say more of places than of contents."""
+    """The metric of the settings. With rotary positions "k" means the values: rotated keys compare positions more than
+    contents."""
     keys = value if record.settings.family.positions else key
     return {"q": query, "v": value}.get(record.settings.recipe.metric, keys)
 
 
 def _check_hides_nothing(mask: Any, record: LayerRecord) -> None:
-    """A tower may make a mask from no mask: for flex attention, in an export. Any other would be lost.
+    """Refuse a mask that would be lost. Masks that hide nothing pass: towers make them for flex attention and exports.
 
     Raises:
         UnsupportedModelError: if it hides a token, and the family does not say what becomes of it.
@@ -124,7 +124,7 @@ def biased(
     record: LayerRecord,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """The implementation `name` with log-size on the scores of each key, the way that it can take it."""
+    """The implementation `name` with log-size on the scores of each key: as a mask, a score function or channels."""
     if site.eager_adds_mask if name == "eager" else not takes_channels(name):
         return site.run(name, module, query, key, value, mask_of(record, query.dtype), **kwargs)
     bias = log_sizes(record)
@@ -156,7 +156,7 @@ def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
 
 
 def mask_of(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1 1 tokens"] | None:
-    """The same as an attention mask: as the merge before has written it, or made here."""
+    """`log_sizes` as an attention mask; the previous merge may have computed it already."""
     settings = record.settings
     if record.log_sizes is not None and settings.prop_attn and not settings.family.messages:
         return record.log_sizes.to(dtype)
@@ -165,7 +165,7 @@ def mask_of(record: LayerRecord, dtype: torch.dtype) -> Float[Tensor, "batch 1 1
 
 
 class _Configured:
-    """A module as it was before it was patched, to read from: with its own config."""
+    """A read-only view of a patched module with its original config."""
 
     def __init__(self, module: nn.Module, config: PretrainedConfig) -> None:
         self._module, self.config = module, config
@@ -208,7 +208,7 @@ def adds_mask(eager: Attention, module: nn.Module) -> bool:
 
 def takes_channels(implementation: str) -> bool:
     """Whether an implementation gets log-size in channels: flash in any version or from the hub, flex on a CPU."""
-    flash = "flash" in implementation and not implementation.startswith("paged|")  # as transformers tells them
+    flash = "flash" in implementation and not implementation.startswith("paged|")  # as transformers recognises it
     return flash or implementation == FLEX
 
 

@@ -1,4 +1,4 @@
-"""Which tokens of a layer merge: what a record knows of them, handed to the matching that the user chose."""
+"""Which tokens of a layer merge: the user's matching, applied to the layer's record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no export can carry is refused before it begins, with the reason."""
+"""Refuses exports that would be wrong, before they begin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hf_tome.errors import UnsupportedModelError, complaint
 
 
 def check_exporter() -> None:
-    """Refuse the TorchScript exporter of ONNX: it makes constants of what depends on the batch, without a word.
+    """Refuse the TorchScript exporter of ONNX: it silently makes constants of what depends on the batch.
 
     Raises:
         UnsupportedModelError: if it is at work.

@@ -1,4 +1,4 @@
-"""A patched layer: its class gets a part of ours in front, which runs the family's block in place of the forward."""
+"""A patched layer: a mixin in front of its class runs the family's block in place of the layer's forward."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LayerSite:
 
 
 class MergedLayer:
-    """The part of a patched layer's class that is ours; the layer's own class follows it in the MRO."""
+    """The mixin of every patched layer's class; the layer's own class follows it in the MRO."""
 
     _tome: LayerSite
     _tome_original: type[nn.Module]
@@ -123,14 +123,14 @@ def merged_class(original: type[nn.Module]) -> type[nn.Module]:
 
 
 def _rebuilt(original: type[nn.Module], rebuild: Any, *arguments: Any) -> Any:
-    """Unpickle and deepcopy: the patched class has no name of its own to be found by."""
+    """Rebuild a patched layer in unpickling and deepcopy: pickle cannot find the patched class by a name."""
     return rebuild(merged_class(original), *arguments)
 
 
 def _keep_for_recompute(state: Forward, record: LayerRecord, x: Tensor) -> None:
-    """A wrapper for checkpointing calls its layer again in the backward, and remembers nothing but the layer's input.
+    """Checkpoint wrappers call their layer again in the backward, and keep nothing but the layer's input.
 
-    So the record goes along on that input.
+    So the record is attached to that input.
 
     Raises:
         UnsupportedModelError: if the wrapper is a reentrant one, which hands another tensor to the second call.

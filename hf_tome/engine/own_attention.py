@@ -1,4 +1,4 @@
-"""Proportional attention where an attention computes by itself, without transformers' attention interface.
+"""Proportional attention for modules that do not use transformers' attention interface.
 
 Such a module hands its attention weights to a dropout. A hook in front of that multiplies each weight by the size of
 its key and divides by the sum: that is softmax(scores + log(size)). Hooks behind the projections see the keys.
@@ -34,7 +34,7 @@ def check_parts(attention: nn.Module, family: Family, own: OwnAttention) -> None
 
 
 def see(projection: nn.Module, args: Any, output: Tensor) -> None:
-    """Hook of a projection: leave in the layer's record what its tokens are compared by."""
+    """Hook of a projection: store the metric in the layer's record."""
     record, own = LOCAL.now.record, _own()
     if record is None or own is None or record.plan is not None:
         return
@@ -67,7 +67,7 @@ def _own() -> OwnAttention | None:
 
 
 def _place(record: LayerRecord) -> int:
-    """Of what tokens are compared by among queries, keys and values: keys, unless a user chose others."""
+    """The index of the metric among queries, keys and values; the default is keys."""
     return {"q": 0, "v": 2}.get(record.settings.recipe.metric, 1)
 
 

@@ -36,14 +36,14 @@ def sizes_of(mask: Any, fact: Mask) -> Float[Tensor, "batch tokens"]:
 
 
 def hides(mask: Any) -> bool:
-    """Whether a mask as attention adds it is seen to hide a token: False where it cannot be read."""
+    """Whether an additive or boolean attention mask hides a token; False where its values cannot be read."""
     if not isinstance(mask, Tensor) or not can_be_read(mask):
         return False
     return not bool((mask if mask.dtype == torch.bool else mask == 0).all())
 
 
 def can_be_read(mask: Tensor) -> bool:
-    """Whether values may be looked at here: not while a graph is recorded, which holds for other values too."""
+    """Whether tensor values can be read here: not while a graph is recorded."""
     recording = torch.compiler.is_compiling() or tracing()
     return not recording and not (mask.is_cuda and torch.cuda.is_current_stream_capturing())
 

@@ -1,4 +1,4 @@
-"""The only module that writes on a model. It checks all first, then writes, and can take every write back."""
+"""The only module that writes on a model. It checks everything first, then writes, and can undo every write."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def write(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> N
 
 
 def erase(model: nn.Module) -> None:
-    """Take back everything that `write` wrote.
+    """Undo everything that `write` wrote.
 
     Raises:
         UnsupportedModelError: if accelerate's hooks came onto the layers since; nothing is changed then.

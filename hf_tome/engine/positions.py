@@ -1,4 +1,4 @@
-"""Positions that follow the tokens, in families whose layers turn queries and keys by them (rotary embeddings).
+"""Positions that follow the tokens, in families with rotary position embeddings.
 
 A layer is told where each of its tokens is. After a merge, a group is at the mean of its members' places by their
 shares: cosines and sines are averaged and not made longer again, since opposite ones cancel to noise. Where a place is

@@ -1,6 +1,6 @@
 """One layer in one forward.
 
-A layer hands its record to the code that may run again in a backward (gradient checkpointing), so that a recompute
+A layer passes its record to its forward, which gradient checkpointing may run again in the backward: so a recompute
 never reads the state of another forward.
 """
 
@@ -101,7 +101,7 @@ class LayerRecord:
         return merged
 
     def _offsets(self, x: Tensor, merged: Tensor) -> Float[Tensor, "batch tokens channels"]:
-        """How far each token is from what its group became."""
+        """The difference of each token from its merged group."""
         if self.grad and not torch.is_grad_enabled():
             rule = 'With restore="residual", gradient checkpointing must be non-reentrant: offsets leave the layer.'
             cure = 'Call model.gradient_checkpointing_enable({"use_reentrant": False}), or leave restore at True.'
@@ -110,7 +110,7 @@ class LayerRecord:
         return x - self.plan.unmerge(merged)
 
     def _adds(self, x: Tensor, attended: Tensor) -> bool:
-        """Whether the merge itself adds the two: a mean can, where nobody else reads their sum."""
+        """Whether the merge adds the two itself: for a mean, if nothing else reads their sum."""
         if not ops.adds(x, attended):
             return False
         recipe, restore = self.settings.recipe, self.settings.config.restore

@@ -42,4 +42,4 @@ class Settings:
         return min(wanted, max_merge(tokens, protected))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Settings, (self.config, self.family, self.layers)  # no pickle can find a user's own matching
+        return Settings, (self.config, self.family, self.layers)  # a user's own matching cannot be pickled by name

@@ -82,7 +82,7 @@ class Forward:
             self.sizes, self.padding = sizes_of(mask, fact), True
 
     def enter(self, site: LayerSite, hidden_states: Float[Tensor, "batch tokens channels"]) -> LayerRecord:
-        """The record for a layer that is about to run on `hidden_states`."""
+        """Make the record for a layer that is about to run on `hidden_states`."""
         self.batch, tokens = hidden_states.shape[:2]
         self.device = hidden_states.device
         self.counts.append(tokens)
@@ -97,7 +97,7 @@ class Forward:
         return record
 
     def leave(self, record: LayerRecord) -> None:
-        """Take over what a layer did."""
+        """Store the results of a layer."""
         self.plans.append(record.plan)
         self.offsets.append(record.offsets)
         if record.plan is not None and record.shares is not None:
@@ -121,7 +121,7 @@ class Forward:
 
 
 class _Now:
-    """What is under way in one thread."""
+    """The forward and the layer that run in one thread."""
 
     def __init__(self) -> None:
         self.forward: Forward | None = None

@@ -115,7 +115,7 @@ def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> 
 
 
 def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-    """Hook of the tower, called after an exception too: drop the state, tell the listeners."""
+    """Hook of the tower, called after an exception too: drop the state, call the listeners."""
     state, site = under_way(), tower._tome
     if state is None or state.site is not site:  # the forward failed before it began
         return
@@ -126,7 +126,7 @@ def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
 
 
 def under_way() -> Forward | None:
-    """The innermost forward of a tower that runs in this thread.
+    """The innermost running forward of a tower in this thread.
 
     Torch calls no hook when a forward ends by Ctrl-C, or by an error in an export. Such a state is dropped here: its
     caller is gone from the stack.
@@ -161,7 +161,7 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
 
 
 def _check_arguments(tower: Any, family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Refuse what would be lost or mixed up without a word.
+    """Refuse inputs that would be silently lost or mixed up.
 
     Raises:
         ToMeValueError: if an attention mask comes in, and the tower takes none; or packed images do.

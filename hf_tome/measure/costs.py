@@ -1,4 +1,4 @@
-"""What a call costs, counted while it runs: the most memory that it holds at once, and its multiply-adds."""
+"""The peak memory and the multiply-adds of a call, counted while it runs."""
 
 from __future__ import annotations
 

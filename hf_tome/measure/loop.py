@@ -1,4 +1,4 @@
-"""The loop over a data set: read ahead, shared among the processes, kept batch by batch, gone on with."""
+"""The loop over a data set: batches are read ahead, shared among processes and stored when done; it can be resumed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hf_tome.measure.store import Cell, Store
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
 
-Cells = list[tuple[str, int, Cell]]  # variant, number of the batch, and what the one gave on the other
+Cells = list[tuple[str, int, Cell]]  # variant, number of the batch, and the variant's output on it
 Work = Callable[[list[str], Inputs, list[int], int], Cells]
 
 

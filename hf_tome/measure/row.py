@@ -1,4 +1,4 @@
-"""What one variant of a model took and gave, and a report of several."""
+"""The measurements of one variant of a model, and a report of several."""
 
 from __future__ import annotations
 

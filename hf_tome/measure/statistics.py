@@ -1,5 +1,5 @@
-"""What the outputs on a data set say of each variant, and how sure that is: the bootstrap (Efron 1979), and where no
-sample differs the rule of three (Hanley and Lippman-Hand 1983)."""
+"""Metrics of each variant from its outputs on a data set, with bootstrap intervals (Efron 1979). Where no sample
+differs, the rule of three (Hanley and Lippman-Hand 1983)."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def price(drift: Drift, space: Space, before: PerLayer, after: PerLayer) -> floa
 def exchanged(space: Space, drift: Drift, schedule: PerLayer, macs: int, step: int, allowed: Allowed) -> PerLayer:
     """Move merging from one layer to another, with at most `macs` multiply-adds, as long as that lowers the drift.
 
-    One layer gives back about `step` multiply-adds, another saves as many. The pairs with the best prices are tried.
+    One layer merges about `step` multiply-adds less, another as many more. The pairs with the best prices are tried.
     """
     better = True
     while better:

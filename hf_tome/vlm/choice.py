@@ -16,7 +16,7 @@ from hf_tome.vlm.reduction import Reduction, join
 
 @dataclass(frozen=True)
 class Choice:
-    """What `shorten` is told.
+    """The checked arguments of `shorten`.
 
     Attributes:
         keep: a share in (0, 1] as a float, or a number of tokens as an int, of each image and video.

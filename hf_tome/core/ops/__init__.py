@@ -79,17 +79,17 @@ def merge(
 
 
 def adds(x: Tensor, residual: Tensor) -> bool:
-    """Whether `merge` gains by adding the residual itself: where that saves a launch, and a way through memory."""
+    """Whether `merge` should add the residual itself: on a GPU, where it saves a launch and a pass over memory."""
     return gpu.takes(x) and x.dtype == residual.dtype and x.shape == residual.shape
 
 
 def compose(
     leaders: Sequence[Leaders], joiners: Sequence[Joiners], targets: Sequence[Joiners]
 ) -> Int[Tensor, "batch first"]:
-    """The group of each first token after several merges, one after the other; at least one."""
+    """The final group of each original token after one or more merges in a row."""
     return backend(leaders[0]).compose(leaders, joiners, targets)
 
 
 def backend(x: Tensor) -> ModuleType:
-    """What computes on this tensor: `gpu` or `reference`."""
+    """The module that computes on this tensor: `gpu` or `reference`."""
     return gpu if gpu.takes(x) else reference

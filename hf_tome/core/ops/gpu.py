@@ -20,12 +20,12 @@ HAS_TRITON = find_spec("triton") is not None  # torch for CUDA brings it along
 
 
 def takes(x: Tensor) -> bool:
-    """Whether the kernels take this tensor: on a GPU, no float64, and not on its way into an export."""
+    """Whether the kernels take this tensor: on a GPU, not float64, and not while torch exports."""
     return x.is_cuda and x.dtype in DTYPES and available()
 
 
 def available() -> bool:
-    """Whether the kernels can run at all, here and now. `torch.compile` traces this."""
+    """Whether the kernels can run: triton is installed, and torch does not export. `torch.compile` traces this."""
     return HAS_TRITON and not exporting()
 
 
@@ -62,9 +62,9 @@ def _(
 
 
 def _empty_logs(metric: Tensor, groups: int) -> Tensor:
-    """Room for log-sizes (batch, 1, 1, groups).
+    """An empty tensor for log-sizes (batch, 1, 1, groups).
 
-    Memory-efficient attention copies a mask whose strides are no multiples of 8, at each call.
+    Its strides are multiples of 8: memory-efficient attention copies any other mask at each call.
     """
     return metric.new_empty(metric.shape[0], 1, 1, -(-groups // 8) * 8).narrow(-1, 0, groups)
 
@@ -143,5 +143,5 @@ def _(leaders: list[Tensor], joiners: list[Tensor], targets: list[Tensor]) -> Te
 
 
 def _close(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """With rows that lie closely, as the kernels read them: a user's own matching may give others."""
+    """Contiguous index tensors, as the kernels read them: a user's own matching may return other strides."""
     return tuple(each.contiguous() for each in tensors)

@@ -1,4 +1,4 @@
-"""The operations of a merge in plain torch: the reference, and what runs wherever no kernel is made for a tensor."""
+"""The operations of a merge in plain torch: the reference, and the fallback where no kernel takes a tensor."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def merge(
 
 
 def compose(leaders: Sequence[Tensor], joiners: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """See `ops.compose`. From the last merge back to the first: what a group is in the end, its tokens are."""
+    """See `ops.compose`. Merges are read from the last to the first: tokens inherit the final group of their group."""
     batch, count = leaders[-1].shape
     groups = torch.arange(count, device=leaders[-1].device).expand(batch, -1)
     for leading, joining, target in zip(reversed(leaders), reversed(joiners), reversed(targets), strict=True):
@@ -154,7 +154,7 @@ def rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:
 
 
 def unit(metric: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
-    """The metric at length 1, in at least float32 whatever the model's dtype: bf16 similarities tie by the dozen."""
+    """The metric at length 1, in at least float32 whatever the model's dtype: in bf16 many similarities would tie."""
     exact = metric if metric.dtype == torch.float64 else metric.float()
     return exact / torch.linalg.vector_norm(exact, dim=-1, keepdim=True).clamp_min_(1e-12)  # a zero key: no NaN, but 0
 

@@ -1,4 +1,4 @@
-"""What a matching is candidates: the tokens of one layer, what they are compared by, and how many must go."""
+"""The input of a matching: the tokens of one layer, what they are compared by, and how many must go."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def draw(count: int, seed: int, stream: int, device: torch.device) -> Int[Tensor
 
 
 def _mixed(x: Tensor) -> Tensor:
-    """A bijection of 32-bit numbers in which every bit depends on every other. No product leaves 63 bits."""
+    """A bijection of 32-bit numbers in which every bit depends on every other. No product overflows int64."""
     x = ((x ^ (x >> 16)) * 0x7FEB352D) & LOW
     x = ((x ^ (x >> 15)) * 0x2C1B3C6D) & LOW
     x = ((x ^ (x >> 12)) * 0x297A2D39) & LOW

@@ -22,10 +22,10 @@ def received(weights: Float[Tensor, "batch heads queries tokens"], protected: in
 
 
 def page_rank(weights: Float[Tensor, "batch heads tokens tokens"], protected: int) -> Float[Tensor, "batch tokens"]:
-    """Attention from important tokens makes important: each passes on what it has, step by step.
+    """Page rank: attention from important tokens makes a token important. A power iteration over the weights.
 
-    The heads walk apart; their root mean square counts, so that a token that one head holds important is not lost
-    (Zero-TPrune, arXiv 2305.17328, section 3.2, without its choice among heads).
+    Each head iterates by itself; the result is their root mean square, so that a token that is important to one head
+    is not lost (Zero-TPrune, arXiv 2305.17328, section 3.2, without its choice among heads).
     """
     weights = weights.float()
     rank = weights.mean(dim=2, keepdim=True)  # the first step, from all tokens alike: (batch, heads, 1, tokens)

@@ -24,7 +24,7 @@ PAPER = "cosine", "alternating", "bipartite"
 
 @dataclass(eq=False)
 class Recipe:
-    """What stands behind the names of the options.
+    """The functions behind the names of the options.
 
     Attributes:
         metric: what tokens are compared by.

@@ -1,1 +1,1 @@
-"""The Triton kernels behind `core.ops.gpu`. They import triton, so nothing imports them before a first tensor comes."""
+"""The Triton kernels behind `core.ops.gpu`. They import triton, so they are imported with the first GPU tensor."""

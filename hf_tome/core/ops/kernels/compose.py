@@ -1,4 +1,4 @@
-"""Where each first token is after all merges, in one launch: one block of threads a sample."""
+"""The final group of each original token after all merges, in one launch: one program per sample."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
 
@@ -16,7 +16,7 @@ WARPS = 8
 
 @triton.jit(do_not_specialize=["rs", "tokens", "count"])
 def _compose(leaders, joiners, targets, rs, spare, out, tokens, count, LAST: tl.constexpr, BLOCK: tl.constexpr):
-    """One program: one sample. The merges come last first: what a group is in the end, its tokens are.
+    """One program: one sample. From the last merge to the first, tokens inherit the final group of their group.
 
     Each merge reads the numbers of its groups in one half of `spare`, and writes those of its tokens on the other.
     """

@@ -1,4 +1,4 @@
-"""A whole merge decided in one launch: matching, selection and shares, by one block of threads a sample."""
+"""Matching, selection and shares of a merge in one launch: one program per sample."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 
@@ -14,7 +14,7 @@ from hf_tome.core.ops.kernels.select import empty_plan, place_block, rank_block,
 from hf_tome.core.ops.kernels.share import share, share_block
 
 WARPS = 8
-MOST_TOKENS = 1600  # beyond, the steps of one sample are worth more than one multiprocessor
+MOST_TOKENS = 1600  # for more tokens, one multiprocessor per sample is too slow: separate launches
 
 
 @triton.jit
@@ -42,7 +42,7 @@ def _decide(
     PROTECTED: tl.constexpr, SIZED: tl.constexpr, PADDED: tl.constexpr, CHANNELS: tl.constexpr, CHUNK: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """One program: one sample. A barrier stands between what some threads write and others read."""
+    """One program per sample. Barriers separate writes by some threads from reads by others."""
     sample = tl.program_id(0).to(tl.int64)
     first_source, first_destination, sources, destinations = split(tokens, PROTECTED)
     groups = tokens - r

@@ -1,4 +1,4 @@
-"""The weighted merge and its gradient, one row of features a program."""
+"""The weighted merge and its gradient, one row of features per program."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
 

@@ -1,4 +1,4 @@
-"""Each source's best destination, without ever holding the scores of all pairs."""
+"""Each source's best destination, without materialising the scores of all pairs."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 
