@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,7 @@ def load_files(
     label_column: str | None = None,
     *,
     validation_fraction: float = 0.1,
+    like: Sequence[str] = (),
     **choice: Any,
 ) -> tuple[Media, Media, list[str]]:
     """Files to train on and files to evaluate on, with class numbers as labels, and the names of the classes.
@@ -42,6 +43,7 @@ def load_files(
         seed: draws what is set apart.
         label_column: of a data set: where the classes are.
         validation_fraction: how much is set apart, in (0, 1).
+        like: names of a model's classes. Where the data have the same ones, they are numbered as the model does.
         choice: what else is taken, see `Choice`. The split to train on is by default `train`; the limit holds for both
             parts.
 
@@ -62,7 +64,7 @@ def load_files(
         raise ToMeValueError(complaint(RULE, f"the splits {', '.join(map(str, splits))}", "Name one of them train."))
     held_out = [each for each in EVALUATION if first and each != first and each in splits]
     parts = [media_in(splits[each], modality, chosen) for each in (first, *held_out[:1])]
-    classes = list(parts[0].names) or _classes_in(parts[0])
+    classes = _in_order_of(like, list(parts[0].names) or _classes_in(parts[0]))
     if not all(part.labels for part in parts) or len(classes) < 2:
         got = f"the classes {', '.join(classes)}" if classes else "none"
         raise ToMeValueError(complaint(RULE, got, "There are at least two classes; label_column names their column."))
@@ -76,6 +78,16 @@ def _classes_in(media: Media) -> list[str]:
     """All classes that folders or texts name, in the order of the alphabet, or of their numbers."""
     labels = (parts_of(label) if isinstance(label, str) else label for label in media.labels)
     return [str(each) for each in sorted({each for label in labels for each in label} - {""})]
+
+
+def _in_order_of(like: Sequence[str], classes: list[str]) -> list[str]:
+    """The classes of a model in its order, if these are the same ones; else those of the data."""
+    model = Classes((name, number) for number, name in enumerate(like))
+    try:
+        found = {model.find(name) for name in classes}
+    except ToMeValueError:  # a name fits two
+        return classes
+    return list(like) if found == {*range(len(like))} and len(classes) == len(like) else classes
 
 
 def _set_apart(media: Media, seed: int, share: float) -> tuple[Media, Media]:

@@ -59,7 +59,7 @@ def finetune(
     r = None if options.r is None else read_one_r(options.r)  # refuses what is wrong before anything is loaded
     config: Any = loaded(AutoConfig, options.model) if model is None else model.config
     modality = modality_of(options.model, as_vit(config) if config.model_type == "vit_mae" else config)
-    train, evaluation, labels = files or _files(options, modality, training.seed)
+    train, evaluation, labels = files or _files(options, modality, training.seed, config)
     several = has_several(train, evaluation)
     if model is None:
         model = classifier(options.model, labels, modality, problem_type=PROBLEM[several])
@@ -89,11 +89,13 @@ def finetune(
     return trainer
 
 
-def _files(options: Options, modality: str, seed: int) -> tuple[Media, Media, list[str]]:
-    """What `options.data` names. A stream is read as far as it is wanted."""
+def _files(options: Options, modality: str, seed: int, config: Any) -> tuple[Media, Media, list[str]]:
+    """What `options.data` names, with the model's classes where it knows them. A stream is read as far as wanted."""
     names = "split", "media_column", "label_column", "validation_fraction", "streaming", "skip_bad_files"
     limit = options.max_train_samples if options.streaming else None
-    return load_files(options.data, modality, seed, limit=limit, **{name: getattr(options, name) for name in names})
+    chosen = {name: getattr(options, name) for name in names}
+    like = [str(config.id2label[number]) for number in sorted(config.id2label)]
+    return load_files(options.data, modality, seed, like=like, limit=limit, **chosen)
 
 
 def _reader(options: Options, modality: str, processor: Any, config: Any) -> Read:

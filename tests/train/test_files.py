@@ -75,6 +75,20 @@ def test_splits_and_several_classes(tmp_path: Path, modality: str) -> None:
     assert not has_several(held_out)
 
 
+def test_classes_that_a_model_knows_keep_their_numbers(tmp_path: Path) -> None:
+    for name in ("t-shirt_top", "Bag", "Coat"):
+        for number in range(2):
+            wave(tmp_path / name / f"{number}.wav")
+    for like in (["T-shirt/top", "Coat", "Bag"], ["Bag", "T-shirt/top", "Coat"]):
+        train, _, names = load_files(tmp_path, "audio", like=like)
+        assert names == like
+        assert {path.parent.name[0].lower(): names[row[0]][0].lower() for path, row in zip(
+            train.files, train.labels, strict=True
+        )} == {"t": "t", "b": "b", "c": "c"}  # fmt: skip
+    for like in (["LABEL_0", "LABEL_1", "LABEL_2"], ["Bag", "Coat"], ["Bag", "bag", "Coat", "T-shirt/top"]):
+        assert load_files(tmp_path, "audio", like=like)[2] == ["Bag", "Coat", "t-shirt_top"]
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
