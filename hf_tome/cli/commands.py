@@ -51,5 +51,5 @@ def every_command(
     ] = False,
 ) -> None:
     """Token Merging for Hugging Face Transformers: images, videos and audio."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # nothing from torch's profiler, which reads it
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # nothing from torch's profiler, which reads it
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # no bars for loading weights; transformers reads it

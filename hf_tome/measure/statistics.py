@@ -1,5 +1,4 @@
-"""Metrics of each variant from its outputs on a data set, with bootstrap intervals (Efron 1979). Where no sample
-differs, the rule of three (Hanley and Lippman-Hand 1983)."""
+"""Metrics of each variant from its outputs on a data set, with intervals: bootstrap (Efron 1979), rule of three."""
 
 from __future__ import annotations
 
@@ -47,7 +46,7 @@ def fill_metric(rows: list[Row], metrics: Statistics, samples: int, against: int
         highest: the most that the metric can be.
     """
     (values, changes), errors = estimates(metrics, samples, against)
-    errors = np.where(errors > SAME, errors, 3 / samples / NORMAL)  # what was not seen in n samples is rarer than 3/n
+    errors = np.where(errors > SAME, errors, 3 / samples / NORMAL)  # rule of three: rarer than 3/n
     errors[1, against] = 0.0  # a row does not differ from itself
     for number, row in enumerate(rows):
         row.metric, row.change = float(values[number]), float(changes[number])

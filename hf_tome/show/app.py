@@ -89,7 +89,7 @@ class Handlers:
         found, about = look(plain.classifier, plain.medium, setting, plain.name), self.about(plain.classifier)
         yield found, f"{about}\n\n{table(plain, found)}", *self.pictures(found, layer)
         inputs = plain.classifier.inputs([plain.medium])
-        rows = measure(plain.classifier.model, inputs, [setting], rounds=ROUNDS)
+        rows = measure(plain.classifier.model, inputs, [setting], rounds=ROUNDS, overhead=False)
         yield found, f"{about}\n\n{table(plain, found, rows)}", gr.skip(), gr.skip()
 
     def pictures(self, found: Look | None, layer: int) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from hf_tome.data.classifier import modality_of
 from hf_tome.data.encoder import Encoder, frames_of
 from hf_tome.data.media import Media
 from hf_tome.data.pretrained import as_vit, load_processor, loaded, saved_settings
-from hf_tome.errors import ToMeError
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.measure.row import Row
 from hf_tome.measure.variants import even_steps, read_one_r
 from hf_tome.train.augment import Clips, Pictures, Spectrograms, spectrogram_size
@@ -57,6 +57,9 @@ def finetune(
     """
     set_seed(training.seed)
     r = None if options.r is None else read_one_r(options.r)  # refuses what is wrong before anything is loaded
+    if model is None and not options.model:
+        cure = "For example --model google/vit-base-patch16-224-in21k, or a folder."
+        raise ToMeValueError(complaint("--model names the model to train.", "none", cure))
     config: Any = loaded(AutoConfig, options.model) if model is None else model.config
     modality = modality_of(options.model, as_vit(config) if config.model_type == "vit_mae" else config)
     train, evaluation, labels = files or _files(options, modality, training.seed, config)

@@ -11,9 +11,12 @@ import pytest
 import torch
 from command import Run, hf_tome
 from own_data import BY_MODALITY, labelled, saved, two_classes
-from transformers import AutoConfig, AutoModelForImageClassification
+from transformers import AutoConfig, AutoModelForImageClassification, ViTImageProcessorPil
 
+from hf_tome import apply_tome
+from hf_tome.train.augment import Pictures
 from hf_tome.train.callback import ToMeCallback
+from hf_tome.train.files import load_files
 
 QUICK = ("--max-steps", "2", "--use-cpu", "--disable-tqdm", "true")
 
@@ -68,6 +71,27 @@ def test_the_model_says_what_is_trained(modality: str, run: Run, tmp_path: Path)
     assert first["tome_speedup"] > 0
     assert first["tome_tokens_2"] == first["tome_tokens_0"] - 5
     assert 0 <= metrics(tmp_path / "out")["eval_accuracy"] <= 1
+
+
+def test_a_head_for_the_same_classes_is_kept_in_its_order(run: Run, own: Path) -> None:
+    """Folders come in the order of the alphabet, the model's classes need not."""
+    AutoModelForImageClassification.from_pretrained(
+        own / "model", id2label={number: f"class {4 - number}" for number in range(5)}
+    ).save_pretrained(own / "turned")
+    for path in (own / "model").glob("preprocessor*"):
+        shutil.copy(path, own / "turned")
+    options = ("--data", "data", "--num-train-epochs", "0", "--use-cpu", "--r", "2", "--output-dir", "out")
+    run("train", "--model", "turned", *options)
+    labels = AutoConfig.from_pretrained(own / "out").id2label
+    assert [labels[number] for number in range(5)] == [f"class {4 - number}" for number in range(5)]
+    data = load_files(own / "data", "image", 42)[1]
+    model = AutoModelForImageClassification.from_pretrained(own / "turned")
+    read = Pictures(ViTImageProcessorPil.from_pretrained(own / "turned"))
+    apply_tome(model, r=2).eval()
+    with torch.no_grad():
+        answers = [model(read(file, None)["pixel_values"][None]).logits.argmax().item() for file in data.files]
+    right = [label == (4 - answer,) for label, answer in zip(data.labels, answers, strict=True)]
+    assert metrics(own / "out")["eval_accuracy"] == pytest.approx(sum(right) / len(right))
 
 
 def test_without_r_half_of_what_would_merge_all_away_or_as_saved(run: Run, own: Path) -> None:
