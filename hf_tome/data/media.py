@@ -12,38 +12,12 @@ from typing import Any
 from hf_tome.data.folder import files_below, folder_names
 from hf_tome.data.metadata import described, metadata_in
 from hf_tome.data.rows import Column, media_of_rows
-from hf_tome.data.splits import Splits, splits_of
+from hf_tome.data.splits import Choice
 from hf_tome.errors import ToMeValueError, complaint
 
 LABELS = ("label", "labels")  # columns that hold classes
 TEXTS = ("text", "texts", "caption", "captions", "transcription", "transcript", "sentence")  # and those that hold texts
 PIECE = 1 << 14  # bytes of a file that are hashed at its beginning, its middle and its end
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is taken of a data set. Whatever reads data takes these.
-
-    Attributes:
-        split: of a data set, or a subfolder.
-        limit: so many samples only, drawn at random, the same ones every time. Of a stream, the first.
-        media_column: the column of images, sounds or videos; by default the first of that feature.
-        label_column: the column of classes, by default the first of ClassLabels or lists of them, else `label` or
-            `labels`; or that of texts, by default the first of `TEXTS`.
-        streaming: do not download a data set of the hub.
-        skip_bad_files: leave out rows without a label, with a warning.
-    """
-
-    split: str | None = None
-    limit: int | None = None
-    media_column: str | None = None
-    label_column: str | None = None
-    streaming: bool = False
-    skip_bad_files: bool = False
-
-    def splits(self, data: Any, texts: bool = False) -> Splits:
-        """The splits of any kind of data set, see `splits_of`."""
-        return splits_of(data, self.split, texts or bool(self.media_column or self.label_column), self.streaming)
 
 
 @dataclass(frozen=True)
@@ -114,8 +88,7 @@ def media_in(part: Any, modality: str, choice: Choice, texts: bool = False) -> M
     if isinstance(part, Path):
         media = _in_folder(part, modality, choice, usual, texts)
     else:
-        columns = choice.media_column, choice.label_column
-        media = Media(*media_of_rows(part, modality, *columns, usual, choice.limit, texts))
+        media = Media(*media_of_rows(part, modality, choice, usual, texts))
     missing = [number for number, label in enumerate(media.labels) if label is None]
     if len(missing) == len(media) and not texts:
         return replace(media, labels=[])

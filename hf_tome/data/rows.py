@@ -12,7 +12,7 @@ from typing import Any
 from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES
 from hf_tome.data.labels import Label
-from hf_tome.data.splits import RULE
+from hf_tome.data.splits import RULE, Choice
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
 FEATURES = {"image": "Image", "audio": "Audio", "video": "Video"}
@@ -88,17 +88,15 @@ class Column(Sequence[Any]):
 
 
 def media_of_rows(
-    rows: Any, modality: str, media: str | None, label: str | None, usual: Sequence[str], limit: int | None, texts: bool
+    rows: Any, modality: str, choice: Choice, usual: Sequence[str], texts: bool
 ) -> tuple[Column, list[Label | None], list[str]]:
     """The media of a `datasets.Dataset` or of a stream, their labels, and the names of the classes in their order.
 
     Args:
         rows: the data set. Of a stream, the rows are kept in memory.
         modality: "image", "audio" or "video".
-        media: the column of media; None takes the first of the modality's feature.
-        label: the column of labels; None takes the first of ClassLabels or lists of them, else one of the usual ones.
+        choice: the columns, and how many rows.
         usual: names of columns of labels.
-        limit: so many only, drawn at random, the same ones every time. Of a stream, the first.
         texts: whether labels are texts.
 
     Returns:
@@ -107,6 +105,7 @@ def media_of_rows(
     Raises:
         ToMeTypeError, ToMeValueError: if it is no data set, or has no such columns.
     """
+    limit, media, label = choice.limit, choice.media_column, choice.label_column
     rows = _as_stored(rows, limit)
     kinds = rows.features
     media = media or next((key for key, kind in kinds.items() if type(kind).__name__ == FEATURES[modality]), None)

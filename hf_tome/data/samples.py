@@ -15,7 +15,8 @@ import numpy as np
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.encoder import Encoder
 from hf_tome.data.labels import Classes, Label, Numbers, label_array
-from hf_tome.data.media import Choice, Media, media_in
+from hf_tome.data.media import Media, media_in
+from hf_tome.data.splits import Choice, splits_of
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ About = dict[str, Any]  # name, source and split of samples
 
 def _found(data: Any, encoder: Encoder, choice: Choice, texts: bool = False) -> tuple[Media, About]:
     """The media of a data set, and what it is called."""
-    parts = choice.splits(data, texts)
+    parts = splits_of(data, choice, texts)
     split = choice.split or next((each for each in EVALUATION if each in parts), next(iter(parts)))
     part = parts.get(split, next(iter(parts.values())))
     media = media_in(part, encoder.modality, choice, texts)

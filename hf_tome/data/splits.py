@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,43 @@ TABLES = ("*.parquet", "*/*.parquet")
 Splits = dict[str | None, Any]  # by name; what is not divided has the name None
 
 
-def splits_of(data: Any, split: str | None = None, columns: bool = False, streaming: bool = False) -> Splits:
+@dataclass(frozen=True)
+class Choice:
+    """What is taken of a data set. Whatever reads data takes these.
+
+    Attributes:
+        split: of a data set, or a subfolder.
+        limit: so many samples only, drawn at random, the same ones every time. Of a stream, the first.
+        media_column: the column of images, sounds or videos; by default the first of that feature.
+        label_column: the column of classes, by default the first of ClassLabels or lists of them, else `label` or
+            `labels`; or that of texts, by default the first of `TEXTS` in `hf_tome.data.media`.
+        streaming: do not download a data set of the hub.
+        skip_bad_files: leave out rows without a label, with a warning.
+    """
+
+    split: str | None = None
+    limit: int | None = None
+    media_column: str | None = None
+    label_column: str | None = None
+    streaming: bool = False
+    skip_bad_files: bool = False
+
+
+def splits_of(data: Any, choice: Choice, texts: bool = False) -> Splits:
     """The splits of a data set: folders, or what `datasets` has for a split.
 
     Args:
         data: a folder with a subfolder `train` and others in `SPLITS`, or without; a folder of Parquet files, or one
             that `save_to_disk` wrote; the name of a data set on the hub; or a data set of `datasets`, divided or not.
-        split: the one that is wanted, else all.
-        columns: whether columns are asked for, so that `datasets` has to read a folder without metadata of its own.
-        streaming: do not download a data set of the hub.
+        choice: the split that is wanted, else all are. Where it names columns, `datasets` reads a folder that has no
+            metadata.
+        texts: whether texts are wanted, as a column of them.
 
     Raises:
         ToMeValueError: if there is no such data set or split.
         MissingExtraError: without the extra [eval], where it is no folder.
     """
+    split, columns = choice.split, texts or choice.media_column or choice.label_column
     if isinstance(data, str | Path):
         root = Path(data)
         if root.is_dir() and not _is_table(root):
@@ -40,7 +64,7 @@ def splits_of(data: Any, split: str | None = None, columns: bool = False, stream
                 return folders
         if not root.is_dir() and (isinstance(data, Path) or not may_be_on_hub(data)):
             raise ToMeValueError(complaint(RULE, f"{data}, which is no folder", "Check the path."))
-        data = _loaded(root, str(data), split, streaming)
+        data = _loaded(root, str(data), choice)
         if split is not None and not isinstance(data, Mapping):
             return {split: data}
     splits: Splits = dict(data) if isinstance(data, Mapping) else {None: data}
@@ -68,14 +92,14 @@ def _folders(root: Path, split: str | None) -> Splits:
     return {None: root, **divided}
 
 
-def _loaded(root: Path, name: str, split: str | None, streaming: bool) -> Any:
+def _loaded(root: Path, name: str, choice: Choice) -> Any:
     with extra("eval", "load a data set of the hub"):
         import datasets
     try:
         if _is_saved(root):
             return datasets.load_from_disk(name)
         with asking(name):
-            return datasets.load_dataset(name, split=split, streaming=streaming)
+            return datasets.load_dataset(name, split=choice.split, streaming=choice.streaming)
     except Exception as error:  # of many kinds: of the hub, of its network, of scripts and files that are broken
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ToMeValueError(complaint(RULE, f"{name} ({reason})", "Check the name and the split.")) from error

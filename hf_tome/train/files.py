@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hf_tome.data.labels import Classes, parts_of
-from hf_tome.data.media import Choice, Media, media_in
+from hf_tome.data.media import Media, media_in
+from hf_tome.data.splits import Choice, splits_of
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 RULE = "A data set is a folder FOLDER/train/CLASS/FILE, or has a split train with columns of media and classes."
@@ -56,10 +57,10 @@ def load_files(
         rule = "The part that is set apart for evaluation is a share in (0, 1)."
         raise ToMeValueError(complaint(rule, validation_fraction, "0.1 is usual."))
     chosen = Choice(label_column=label_column, **choice)
-    splits = replace(chosen, split=None).splits(data)
+    splits = splits_of(data, replace(chosen, split=None))
     first = chosen.split or ("train" if "train" in splits else None)
     if first not in splits:
-        splits |= chosen.splits(data)
+        splits |= splits_of(data, chosen)
     if first not in splits:
         raise ToMeValueError(complaint(RULE, f"the splits {', '.join(map(str, splits))}", "Name one of them train."))
     held_out = [each for each in EVALUATION if first and each != first and each in splits]

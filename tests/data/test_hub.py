@@ -21,7 +21,7 @@ from own_hub import hub as own_hub
 from hf_tome import ToMeValueError
 from hf_tome.data import hub
 from hf_tome.data.classifier import load_classifier
-from hf_tome.data.splits import splits_of
+from hf_tome.data.splits import Choice, splits_of
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_hub_that_does_not_answer_is_asked_once(deaf: list[str]) -> None:
         with pytest.raises(ToMeValueError, match=r"Got: no/such"):
             load_classifier("no/such")
         with pytest.raises(ToMeValueError, match=r"Got: no/such"):
-            splits_of("no/such")
+            splits_of("no/such", Choice())
     assert len(deaf) == 1
     assert constants.HF_HUB_OFFLINE is False  # as it was before
 
@@ -79,7 +79,7 @@ def test_a_mistyped_path_asks_nobody(name: str, deaf: list[str]) -> None:
     with pytest.raises(ToMeValueError, match="no folder"):
         load_classifier(name)
     with pytest.raises(ToMeValueError, match="no folder"):
-        splits_of(name)
+        splits_of(name, Choice())
     assert not deaf
 
 

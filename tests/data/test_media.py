@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from hf_tome import ToMeError
-from hf_tome.data.media import PIECE, Choice, Media, media_in
+from hf_tome.data.media import PIECE, Media, media_in
+from hf_tome.data.splits import Choice
 
 
 @pytest.mark.parametrize("place", [0, PIECE * 2, PIECE * 4 - 1])
