@@ -23,6 +23,7 @@ def embed(
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many samples, drawn at random.")] = None,
     media_column: options.MediaColumn = None,
     label_column: options.LabelColumn = None,
+    streaming: options.Streaming = False,
     batch: options.Batch = None,
     workers: options.Workers = 0,
     skip_bad_files: options.SkipBadFiles = False,
@@ -58,6 +59,7 @@ def embed(
         limit=limit,
         media_column=media_column,
         label_column=label_column,
+        streaming=streaming,
     )
     if not processes.main:
         return

@@ -37,6 +37,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many samples, drawn at random.")] = None,
     media_column: options.MediaColumn = None,
     label_column: options.LabelColumn = None,
+    streaming: options.Streaming = False,
     labels: Annotated[
         Path | None, typer.Option(help="zero-shot: a text file with the name of a class in each line.")
     ] = None,
@@ -90,8 +91,9 @@ def evaluate(
     processes = Processes()
     encoder = loaded(model, task, labels, template, language)
     options.place(encoder.model, device or str(processes.device), dtype)
-    columns = {"media_column": media_column, "label_column": label_column}
-    samples = task_of(encoder, data, split=split, limit=limit, **columns).samples
+    choice = {"split": split, "limit": limit, "media_column": media_column, "label_column": label_column}
+    choice |= {"streaming": streaming, "skip_bad_files": skip_bad_files}
+    samples = task_of(encoder, data, **choice).samples
     steps, saved = r, encoder.saved
     if not steps and not (saved and saved.merges):
         steps = [str(even_steps(encoder, Batches(encoder, samples, 1, skip_bad_files).first()))[1:-1]]

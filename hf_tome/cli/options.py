@@ -23,7 +23,12 @@ Batch = Annotated[
     int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read ahead.")]
-SkipBadFiles = Annotated[bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read.")]
+Streaming = Annotated[
+    bool, typer.Option("--streaming", help="Do not download a data set of the hub; --limit takes the first samples.")
+]
+SkipBadFiles = Annotated[
+    bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read, and rows without a label.")
+]
 Device = Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")]
 Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Numbers to compute in.")]
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from hf_tome.train.options import Parser
 
 GROUPS = {  # what --help shows; the rest is behind --help-all
-    "Model and data": ("model", "data", "label_column", "max_train_samples", "skip_bad_files"),
+    "Model and data": ("model", "data", "label_column", "split", "max_train_samples", "validation_fraction",
+                       "skip_bad_files"),
     "Merging": ("r", "prop_attn", "r_warmup"),
     "What is trained": ("freeze_backbone", "lora"),
     "Variation": ("augment", "rand_augment", "mixup", "time_mask", "mel_mask", "speed", "seconds"),

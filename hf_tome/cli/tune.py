@@ -40,6 +40,8 @@ def tune(
     split: options.Split = None,
     media_column: options.MediaColumn = None,
     label_column: options.LabelColumn = None,
+    streaming: options.Streaming = False,
+    skip_bad_files: options.SkipBadFiles = False,
     device: options.Device = None,
     batch: options.Batch = None,
     trials: Annotated[
@@ -63,10 +65,12 @@ def tune(
     console = Console()
     classifier = load_classifier(model)
     options.place(classifier.model, device)
-    samples = samples_of(data, classifier, split=split, media_column=media_column, label_column=label_column)
+    most, size = limit or LIMITS[classifier.modality], batch or BATCHES[classifier.modality]
+    choice = {"split": split, "media_column": media_column, "label_column": label_column, "streaming": streaming}
+    choice |= {"limit": 2 * most if streaming else None, "skip_bad_files": skip_bad_files}
+    samples = samples_of(data, classifier, **choice)
     check_labels(samples, max_drop)
-    size = batch or BATCHES[classifier.modality]
-    calibration, held_out = drawn(classifier, samples, limit or LIMITS[classifier.modality], size)
+    calibration, held_out = drawn(classifier, samples, most, size, skip_bad_files)
     kept = {} if classifier.saved is None else classifier.saved.to_dict()
     settings = {name: value for name, value in kept.items() if name != "r"}
     best = searched(

@@ -64,10 +64,10 @@ def sweep(
         batch_size: by default 32 images, 4 sounds or 2 clips.
         store: file that keeps what is finished. A call with the same model, data and batch size goes on from there,
             also with other variants. None: nothing is kept.
-        skip_bad_files: leave out samples that cannot be read, and count them, instead of an error.
+        skip_bad_files: leave out samples that cannot be read or have no label, instead of an error.
         workers: processes that read ahead.
         progress: show a bar.
-        options: of `samples_of`: `split`, `limit`, `media_column`, `label_column`.
+        options: what is taken of the data, see `Choice`.
 
     Returns:
         The rows, of the main process; other processes get them too. After Ctrl-C: those of the batches that are done.
@@ -82,11 +82,14 @@ def sweep(
     if not isinstance(encoder, Encoder):
         encoder = load_classifier(str(model))
         placed(encoder.model, processes.device)
-    task = task_of(encoder, data, **options)
+    task = task_of(encoder, data, skip_bad_files=skip_bad_files, **options)
     batches = Batches(encoder, task.samples, batch_size or BATCHES[encoder.modality], skip_bad_files)
     wanted = keyed(variants, encoder.saved)
     reference = place_of(against, wanted, encoder.saved)
     kept = Store(store if processes.main else None, key_of(batches))
+    for key, setting in wanted.items():
+        if isinstance(setting, ToMeConfig) and setting.own:
+            kept.forget(key)
     bar = partial(tqdm, total=len(batches), unit="batch", leave=False, disable=not (progress and processes.main))
     try:
         work = _Sweep(task, batches, wanted, kept, processes, bar)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from transformers import AutoConfig, PreTrainedModel, TrainingArguments, set_see
 
 from hf_tome.data.classifier import modality_of
 from hf_tome.data.encoder import Encoder, frames_of
-from hf_tome.data.labels import Classes
 from hf_tome.data.media import Media
 from hf_tome.data.pretrained import as_vit, load_processor, loaded, saved_settings
 from hf_tome.errors import ToMeValueError, complaint
@@ -56,8 +54,7 @@ def finetune(
         raise ToMeValueError(complaint("--model names the model to train.", "none", cure))
     config: Any = loaded(AutoConfig, options.model) if model is None else model.config
     modality = modality_of(options.model, as_vit(config) if config.model_type == "vit_mae" else config)
-    found = files or load_files(options.data, modality, training.seed, options.label_column)
-    train, evaluation, labels = _numbered_as(config, *found)
+    train, evaluation, labels = files or _files(options, modality, training.seed, config)
     several = has_several(train, evaluation)
     if model is None:
         model = classifier(options.model, labels, modality, problem_type=PROBLEM[several])
@@ -87,17 +84,13 @@ def finetune(
     return trainer
 
 
-def _numbered_as(config: Any, train: Media, evaluation: Media, labels: list[str]) -> tuple[Media, Media, list[str]]:
-    """The files with the class numbers of the model, where it has the same classes by name: its head is right then."""
-    own = [(str(name), int(number)) for number, name in config.id2label.items()]
-    numbers: Any = [Classes(own).find(label, place) for place, label in enumerate(labels)]
-    if len(own) != len(labels) or {*numbers} != {*range(len(own))}:
-        return train, evaluation, labels
-
-    def renumbered(media: Any) -> Media:
-        return replace(media, labels=[tuple(sorted(numbers[each] for each in row)) for row in media.labels])
-
-    return renumbered(train), renumbered(evaluation), [name for name, _ in sorted(own, key=lambda pair: pair[1])]
+def _files(options: Options, modality: str, seed: int, config: Any) -> tuple[Media, Media, list[str]]:
+    """What `options.data` names, with the model's classes where it knows them. A stream is read as far as wanted."""
+    names = "split", "media_column", "label_column", "validation_fraction", "streaming", "skip_bad_files"
+    limit = options.max_train_samples if options.streaming else None
+    chosen = {name: getattr(options, name) for name in names}
+    like = [str(config.id2label[number]) for number in sorted(config.id2label)]
+    return load_files(options.data, modality, seed, like=like, limit=limit, **chosen)
 
 
 def _reader(options: Options, modality: str, processor: Any, config: Any) -> Read:

@@ -9,6 +9,7 @@ import torch
 from transformers import set_seed
 
 from hf_tome.api import apply_tome
+from hf_tome.data.encoder import fitting
 from hf_tome.measure.compare import time_rounds
 from hf_tome.measure.row import Row, pair
 from hf_tome.trace import trace_tome
@@ -45,7 +46,8 @@ def measured_gain(trainer: ToMeTrainer) -> Row | None:
     if trainer.args.gradient_checkpointing:
         model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
     try:
-        time_rounds(runs, inputs, 1)  # warms up
+        with fitting(model):
+            time_rounds(runs, inputs, 1)  # warms up
         seconds = time_rounds(runs, inputs, ROUNDS)
         with trace_tome(model) as trace:
             runs[1](inputs)

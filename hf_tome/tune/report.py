@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from hf_tome.config import ToMeConfig
+from hf_tome.core.options.matchings import MATCHINGS
 from hf_tome.data.classifier import Classifier
-from hf_tome.data.samples import Samples
+from hf_tome.data.samples import Samples, read_all
 from hf_tome.measure.row import Row
 from hf_tome.measure.store import Store, run_of
 from hf_tome.tune.choose import Tuned, tune
@@ -25,7 +26,9 @@ Batches = list[dict[str, Any]]
 SEED = 0  # draws the samples, so that each call draws the same
 
 
-def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int) -> tuple[Batches, Batches]:
+def drawn(
+    classifier: Classifier, samples: Samples, limit: int, batch_size: int, skip_bad: bool = False
+) -> tuple[Batches, Batches]:
     """Calibration inputs and held-out inputs, in batches, with `labels` where each sample has one.
 
     Args:
@@ -33,6 +36,10 @@ def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int)
         samples: of which at most `limit` are drawn for each; of fewer than twice as many, one half.
         limit: inputs.
         batch_size: of a batch; all batches stay in memory.
+        skip_bad: leave out samples that cannot be read, with a warning.
+
+    Raises:
+        ToMeError: if a sample cannot be read, or none can.
     """
     order = random.Random(SEED).sample(range(samples.count), samples.count)
     calibrating = min(limit, -(-samples.count // 2))
@@ -40,10 +47,11 @@ def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int)
     def batches(part: list[int]) -> Batches:
         found: Batches = []
         for start in range(0, len(part), batch_size):
-            numbers = part[start : start + batch_size]
-            found.append({**classifier.inputs([samples.read(number) for number in numbers])})
-            if samples.labels is not None and not samples.several:
-                found[-1]["labels"] = torch.from_numpy(samples.labels[numbers])
+            media, numbers = read_all(samples, part[start : start + batch_size], skip_bad)
+            if media:
+                found.append({**classifier.inputs(media)})
+                if samples.labels is not None and not samples.several:
+                    found[-1]["labels"] = torch.from_numpy(samples.labels[numbers])
         return found
 
     return batches(order[:calibrating]), batches(order[calibrating : calibrating + limit])
@@ -67,7 +75,8 @@ def tune_kept(
     """
     settings = {field.name: goal.get(field.name) for field in fields(ToMeConfig)}
     tensors = (each for batch in calibration for each in batch.values())
-    kept = Store(store, run_of(classifier.model, settings, tensors))
+    own = goal.get("matching", "bipartite") not in MATCHINGS.shipped  # its name does not tell what it does
+    kept = Store(None if own else store, run_of(classifier.model, settings, tensors))
     known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
 
     def keep(best: Tuned) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 from transformers import ViTImageProcessorPil
 
-from hf_tome import ToMeConfig, ToMeValueError, apply_tome
+from hf_tome import ToMeConfig, ToMeValueError, apply_tome, register_matching
+from hf_tome.core import match_bipartite
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.samples import samples_of
 from hf_tome.measure.baselines import Baseline, baselines
@@ -191,6 +193,37 @@ def test_a_bad_file_is_named_or_left_out(classifier: Classifier, tmp_path: Path)
     with pytest.warns(UserWarning, match=r"Left out: .*broken\.png"):
         report = sweep(classifier, data, [6], batch_size=BATCH, progress=False, skip_bad_files=True)
     assert (report.samples, report.left_out, report.total, report.finished) == (COUNT, 1, COUNT + 1, True)
+
+
+def test_a_matching_of_the_users_own_is_measured_anew(classifier: Classifier, tmp_path: Path) -> None:
+    """Its name does not tell what it does."""
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    options = {"batch_size": BATCH, "store": tmp_path / "store", "progress": False}
+    found = []
+    for share in (1, 2, 1):
+        register_matching(
+            "sweeps_own", lambda given, share=share: match_bipartite(given.metric, given.r // share, given.protected)
+        )
+        variants = [6, ToMeConfig(6, matching="sweeps_own")]
+        found.append([row.kl for row in sweep(classifier, data, variants, **options).rows])
+    assert found[0] == found[2]
+    assert found[0][1] == found[0][2] == found[1][1] != found[1][2]
+
+
+def test_other_content_under_the_same_name_is_measured_anew(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    options = {"batch_size": BATCH, "store": tmp_path / "store", "progress": False}
+    before = sweep(classifier, data, [6], **options).rows[1]
+    path = data / "class 0" / "0.png"
+    about = path.stat()
+    pixels = np.random.default_rng(99).integers(0, 256, (30, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    path.write_bytes(path.read_bytes().ljust(about.st_size, b"\0")[: about.st_size])
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    after = sweep(classifier, data, [6], **options).rows[1]
+    assert after.kl != before.kl
+    again = sweep(classifier, data, [6], **options).rows[1]
+    assert (again.kl, again.seconds) == (after.kl, after.seconds)
 
 
 def test_precision_of_a_draw_is_that_of_scikit_learn() -> None:

@@ -75,6 +75,20 @@ def test_splits_and_several_classes(tmp_path: Path, modality: str) -> None:
     assert not has_several(held_out)
 
 
+def test_classes_that_a_model_knows_keep_their_numbers(tmp_path: Path) -> None:
+    for name in ("t-shirt_top", "Bag", "Coat"):
+        for number in range(2):
+            wave(tmp_path / name / f"{number}.wav")
+    for like in (["T-shirt/top", "Coat", "Bag"], ["Bag", "T-shirt/top", "Coat"]):
+        train, _, names = load_files(tmp_path, "audio", like=like)
+        assert names == like
+        assert {path.parent.name[0].lower(): names[row[0]][0].lower() for path, row in zip(
+            train.files, train.labels, strict=True
+        )} == {"t": "t", "b": "b", "c": "c"}  # fmt: skip
+    for like in (["LABEL_0", "LABEL_1", "LABEL_2"], ["Bag", "Coat"], ["Bag", "bag", "Coat", "T-shirt/top"]):
+        assert load_files(tmp_path, "audio", like=like)[2] == ["Bag", "Coat", "t-shirt_top"]
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -151,8 +165,9 @@ def test_columns_that_are_no_classes(column: str | None) -> None:
 
 def test_rows_without_a_medium_or_a_label_are_told() -> None:
     data = made([0, 1, 0, 1], datasets.ClassLabel(names=NAMES[:2]))
-    with pytest.raises(ToMeError, match="Got: None"):
-        load_files(data.map(lambda row: {"what": None}), "audio")
+    some = data.map(lambda row, number: {"what": number if number < 2 else None}, with_indices=True)
+    with pytest.raises(ToMeError, match=r"Got: none for 2\.bin; 2 of 4 rows"):
+        load_files(some, "audio")
     train, _, _ = load_files(data.map(lambda row: {"file": None}), "audio")
     with pytest.raises(ToMeError, match="none in row"):
         LabelledFiles(train, samples_of, 2)[0]
