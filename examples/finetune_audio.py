@@ -18,8 +18,9 @@ import numpy as np
 import soundfile
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification, set_seed
 
-from hf_tome.train.finetune import finetune, script
+from hf_tome.train.finetune import finetune
 from hf_tome.train.options import Parser
+from hf_tome.train.run import script
 
 TINY = {"r": "3", "num_train_epochs": 8, "per_device_train_batch_size": 16, "learning_rate": 1e-3, "use_cpu": True}
 

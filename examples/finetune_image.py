@@ -18,8 +18,9 @@ from transformers import ViTConfig, ViTForImageClassification, set_seed
 
 from hf_tome.data.embedded import CLASSES, embedded_images, embedded_processor
 from hf_tome.data.media import Media
-from hf_tome.train.finetune import finetune, script
+from hf_tome.train.finetune import finetune
 from hf_tome.train.options import Parser
+from hf_tome.train.run import script
 
 TINY = {"r": "8", "num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 2e-3, "use_cpu": True}
 

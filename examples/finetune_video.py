@@ -20,8 +20,9 @@ from data.moving_sprites import write_clips
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification, VideoMAEImageProcessorPil, set_seed
 
 from hf_tome.data.embedded import embedded_images
-from hf_tome.train.finetune import finetune, script
+from hf_tome.train.finetune import finetune
 from hf_tome.train.options import Parser
+from hf_tome.train.run import script
 
 TINY = {"r": "6", "num_train_epochs": 12, "per_device_train_batch_size": 16, "learning_rate": 2e-3, "use_cpu": True}
 SIDE, FRAMES = 32, 8

@@ -47,8 +47,9 @@ def train(context: typer.Context) -> None:
     with extra("train", "train a model"):
         import accelerate  # noqa: F401
 
-        from hf_tome.train.finetune import finetune, leave
+        from hf_tome.train.finetune import finetune
         from hf_tome.train.options import Parser
+        from hf_tome.train.run import leave
     parser = Parser("hf-tome-train")
     if "--help-all" in context.args:
         print(parser.format_help())

@@ -11,6 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
 from hf_tome.engine.flex import flex_attention
+from hf_tome.engine.packing import attend_each
 from hf_tome.engine.padding import hides
 from hf_tome.engine.record import LayerRecord
 from hf_tome.engine.state import LOCAL
@@ -85,14 +87,21 @@ def tome_attention(
     if undecided:
         record.metric = compared_by(record, query, key, value).detach()
     name = record.implementation if site.config is record.config else implementation_of(site.config)
-    output = biased(site, name, module, query, key, value, record, **kwargs)
-    if undecided and record.r > 0 and recipe.matching.attention is not None:
-        weights = output[1]
-        if weights is None:
+    attend = partial(biased, site, name, module, **kwargs)
+    if record.lengths is None:
+        output, weights = attend(query, key, value, record)
+        parts = [weights]
+    else:
+        output, parts = attend_each(attend, query, key, value, record)
+        weights = None
+    if undecided and record.r > 0 and (attention := recipe.matching.attention) is not None:
+        given = [part.detach() for part in parts if part is not None]
+        if not given:
             rule = "A matching that reads the attention needs its weights."
             raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
-        record.importance = recipe.matching.attention(weights.detach(), record.settings.family.protected)
-    return output
+        protected = record.settings.family.protected
+        record.importance = torch.cat([attention(part, protected) for part in given], dim=1)
+    return output, weights
 
 
 def compared_by(record: LayerRecord, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -130,6 +139,9 @@ def biased(
     bias = log_sizes(record)
     if bias is None:
         return site.run(name, module, query, key, value, None, **kwargs)
+    if kwargs.get("softcap"):
+        rule = "Attention that caps its scores takes token sizes as a mask, which eager attention alone does."
+        raise UnsupportedAttentionError(complaint(rule, name, 'Call model.set_attn_implementation("eager").'))
     if name == FLEX and query.is_cuda:  # torch fails to compile such a score function for a CPU
         return flex_attention(module, query, key, value, bias, **kwargs)
     width = value.shape[-1]
@@ -197,7 +209,7 @@ def eager_of(attention: nn.Module) -> Attention:
 
 def adds_mask(eager: Attention, module: nn.Module) -> bool:
     """Whether an eager attention adds a mask to the scores, tried on one query and two keys of which one is hidden."""
-    heads = getattr(module, "num_key_value_groups", 1)
+    heads = int(getattr(module, "num_key_value_groups", 1))
     query, key = torch.ones(1, heads, 1, 2, device="cpu"), torch.ones(1, 1, 2, 2, device="cpu")
     mask = torch.tensor([0.0, -torch.inf], device="cpu").view(1, 1, 1, 2)
     value = torch.tensor([[1.0, 0.0], [0.0, 1.0]], device="cpu").view(1, 1, 2, 2)
@@ -229,3 +241,4 @@ def check_implementation(implementation: str, weights: bool = False) -> None:
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, tome_attention)
+setattr(ALL_ATTENTION_FUNCTIONS, NAME, tome_attention)  # KOSMOS-2.5 looks it up as an attribute

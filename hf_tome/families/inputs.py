@@ -46,11 +46,46 @@ def molmo2_inputs(config: Any, batch: int) -> Inputs:
     return {"pixel_values": noise(batch, patches, config.num_channels * config.patch_size**2)}
 
 
+def packed_inputs(config: Any, batch: int) -> Inputs:
+    """Images of 32 x 32 patches, packed in one sequence: patches in a row, and the grids."""
+    channels = getattr(config, "in_channels", 3) * getattr(config, "temporal_patch_size", 1)
+    return {
+        "hidden_states": noise(batch * 32 * 32, channels * prod(pair(config.patch_size))),
+        "grid_thw": torch.tensor([[1, 32, 32]] * batch),
+    }
+
+
+def kimi_inputs(config: Any, batch: int) -> Inputs:
+    """Kimi K2.5: the same, each patch with its rows and columns."""
+    packed = packed_inputs(config, batch)
+    return {
+        "pixel_values": packed["hidden_states"].view(-1, 3, *pair(config.patch_size)),
+        "grid_thw": packed["grid_thw"],
+    }
+
+
+def paddleocr_inputs(config: Any, batch: int) -> Inputs:
+    """PaddleOCR-VL: the same in a batch of one."""
+    return {name: each[None] if name == "pixel_values" else each for name, each in kimi_inputs(config, batch).items()}
+
+
+def video_llama3_inputs(config: Any, batch: int) -> Inputs:
+    """VideoLLaMA 3: the same, and of each image how many patches become one token behind the layers."""
+    return {**kimi_inputs(config, batch), "merge_sizes": torch.full((batch,), 2)}
+
+
 def pix2struct_inputs(config: Any, batch: int) -> Inputs:
     """1,024 patches in a row, each with its row and column in front; fewer where these have no embedding."""
-    lines = torch.arange(1, min(33, config.seq_len))
+    lines = torch.arange(1, min(33, getattr(config, "seq_len", 33)))
     places = torch.cartesian_prod(lines, lines).expand(batch, -1, -1)
     return {"flattened_patches": torch.cat([places, noise(*places.shape[:2], config.patch_embed_hidden_size)], dim=-1)}
+
+
+def gemma4_inputs(config: Any, batch: int) -> Inputs:
+    """Patches in a row, which become 256 tokens of a language model, and their places."""
+    lines = torch.arange(16 * config.pooling_kernel_size)
+    places = torch.cartesian_prod(lines, lines).flip(-1).expand(batch, -1, -1)  # (column, row)
+    return {"pixel_values": noise(*places.shape[:2], 3 * config.patch_size**2), "pixel_position_ids": places}
 
 
 def video_inputs(config: Any, batch: int) -> Inputs:
@@ -58,8 +93,13 @@ def video_inputs(config: Any, batch: int) -> Inputs:
     return {"pixel_values": noise(batch, config.num_frames, config.num_channels, *pair(config.image_size))}
 
 
+def videoprism_inputs(config: Any, batch: int) -> Inputs:
+    """The same under another name."""
+    return {"pixel_values_videos": video_inputs(config, batch)["pixel_values"]}
+
+
 def vjepa2_inputs(config: Any, batch: int) -> Inputs:
-    """The same under other names."""
+    """The same, whose sizes go by other names."""
     sides = pair(config.crop_size)
     return {"pixel_values_videos": noise(batch, config.frames_per_clip, config.in_chans, *sides)}
 
@@ -95,6 +135,11 @@ def speech_inputs(config: Any, batch: int) -> Inputs:
 def wave_inputs(config: Any, batch: int) -> Inputs:
     """Waves (batch, samples) of about 500 tokens: 10 seconds at 16 kHz."""
     return {"input_values": noise(batch, 500 * prod(config.conv_stride))}
+
+
+def codec_inputs(config: Any, batch: int) -> Inputs:
+    """Waves (batch, 1, samples) of 250 tokens: 10 seconds at 48 kHz."""
+    return {"input_values": noise(batch, 1, 250 * config.dac_config.hop_length)}
 
 
 def moonshine_inputs(config: Any, batch: int) -> Inputs:

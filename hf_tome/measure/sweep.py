@@ -90,7 +90,7 @@ def sweep(
     for key, setting in wanted.items():
         if isinstance(setting, ToMeConfig) and setting.own:
             kept.forget(key)
-    bar = partial(tqdm, total=len(batches), unit="batch", disable=not (progress and processes.main))
+    bar = partial(tqdm, total=len(batches), unit="batch", leave=False, disable=not (progress and processes.main))
     try:
         work = _Sweep(task, batches, wanted, kept, processes, bar)
         work.measure_costs()
@@ -141,7 +141,7 @@ class _Sweep:
         missing = [key for key in self.runs if key not in known]
         if not missing or not self.processes.main:
             return
-        with self.bar(total=1, desc="Measuring latency and memory", leave=False):
+        with self.bar(total=1, desc="Measuring latency and memory"):
             inputs = self.batches.placed(self.batches.first())
             for compiled in (False, True):  # the tensors inside a compiled model cannot be counted
                 keys = [key for key in missing if (key in self.compiled) == compiled]
@@ -193,6 +193,7 @@ class _Sweep:
             metric=self.task.metric,
             total=samples.count,
             machine=machine(encoder.model, self.processes.count),
+            saved=encoder.saved and encoder.saved.to_dict(),
         )
         common = {batch for _, batch in done if all((key, batch) in done for key in self.variants)}
         if not common:

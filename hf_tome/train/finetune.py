@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,23 +14,18 @@ from hf_tome.data.classifier import modality_of
 from hf_tome.data.encoder import Encoder, frames_of
 from hf_tome.data.media import Media
 from hf_tome.data.pretrained import as_vit, load_processor, loaded, saved_settings
-from hf_tome.errors import ToMeError, ToMeValueError, complaint
-from hf_tome.measure.row import Row
+from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.variants import even_steps, read_one_r
 from hf_tome.train.augment import Clips, Pictures, Spectrograms, spectrogram_size
 from hf_tome.train.callback import ToMeCallback
-from hf_tome.train.card import settings_of
-from hf_tome.train.checkpoint import last_checkpoint
 from hf_tome.train.files import LabelledFiles, Read, has_several, load_files, readable
-from hf_tome.train.gain import measured_gain
 from hf_tome.train.options import Options
 from hf_tome.train.part import freeze_backbone, with_adapters
 from hf_tome.train.pretrained import classifier, merge_for_training
+from hf_tome.train.run import run
 from hf_tome.train.trainer import ToMeTrainer
 
 PROBLEM = {False: "single_label_classification", True: "multi_label_classification"}  # by: several labels a sample
-# what torch puts before an error of a worker that loads data
-TRACEBACK = re.compile(r"^Caught .*\nhf_tome\.errors\.\w+: ", re.DOTALL)
 
 
 def finetune(
@@ -83,7 +75,7 @@ def finetune(
         train_dataset=LabelledFiles(train, read, len(labels), seed=seed, mixup=options.mixup, several=several),
         eval_dataset=LabelledFiles(evaluation, read, len(labels), views=views, several=several),
         compute_metrics=metrics(several, views),
-        compute_loss_func=_soft_cross_entropy if options.mixup and not several else None,
+        compute_loss_func=soft_cross_entropy if options.mixup and not several else None,
         processing_class=processor,
         callbacks=[ToMeCallback(warmup=options.r_warmup)],
     )
@@ -142,82 +134,10 @@ def metrics(several: bool, views: int = 1) -> Callable[[Any], dict[str, Any]]:
     return compute
 
 
-def _soft_cross_entropy(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+def soft_cross_entropy(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
     """The loss for class numbers (batch,), and for shares of classes (batch, classes) that mixup makes."""
     logits = outputs["logits"].float()
     if num_items_in_batch is None:
         return F.cross_entropy(logits, labels)
     items = num_items_in_batch / labels[0].numel()  # the Trainer counts every number of a label
     return F.cross_entropy(logits, labels, reduction="sum") / items
-
-
-def run(trainer: ToMeTrainer, resume: bool = False) -> None:
-    """Train, evaluate, and save; say what merging gained.
-
-    Args:
-        trainer: ready to train.
-        resume: go on after the last whole checkpoint in the output directory.
-
-    Raises:
-        SystemExit: after Ctrl-C, with code 130.
-    """
-    args, gain = trainer.args, None
-    if args.num_train_epochs > 0 or args.max_steps > 0:
-        callback: Any = next(each for each in trainer.callback_handler.callbacks if isinstance(each, ToMeCallback))
-        gain = measured_gain(trainer)
-        callback.tell(gain)
-        done = _trained(trainer, last_checkpoint(str(args.output_dir)) if resume else None)
-        trainer.log_metrics("train", done.metrics)
-        trainer.save_metrics("train", done.metrics)
-    trainer.merge_adapters()
-    found = trainer.evaluate()
-    trainer.log_metrics("eval", found)
-    trainer.save_metrics("eval", found)
-    trainer.save_model()
-    if trainer.is_world_process_zero():
-        print("\n".join(_closing(trainer, gain)))
-
-
-def _trained(trainer: ToMeTrainer, checkpoint: str | None) -> Any:
-    """What `Trainer.train` gives. Ctrl-C ends the command, which says how to go on."""
-    try:
-        return trainer.train(resume_from_checkpoint=checkpoint)
-    except ToMeError as error:
-        raise type(error)(TRACEBACK.sub("", str(error)).strip()) from error
-    except KeyboardInterrupt:
-        kept = last_checkpoint(str(trainer.args.output_dir))
-        way = (
-            f"The same command with --resume goes on from {kept}."
-            if kept
-            else ("No checkpoint was written yet: --save_strategy steps --save_steps 100 writes them more often.")
-        )
-        print(f"\nInterrupted after {trainer.state.global_step} of {trainer.state.max_steps} steps. {way}")
-        raise SystemExit(130) from None
-
-
-def _closing(trainer: ToMeTrainer, gain: Row | None) -> list[str]:
-    """What merging did to the training, and where the model is."""
-    r, lines = settings_of(trainer.model).r, []  # pyright: ignore
-    if gain is not None:
-        before, after = gain.token_counts[0], gain.token_counts[-1]
-        lines = [f"r={r}: {before} tokens, {after} left. A step is {gain.speedup:.2f}x as fast as with r=0 (measured"]
-        lines[0] += " on one batch before the training)."
-    folder = trainer.args.output_dir
-    return [*lines, f"Model: {folder}. What other r give: hf-tome eval --model {folder} --data FOLDER --r {r}"]
-
-
-def script(name: str, main: Callable[[], object]) -> None:
-    """Call `main`; a ToMeError ends the script with one line, `name: error`, and no traceback."""
-    try:
-        main()
-    except ToMeError as error:
-        sys.exit(f"{name}: {error}")
-    leave()
-
-
-def leave() -> None:
-    """End a process of several: the clean-up of DDP's reducer can wait for ever under gloo."""
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        sys.stdout.flush()
-        os._exit(0)

@@ -32,6 +32,7 @@ class Shape:
         at_end: the same at the end.
         positions: argument of a layer that says where its tokens are. Tokens are then compared by values.
         own: path of an attention that computes by itself.
+        packed: whether images of several sizes stand in one sequence, without a batch axis.
     """
 
     tower: str
@@ -42,6 +43,7 @@ class Shape:
     at_end: int = 0
     positions: str = ""
     own: str = ""
+    packed: bool = False
 
 
 def merge_by_hand(
@@ -61,7 +63,7 @@ def merge_by_hand(
     """
     tower = next(module for module in model.modules() if type(module).__name__ == shape.tower)
     layers = list(tower.get_submodule(shape.layers).children())
-    run = Run(shape, r, prop_attn, mask, residual)
+    run = (PackedRun if shape.packed else Run)(shape, r, prop_attn, mask, residual)
     for module in {type(part).__module__ for part in layers[0].get_submodule(shape.attention).modules()}:
         for name, plain in list(vars(sys.modules[module]).items()):
             if name.endswith("eager_attention_forward"):
@@ -115,22 +117,23 @@ class Run:
         return full if rest is None else (full, *rest)
 
     def mean_position(self, each: Tensor) -> Tensor:
-        """Of each group, from (patches, channels) or (1, tokens, channels): the mean over its original tokens."""
+        """Of each group, from (patches, channels) or (batch or 1, tokens, channels): the mean over its members."""
         of_patches = each.ndim == 2
-        before = torch.zeros(self.shape.protected, each.shape[1], dtype=each.dtype)
-        every = torch.cat([before, each]) if of_patches else each[0]
+        before = torch.zeros(self.shape.protected, each.shape[-1], dtype=each.dtype)
+        table = torch.cat([before, each])[None] if of_patches else each
         rows = []
         for sample, groups in enumerate(self.groups):
             real = [
                 [old for old in members if self.mask is None or self.mask[sample, old]] for members in groups.members
             ]
+            every = table[sample % len(table)]
             rows.append(
                 torch.stack(
                     [every[kept or members].mean(dim=0) for kept, members in zip(real, groups.members, strict=True)]
                 )
             )
         means = torch.stack(rows)
-        return means[:, None, self.shape.protected :] if of_patches else means
+        return means[:, None, self.shape.protected :] if of_patches and self.shape.protected else means
 
     def first_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The tokens between attention and MLP; remembers the keys."""
@@ -152,7 +155,7 @@ class Run:
         if own is not None:
             del own.forward
         self.bias = None
-        return seen[0]
+        return seen[0].view_as(x)
 
     def second_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
         attention, tuples = layer.get_submodule(self.shape.attention), self.tuples
@@ -178,7 +181,9 @@ class Run:
         k, v = (each.repeat_interleave(q.shape[1] // each.shape[1], dim=1) for each in (k, v))
         scaling = kwargs.get("scaling") or q.shape[-1] ** -0.5
         bias = torch.nn.functional.pad(self.bias, (0, k.shape[2] - tokens))
-        weights = (q @ k.mT * scaling + bias[:, None, None]).softmax(dim=-1)
+        scores, cap = q @ k.mT * scaling, kwargs.get("softcap")
+        scores = cap * (scores / cap).tanh() if cap else scores
+        weights = (scores + bias[:, None, None]).softmax(dim=-1)
         return (weights @ v).transpose(1, 2).contiguous(), weights
 
     def own_attention(self, module: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -200,3 +205,30 @@ class Run:
         rows = keys.mean(dim=1).tolist()[:free]
         found = oracle.match(rows, self.r, self.shape.protected, [size == 0 for size in sizes[:free]])
         return oracle.Merge(found.members + [[token] for token in range(free, len(keys))])
+
+
+class PackedRun(Run):
+    """One forward of packed images: each of them runs by itself, as a batch of one."""
+
+    images: list[Run]
+    now: Run | None = None
+
+    def layer(self, layer: Any, index: int, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        ends = kwargs["cu_seqlens"].tolist()
+        if index == 0:
+            self.images = [Run(self.shape, self.r, self.prop_attn, None, self.residual) for _ in ends[1:]]
+        out = []
+        for run, first, end in zip(self.images, ends, ends[1:], strict=False):
+            self.now = run
+            places = tuple(each[None, first:end] for each in kwargs["position_embeddings"])
+            own = {**kwargs, "position_embeddings": places}
+            out.append(run.layer(layer, index, partial(self.alone, plain), x[None, first:end], *args, **own)[0])
+        self.now = None
+        return torch.cat(out)
+
+    def alone(self, plain: Callable[..., Any], x: Tensor, position_embeddings: Any, **kwargs: Any) -> Tensor:
+        kwargs["cu_seqlens"] = torch.tensor([0, x.shape[1]])
+        return plain(x[0], position_embeddings=tuple(each[0] for each in position_embeddings), **kwargs)[None]
+
+    def attention(self, plain: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        return plain(*args, **kwargs) if self.now is None else self.now.attention(plain, *args, **kwargs)
