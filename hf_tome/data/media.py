@@ -109,7 +109,7 @@ def _in_folder(folder: Path, modality: str, choice: Choice, usual: Sequence[str]
     if said is None:
         files = files_below(folder, modality)[: choice.limit]
         return Media(files, folder_names(files, folder), (), folder)
-    files, labels = (each[: choice.limit] for each in said)
+    files, labels = said[0][: choice.limit], said[1][: choice.limit]
     if not texts and all(isinstance(each, str) and each.isdecimal() for label in labels for each in label or ()):
         labels = [label and tuple(map(int, label)) for label in labels]  # a CSV file knows no numbers
     return Media(files, labels, (), folder)
