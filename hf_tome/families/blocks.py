@@ -81,7 +81,8 @@ def nested_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any)
 def flava_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Any:
     """FLAVA: as VideoMAE; its attention weights go along."""
     names = ("attention_mask", "output_attentions")
-    attended, *weights = layer.attention(layer.layernorm_before(x), **dict(zip(names, args, strict=False)), **kwargs)
+    named = dict(zip(names, args, strict=False))
+    attended, *weights = layer.attention(layer.layernorm_before(x), **named, **kwargs)
     x = merge(x, attended)
     return layer.output(layer.intermediate(layer.layernorm_after(x)), x), *weights
 
@@ -186,24 +187,11 @@ def kosmos_2_5_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: 
     return pix2struct_block(layer, x, *args, merge=merge, **kwargs)[0]
 
 
-def gemma4_block(
-    layer: Any,
-    x: Tensor,
-    position_embeddings: Any = None,
-    attention_mask: Tensor | None = None,
-    position_ids: Any = None,
-    *,
-    merge: Merge,
-    **kwargs: Any,
-) -> Tensor:
+def gemma4_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """Gemma 4: norms on both sides of attention and MLP."""
-    attended, _ = layer.self_attn(
-        hidden_states=layer.input_layernorm(x),
-        position_embeddings=position_embeddings,
-        attention_mask=attention_mask,
-        position_ids=position_ids,
-        **kwargs,
-    )
+    names = ("position_embeddings", "attention_mask", "position_ids")
+    named = dict(zip(names, args, strict=False))
+    attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
     x = merge(x, layer.post_attention_layernorm(attended))
     return x + layer.post_feedforward_layernorm(layer.mlp(layer.pre_feedforward_layernorm(x)))
 
@@ -227,28 +215,11 @@ def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merg
     return x + layer.mlp(layer.post_attention_layernorm(x))
 
 
-def moonshine_block(
-    layer: Any,
-    x: Tensor,
-    attention_mask: Any = None,
-    position_ids: Any = None,
-    past_key_values: Any = None,
-    use_cache: Any = False,
-    position_embeddings: Any = None,
-    *,
-    merge: Merge,
-    **kwargs: Any,
-) -> Tensor:
-    """Moonshine: as GLM-ASR, with the arguments of a decoder."""
-    attended, _ = layer.self_attn(
-        hidden_states=layer.input_layernorm(x),
-        attention_mask=attention_mask,
-        position_ids=position_ids,
-        past_key_values=past_key_values,
-        use_cache=use_cache,
-        position_embeddings=position_embeddings,
-        **kwargs,
-    )
+def moonshine_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
+    """Moonshine, PE audio: as GLM-ASR, with the arguments of a decoder."""
+    names = ("attention_mask", "position_ids", "past_key_values", "use_cache", "position_embeddings")
+    named = dict(zip(names, args, strict=False))
+    attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
     x = merge(x, attended)
     return x + layer.mlp(layer.post_attention_layernorm(x))
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from hf_tome import ToMeValueError
-from hf_tome.data.folder import classes_of, files_below
-
-CLASSES = {"T-shirt/top": 0, "Ankle boot": 1}
+from hf_tome.data.folder import files_below, folder_names
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -43,22 +41,13 @@ def test_linked_folders_count_and_hidden_ones_do_not(tmp_path: Path) -> None:
     os.symlink(data / "cat" / "0.png", data / "dog" / "2.png")
     files = sorted(files_below(data, "image"))
     assert [str(path.relative_to(data)) for path in files] == ["cat/0.png", "dog/1.png", "dog/2.png"]
-    assert classes_of(files, data, {"dog": 0, "cat": 1}) == [(1,), (0,), (0,)]
+    assert folder_names(files, data) == ["cat", "dog", "dog"]
 
 
-def test_labels_are_the_names_of_the_subfolders(tmp_path: Path) -> None:
-    fill(tmp_path, "t-shirt_top/a.png", "Ankle Boot/b.png", "Ankle Boot/c.png")
+def test_a_file_in_the_folder_itself_is_in_no_class(tmp_path: Path) -> None:
+    fill(tmp_path, "Ankle boot/deep/a.png", "c.png")
     files = sorted(files_below(tmp_path, "image"))
-    assert classes_of(files, tmp_path, CLASSES) == [(1,), (1,), (0,)]
-    assert classes_of(files, tmp_path, {"cat": 0, "dog": 1}) is None
-    fill(tmp_path, "Ankle boot+T-shirt_top/d.png")
-    assert (classes_of(sorted(files_below(tmp_path, "image")), tmp_path, CLASSES) or [])[2] == (0, 1)
-
-
-def test_a_file_outside_of_the_class_folders_is_told(tmp_path: Path) -> None:
-    fill(tmp_path, "Ankle boot/a.png", "c.png")
-    with pytest.raises(ToMeValueError, match="no class for no folder"):
-        classes_of(files_below(tmp_path, "image"), tmp_path, CLASSES)
+    assert folder_names(files, tmp_path) == ["deep", ""]
 
 
 def test_a_folder_without_such_files_is_refused_and_described(tmp_path: Path) -> None:
