@@ -15,7 +15,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-versions lint format docs results bench bench-export bench-gpu env-gpu-versions test-gpu-versions clean
+.PHONY: help demo test test-all test-versions lint format docs dist results bench bench-export bench-gpu env-gpu-versions test-gpu-versions clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,10 +29,11 @@ test: lint ## linters, type checker and the quick tests
 test-all: lint ## the same with the slow tests
 	$(BIN)/python -m pytest -n auto
 
-lint: .venv/.stamp-dev ## linters and type checker
+lint: .venv/.stamp-dev ## linters, of Python and of the workflows, and type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/actionlint .github/workflows/*.yml
 
 format: .venv/.stamp-dev ## mend what the linters can mend
 	$(BIN)/ruff check --fix .
@@ -40,6 +41,18 @@ format: .venv/.stamp-dev ## mend what the linters can mend
 
 docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Nothing of .venv: what builds the wheel and what it is tried in hold nothing else. PyPI takes wheels of any size; 6 MB is ours.
+dist: ## build sdist and wheel into dist/, and try the wheel in an empty environment
+	rm -rf dist .venv-dist .venv-wheel
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python -m pip install $(PIP_ARGS) build twine
+	.venv-dist/bin/python -m build
+	.venv-dist/bin/python -m twine check --strict dist/*
+	@if find dist -name '*.whl' -size +6000000c | grep .; then echo "make: the wheel is larger than 6 MB" >&2; exit 1; fi
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install $(PIP_ARGS) "$$(echo dist/*.whl)[cli]"
+	cd .venv-wheel && bin/hf-tome demo && bin/python ../.ci/smoke.py
 
 results: .venv/.stamp-dev ## measure anew, and write the tables of README and docs (about two minutes)
 	$(BIN)/python -m benchmarks.demo_results
@@ -56,7 +69,7 @@ bench-gpu: ## the same on a GPU, by the packages of $(PYTHON), into $(OUT) (ends
 	$(PYTHON) benchmarks/speed.py gpu --out "$(OUT)"
 
 clean: ## remove all that make has made, the environments too
-	rm -rf .venv .venv-gpu $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-gpu .venv-dist .venv-wheel $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis
 	find hf_tome tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that an environment holds what pyproject.toml and constraints.txt ask for.

@@ -91,7 +91,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 def take_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple, dict] | None:
     """Pre-hook of the module that gets the padding mask: it becomes sizes."""
     state = under_way()
-    if state is None or state.site.masked is not module:
+    if state is None or not _is_same(module, state.site.masked):
         return None
     fact, place = state.settings.family.mask, state.site.mask_position
     if fact is None or fact.ignored or fact.inside:
@@ -109,7 +109,7 @@ def take_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
     """Hook of the module that collects hidden states: restore them."""
     state = under_way()
-    if state is None or state.site.collector is not module or len(state.plans) != state.settings.layers:
+    if state is None or not _is_same(module, state.site.collector) or len(state.plans) != state.settings.layers:
         return None
     return _restored_output(output, state) if state.settings.config.restore else None
 
@@ -149,15 +149,20 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
         UnsupportedModelError: if these are not the tower's layers any more.
     """
     items = list(tower.get_submodule(site.settings.family.layers).children())
-    if len(items) == len(site.layers) and all(map(lambda item, layer: item is layer, items, site.layers)):
+    pairs = list(zip(items, site.layers, strict=False))
+    if len(items) == len(site.layers) and all(_is_same(item, layer) for item, layer in pairs):
         return False
-    if len(items) != len(site.layers) or not all(
-        any(module is layer for module in item.modules()) for item, layer in zip(items, site.layers, strict=True)
-    ):
+    within = (any(_is_same(part, layer) for part in item.modules()) for item, layer in pairs)
+    if len(items) != len(site.layers) or not all(within):
         rule = "The layers of a tower stay those that apply_tome has patched."
         got = f"{type(tower).__name__} with {len(items)} layers, some of them others"
         raise UnsupportedModelError(complaint(rule, got, "Call apply_tome again after layers are cut off or replaced."))
     return True
+
+
+def _is_same(module: nn.Module, patched: nn.Module | None) -> bool:
+    """Whether a module is the patched one or a replica of it, as DataParallel makes them: these share its hooks."""
+    return module is patched or (patched is not None and module._forward_hooks is patched._forward_hooks)
 
 
 def _check_arguments(tower: Any, family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

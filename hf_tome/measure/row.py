@@ -104,6 +104,7 @@ class Report:
         metric: its name, as "accuracy", "mAP" or "WER"; None without labels.
         total: how many samples there are.
         machine: where and with what it was measured.
+        saved: settings of merging that the model came with, as JSON; None without.
         samples: how many were evaluated, in each row.
         left_out: how many could not be read.
         rows: one for each variant.
@@ -118,6 +119,7 @@ class Report:
     metric: str | None
     total: int
     machine: dict[str, Any]
+    saved: dict[str, Any] | None = None
     samples: int = 0
     left_out: int = 0
     rows: list[Row] = field(default_factory=list)

@@ -86,7 +86,7 @@ def sweep(
     wanted = keyed(variants, encoder.saved)
     reference = place_of(against, wanted, encoder.saved)
     kept = Store(store if processes.main else None, key_of(batches))
-    bar = partial(tqdm, total=len(batches), unit="batch", disable=not (progress and processes.main))
+    bar = partial(tqdm, total=len(batches), unit="batch", leave=False, disable=not (progress and processes.main))
     try:
         work = _Sweep(task, batches, wanted, kept, processes, bar)
         work.measure_costs()
@@ -133,7 +133,7 @@ class _Sweep:
         missing = {key: run for key, run in self.runs.items() if key not in known}
         if not missing or not self.processes.main:
             return
-        with self.bar(total=1, desc="Measuring latency and memory", leave=False):
+        with self.bar(total=1, desc="Measuring latency and memory"):
             inputs = self.batches.placed(self.batches.first())
             costs = dict(zip(missing, run_costs(list(missing.values()), inputs, LATENCY_ROUNDS), strict=True))
             for key, cost in costs.items():
@@ -170,6 +170,7 @@ class _Sweep:
             metric=self.task.metric,
             total=samples.count,
             machine=machine(encoder.model, self.processes.count),
+            saved=encoder.saved and encoder.saved.to_dict(),
         )
         common = {batch for _, batch in done if all((key, batch) in done for key in self.variants)}
         if not common:
