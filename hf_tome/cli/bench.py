@@ -27,6 +27,9 @@ CAPTION = "speed-up: median of paired rounds, quartiles in brackets; score: spee
 def bench(
     model: Annotated[str | None, typer.Option(help="Hub name or folder of a classifier.")] = None,
     config: Annotated[str | None, typer.Option(help="Full-size model with random weights, as vit-base.")] = None,
+    vlm: Annotated[str | None, typer.Option(help="The same of a vision-language model, as llava-1.5-7b.")] = None,
+    keep: Annotated[str, typer.Option(help="With --vlm: shares of visual tokens.")] = "1,0.5,0.25",
+    depth: Annotated[float, typer.Option(help="With --vlm: share of the layers that are built.")] = 1.0,
     r: Annotated[list[str] | None, options.r("8,16")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Inputs per batch.")] = 8,
     rounds: Annotated[int, typer.Option(min=1, help="How often each variant runs.")] = 10,
@@ -44,8 +47,14 @@ def bench(
     from hf_tome.measure.presets import random_inputs
     from hf_tome.measure.speed import measure
     from hf_tome.measure.table import cells
+    from hf_tome.measure.variants import read_r
 
-    rs = options.read_r(r or ["8,16"])
+    if vlm is not None:
+        from hf_tome.cli.bench_vlm import bench_vlm
+
+        given = {"--model": model, "--config": config, "--compile": compiled, "--train": train, "--plot": plot}
+        return bench_vlm(vlm, keep, depth, r, rounds, dtype, attn, device, json_out, given)
+    rs = read_r(r or ["8,16"])
     if json_out is not None:
         with writing(json_out):
             json_out.touch()  # refuses what cannot be written before anything is measured

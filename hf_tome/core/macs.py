@@ -26,3 +26,20 @@ def mac_ratio(token_counts: Sequence[int], hidden: int, intermediate: int) -> fl
     """How many times fewer multiply-adds than without merging: the limit of the speed-up."""
     unmerged = [token_counts[0]] * len(token_counts)
     return encoder_macs(unmerged, hidden, intermediate) / encoder_macs(token_counts, hidden, intermediate)
+
+
+def decoder_macs(prompt: int, new: int, weights: int, head: int, width: int) -> int:
+    """Multiply-adds of a language model for the first token after a prompt, and for `new` tokens after it.
+
+    Each token goes through all weights. Its query meets the keys of all tokens up to it, and so do the values. The head
+    reads the last token alone.
+
+    Args:
+        prompt: tokens of the prompt.
+        new: tokens after the first.
+        weights: numbers in the matrices of all layers.
+        head: numbers in the matrix of the head.
+        width: channels of the queries of all heads, in all layers together.
+    """
+    tokens = prompt + new
+    return tokens * weights + (1 + new) * head + tokens * (tokens + 1) * width

@@ -11,6 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hf_tome.core.channels import with_bias
 from hf_tome.engine.flex import flex_attention
+from hf_tome.engine.packing import attend_each
 from hf_tome.engine.padding import hides
 from hf_tome.engine.record import LayerRecord
 from hf_tome.engine.state import LOCAL
@@ -85,14 +87,21 @@ def tome_attention(
     if undecided:
         record.metric = compared_by(record, query, key, value).detach()
     name = record.implementation if site.config is record.config else implementation_of(site.config)
-    output = biased(site, name, module, query, key, value, record, **kwargs)
-    if undecided and record.r > 0 and recipe.matching.attention is not None:
-        weights = output[1]
-        if weights is None:
+    attend = partial(biased, site, name, module, **kwargs)
+    if record.lengths is None:
+        output, weights = attend(query, key, value, record)
+        parts = [weights]
+    else:
+        output, parts = attend_each(attend, query, key, value, record)
+        weights = None
+    if undecided and record.r > 0 and (attention := recipe.matching.attention) is not None:
+        given = [part.detach() for part in parts if part is not None]
+        if not given:
             rule = "A matching that reads the attention needs its weights."
             raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
-        record.importance = recipe.matching.attention(weights.detach(), record.settings.family.protected)
-    return output
+        protected = record.settings.family.protected
+        record.importance = torch.cat([attention(part, protected) for part in given], dim=1)
+    return output, weights
 
 
 def compared_by(record: LayerRecord, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.core import Candidates, MergePlan, max_merge, ops
+from hf_tome.engine.packing import decide_each
 from hf_tome.errors import UnsupportedModelError, complaint
 
 if TYPE_CHECKING:
@@ -40,12 +41,17 @@ def decide(
         metric = (x if recipe.metric == "x" else entering).detach()[:, None]
     elif family.messages:
         metric = metric[:, :, : -family.messages]
+    metric = _heads(metric, recipe.heads)
+    if record.lengths is not None:
+        if record.r > 0:
+            decide_each(record, metric, _match)
+        return
     tokens = metric.shape[2] - family.protected_at_end  # these stand in front
     r = min(record.r, max_merge(tokens, family.protected))  # a user's hook may have dropped tokens
     if r == 0:
         return
     sizes = None if record.sizes is None else record.sizes[:, :tokens]
-    _match(record, _heads(metric[:, :, :tokens], recipe.heads), sizes, r)
+    _match(record, metric[:, :, :tokens], sizes, r)
     if family.protected_at_end and record.plan is not None and record.totals is not None:
         last = torch.arange(tokens, metric.shape[2], device=metric.device).expand(metric.shape[0], -1)
         record.plan = replace(record.plan, leaders=torch.cat([record.plan.leaders, last], dim=1))

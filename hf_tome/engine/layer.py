@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from hf_tome.engine import guard
-from hf_tome.engine.positions import follow
+from hf_tome.engine.packing import as_one
+from hf_tome.engine.positions import argument, follow
 from hf_tome.engine.record import LayerRecord
 from hf_tome.engine.state import LOCAL, Forward
 from hf_tome.engine.tower import TowerSite, under_way
@@ -31,6 +32,7 @@ class LayerSite:
         users: whether the block is the user's own.
         attends: the part of the layer that holds the attention.
         positions: place of the argument that says where tokens are, after the tokens themselves; None without one.
+        boundaries: the same of the one that says where packed images begin.
         mask: the same of the padding mask, in the first layer of a tower that makes it itself; else None.
         attention: the patched attention module.
         config: the one that the attention had before; None where it computes by itself.
@@ -43,6 +45,7 @@ class LayerSite:
     users: bool
     attends: str
     positions: int | None
+    boundaries: int | None
     mask: int | None
     attention: nn.Module
     config: PretrainedConfig | None
@@ -78,10 +81,14 @@ class MergedLayer:
         if site.checked is not self._tome_original.forward and not torch.compiler.is_compiling():
             site.check(self, self._tome_original)  # pyright: ignore
         if site.mask is not None and record is None:
-            state.take_mask(args[site.mask] if len(args) > site.mask else kwargs.get("attention_mask"))
-        entered = state.enter(site, hidden_states) if record is None else record
+            state.take_mask(argument(site.mask, "attention_mask", args, kwargs))
+        x = hidden_states
+        if site.boundaries is not None:
+            args, kwargs = as_one(state, site.boundaries, x.shape[0], args, kwargs)
+            x = x[None]
+        entered = state.enter(site, x) if record is None else record
         if site.positions is not None:
-            args, kwargs = follow(entered, site.positions, hidden_states, args, kwargs)
+            args, kwargs = follow(entered, site.positions, x, args, kwargs)
         if state.wrapped and record is None:
             _keep_for_recompute(state, entered, hidden_states)
         out = super().__call__(hidden_states, *args, tome_record=entered, **kwargs)  # pyright: ignore

@@ -24,7 +24,7 @@ from hf_tome.engine.checks import check_heads, check_layer
 from hf_tome.engine.layer import LayerSite, merged_class
 from hf_tome.engine.saved import MISSING, earlier_of, written
 from hf_tome.engine.settings import Settings
-from hf_tome.engine.tower import TowerSite, begin_forward, end_forward, restore_collected, take_mask
+from hf_tome.engine.tower import TowerSite, begin_forward, end_forward, restore_collected, restore_tapped, take_mask
 from hf_tome.errors import ToMeTypeError, UnsupportedModelError, complaint, shown
 from hf_tome.families import FAMILIES, REFUSED, Block, Family, family_of
 
@@ -159,6 +159,8 @@ def _patch(
         collector.register_forward_hook(restore_collected),
         tower.register_forward_hook(end_forward, always_call=True),
     ]
+    taps = tower.get_submodule(family.taps).children() if family.taps else ()
+    site.handles += [module.register_forward_pre_hook(restore_tapped) for module in taps]
     tower._tome = site  # pyright: ignore
     for index, layer in enumerate(layers):
         _patch_layer(layer, site, index, block)
@@ -174,10 +176,10 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
     attention: Any = layer.get_submodule(family.attention)
     users, attends = block is not None, family.attention.partition(".")[0]
     places = {name: place - 1 for name, place in _positions(layer).items()}
-    place = places[family.positions] if family.positions else None
+    place, boundaries = (places[argument] if argument else None for argument in (family.positions, family.boundaries))
     mask = places["attention_mask"] if family.mask and family.mask.inside and index == 0 else None
     config = None if family.own_attention else attention.config
-    own = LayerSite(tower, index, block or family.block, users, attends, place, mask, attention, config)
+    own = LayerSite(tower, index, block or family.block, users, attends, place, boundaries, mask, attention, config)
     own.check(layer, kind)
     layer._tome = own  # pyright: ignore
     layer.__class__ = merged_class(kind)

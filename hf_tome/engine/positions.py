@@ -32,15 +32,26 @@ def follow(
         place: of their argument among the positional ones after the tokens.
         x: (batch, tokens, channels) the layer's tokens.
     """
-    name, positional = record.settings.family.positions, len(args) > place
-    value = args[place] if positional else kwargs.get(name)
+    name = record.settings.family.positions
+    value = argument(place, name, args, kwargs)
     if record.positions is None:
         record.positions = _of_all(value, x)
         return args, kwargs
-    own = _as_given(record.positions, value, record.settings.family.protected)
-    if positional:
-        return (*args[:place], own, *args[place + 1 :]), kwargs
-    return args, {**kwargs, name: own}
+    return replaced(place, name, _as_given(record.positions, value, record), args, kwargs)
+
+
+def argument(place: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An argument that may be positional; None where it is left out."""
+    return args[place] if len(args) > place else kwargs.get(name)
+
+
+def replaced(
+    place: int, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with another value for one of them."""
+    if len(args) > place:
+        return (*args[:place], value, *args[place + 1 :]), kwargs
+    return args, {**kwargs, name: value}
 
 
 def merged(positions: Positions | None, plan: MergePlan, shares: Float[Tensor, "batch r"]) -> Positions | None:
@@ -62,10 +73,13 @@ def _of_all(value: Any, x: Tensor) -> Positions:
     return tuple(pad(each, (0, 0, tokens - each.shape[-2], 0)).expand(batch, -1, -1) for each in value)
 
 
-def _as_given(positions: Positions, given: Any, protected: int) -> Any:
+def _as_given(positions: Positions, given: Any, record: LayerRecord) -> Any:
     """In the form that a layer takes."""
     if not positions[0].is_floating_point():
         return positions[0]
+    if record.lengths is not None:  # of packed images: (tokens, channels)
+        return tuple(each[0] for each in positions)
+    protected = record.settings.family.protected
     if given[0].ndim == 3 or not protected:  # of every token: (batch, tokens, channels)
         return positions
     return tuple(each[:, None, protected:] for each in positions)  # of patches: (batch, 1, patches, channels)

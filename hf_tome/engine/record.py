@@ -33,7 +33,8 @@ class LayerRecord:
     Attributes:
         site: the patched layer.
         settings: of its tower.
-        r: tokens to merge, already capped.
+        r: tokens to merge, already capped; of packed images, in the longest.
+        lengths: tokens of each image entering the layer, where several are packed in one sequence; else None.
         config: the tower's config.
         implementation: the attention implementation that it names in this forward.
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
@@ -45,6 +46,7 @@ class LayerRecord:
         plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
         shares: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
+        left: tokens of each packed image leaving the layer.
         log_totals: (batch, 1, 1, groups) what is `log_sizes` to the next layer.
         positions: of its tokens, in families where these must follow them.
         seen: (batch, tokens, channels) what a projection gave, until its attention takes it for the metric.
@@ -55,6 +57,7 @@ class LayerRecord:
     site: LayerSite
     settings: Settings
     r: int
+    lengths: list[int] | None
     config: PretrainedConfig
     implementation: str
     sizes: Float[Tensor, "batch tokens"] | None
@@ -66,6 +69,7 @@ class LayerRecord:
     plan: MergePlan | None = None
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
+    left: list[int] | None = None
     log_totals: Float[Tensor, "batch 1 1 groups"] | None = None
     positions: Positions | None = None
     seen: Tensor | None = None
@@ -81,12 +85,22 @@ class LayerRecord:
     ) -> Float[Tensor, "batch groups channels"] | tuple[Tensor, Tensor]:
         """A block's `merge`: the tokens of x, or of x + attended, after the merge; with a norm also what it gives.
 
+        Packed images have no batch axis.
+
         Raises:
             UnsupportedModelError: if the layer's attention did not go through transformers' attention interface.
             ToMeValueError: if offsets would lose their gradient.
         """
         if attended is not None and not self._adds(x, attended):
             x, attended = x + attended, None
+        if self.lengths is None:
+            return self._normed(x, attended, norm, entering)
+        merged = self._normed(x[None], None if attended is None else attended[None], norm, entering[None])
+        return merged[0] if isinstance(merged, Tensor) else (merged[0][0], merged[1][0])
+
+    def _normed(
+        self, x: Tensor, attended: Tensor | None, norm: nn.Module | None, entering: Tensor
+    ) -> Tensor | tuple[Tensor, Tensor]:
         if self.plan is None and (self.r > 0 or self.sizes is not None):
             decide(self, x, entering)
         if self.plan is not None and self.shares is not None and attended is not None and ops.norms(norm, x):

@@ -47,6 +47,7 @@ class Forward:
         caller: the Python frame that runs it; None in a compiled forward.
         counts: tokens entering each layer so far.
         plans: the merge of each layer so far; None where it merged nothing.
+        lengths: tokens that are left of each image, where several are packed in one sequence; else None.
         offsets: of the tokens in each merge, see `LayerRecord`.
         batch: batch size, known from the first layer on.
         device: where the tokens are.
@@ -67,6 +68,7 @@ class Forward:
     caller: FrameType | None
     counts: list[int] = field(default_factory=list)
     plans: list[MergePlan | None] = field(default_factory=list)
+    lengths: list[int] | None = None
     offsets: list[Tensor | None] = field(default_factory=list)
     batch: int = 0
     device: torch.device | None = None
@@ -89,9 +91,9 @@ class Forward:
         check_length(tokens)
         if len(self.counts) == 1 and self.sizes is not None:
             self.sizes = fitting(self.sizes, hidden_states)
-        r = self.settings.r(site.index, tokens)
+        r = self.settings.r(site.index, tokens if self.lengths is None else max(self.lengths))
         record = LayerRecord(
-            site, self.settings, r, self.config, self.implementation, self.sizes, self.padding, self.grad
+            site, self.settings, r, self.lengths, self.config, self.implementation, self.sizes, self.padding, self.grad
         )
         record.log_sizes, record.positions = self.log_sizes, self.positions
         return record
@@ -101,7 +103,7 @@ class Forward:
         self.plans.append(record.plan)
         self.offsets.append(record.offsets)
         if record.plan is not None and record.shares is not None:
-            self.sizes, self.log_sizes = record.totals, record.log_totals
+            self.sizes, self.log_sizes, self.lengths = record.totals, record.log_totals, record.left
             self.positions = merged(record.positions, record.plan, record.shares)
 
     def restore(self, x: Any, layers: int | None = None) -> Any:
@@ -112,6 +114,8 @@ class Forward:
         """
         if isinstance(x, tuple):
             return (self.restore(x[0], layers), *x[1:])
+        if self.lengths is not None and x.ndim == 2:  # packed images have no batch axis
+            return self.restore(x[None], layers)[0]
         if self.settings.config.restore == "residual":
             for plan, offsets in zip(self.plans[:layers][::-1], self.offsets[:layers][::-1], strict=True):
                 x = x if plan is None or offsets is None else plan.unmerge(x) + offsets

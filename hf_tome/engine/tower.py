@@ -114,6 +114,14 @@ def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> 
     return _restored_output(output, state) if state.settings.config.restore else None
 
 
+def restore_tapped(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Pre-hook of a module that reads hidden states between two layers: it gets them restored."""
+    state = under_way()
+    if state is None or args[0].shape[-2] == state.counts[0]:
+        return None
+    return (state.restore(args[0]), *args[1:])
+
+
 def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
     """Hook of the tower, called after an exception too: drop the state, call the listeners."""
     state, site = under_way(), tower._tome
@@ -206,6 +214,6 @@ def _restored(hidden_states: tuple, output: Any, state: Forward) -> tuple:
     """Each at full length; one that is the output itself has its length already."""
     full, own = state.counts[0], state.settings.layers  # more come from other layers, as VideoPrism's over time
     return tuple(
-        h if h is None or h is output or layer > own or h.shape[1] == full else state.restore(h, layer)
+        h if h is None or h is output or layer > own or h.shape[-2] == full else state.restore(h, layer)
         for layer, h in enumerate(hidden_states)
     )

@@ -210,6 +210,25 @@ def step3p7_block(
     return layer.lambda_2 * layer.mlp(normed) + x
 
 
+def packed_block(
+    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any
+) -> Tensor:
+    """Qwen2-VL and all that come from it: images of several sizes in one sequence (tokens, channels)."""
+    told = {"cu_seqlens": cu_seqlens, "position_embeddings": position_embeddings}
+    x, normed = merge(x, layer.attn(layer.norm1(x), **told, **kwargs), layer.norm2)
+    return x + layer.mlp(normed)
+
+
+def packed_clip_block(
+    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any, *, merge: Merge, **kwargs: Any
+) -> Tensor:
+    """VideoLLaMA 3, PaddleOCR-VL: the same with CLIP's parts."""
+    normed = layer.layer_norm1(x)
+    attended, _ = layer.self_attn(normed, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **kwargs)
+    x, normed = merge(x, attended, layer.layer_norm2)
+    return x + layer.mlp(normed)
+
+
 def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """GLM-ASR: the layer of a language model, with rotary positions and no mask of what comes later."""
     normed = layer.input_layernorm(x)

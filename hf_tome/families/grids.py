@@ -45,6 +45,11 @@ def patches_grid(config: Any) -> PatchGrid:
     return PatchGrid((-2,), (1,), (1,))
 
 
+def packed_grid(config: Any) -> PatchGrid:
+    """The same of pixel values (patches, channels, rows, columns)."""
+    return PatchGrid((-4,), (1,), (1,))
+
+
 def spectrogram_grid(config: Any) -> PatchGrid:
     """(frequency, time) in patches, which overlap, of log-mel features (batch, frames, mel bins)."""
     return PatchGrid((-1, -2), pair(config.patch_size), (config.frequency_stride, config.time_stride))

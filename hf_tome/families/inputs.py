@@ -46,6 +46,34 @@ def molmo2_inputs(config: Any, batch: int) -> Inputs:
     return {"pixel_values": noise(batch, patches, config.num_channels * config.patch_size**2)}
 
 
+def packed_inputs(config: Any, batch: int) -> Inputs:
+    """Images of 32 x 32 patches, packed in one sequence: patches in a row, and the grids."""
+    channels = getattr(config, "in_channels", 3) * getattr(config, "temporal_patch_size", 1)
+    return {
+        "hidden_states": noise(batch * 32 * 32, channels * prod(pair(config.patch_size))),
+        "grid_thw": torch.tensor([[1, 32, 32]] * batch),
+    }
+
+
+def kimi_inputs(config: Any, batch: int) -> Inputs:
+    """Kimi K2.5: the same, each patch with its rows and columns."""
+    packed = packed_inputs(config, batch)
+    return {
+        "pixel_values": packed["hidden_states"].view(-1, 3, *pair(config.patch_size)),
+        "grid_thw": packed["grid_thw"],
+    }
+
+
+def paddleocr_inputs(config: Any, batch: int) -> Inputs:
+    """PaddleOCR-VL: the same in a batch of one."""
+    return {name: each[None] if name == "pixel_values" else each for name, each in kimi_inputs(config, batch).items()}
+
+
+def video_llama3_inputs(config: Any, batch: int) -> Inputs:
+    """VideoLLaMA 3: the same, and of each image how many patches become one token behind the layers."""
+    return {**kimi_inputs(config, batch), "merge_sizes": torch.full((batch,), 2)}
+
+
 def pix2struct_inputs(config: Any, batch: int) -> Inputs:
     """1,024 patches in a row, each with its row and column in front; fewer where these have no embedding."""
     lines = torch.arange(1, min(33, getattr(config, "seq_len", 33)))

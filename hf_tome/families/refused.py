@@ -17,11 +17,9 @@ _REASONS: dict[str, str] = {
         rf_detr rf_detr_dinov2 sam3_vit_model deepseek_ocr2_vision deepseek_ocr2_sam_vision_model unlimited_ocr_vision
         unlimited_ocr_sam_vision_model""",
     "windowed attention and pooling: merged tokens would leave their windows": "hiera sam2_hiera_det_model",
-    "packed sequences: all images of a batch stand in one sequence, which merges as one": """
-        pixtral qwen2_vl_vision qwen3_vl_vision qwen3_vl_moe_vision qwen3_5_vision qwen3_5_moe_vision qwen4_exp_vision
-        qwen3_omni_moe_vision_encoder glm4v_vision glm4v_moe_vision glm_ocr_vision glm5_next_vision glm_image_vision
-        ernie4_5_vl_moe_vision video_llama_3_vision paddleocr_vl_vision kimi_k25_vision cohere_compass_vision
-        dots3_note_vision_encoder cosmos3_edge_vision inkling2_vision minimax_m3_vl_vision hunyuan_vl_vision""",
+    "packed sequences, in a form that is not described yet": """
+        pixtral glm_image_vision dots3_note_vision_encoder cosmos3_edge_vision inkling2_vision minimax_m3_vl_vision
+        hunyuan_vl_vision""",
     "packed sequences, and windows that merged tokens would leave": """
         qwen2_5_vl_vision qwen2_5_omni_vision_encoder exaone4_5_vision muse_glimmer_vision muse_spark_vision""",
     "packed sequences, and windows of patches that it merges itself midway": """

@@ -11,6 +11,7 @@ from hf_tome.families.clip import CLIP_FAMILIES
 from hf_tome.families.dino import DINO_FAMILIES
 from hf_tome.families.family import Family
 from hf_tome.families.language import LANGUAGE_FAMILIES
+from hf_tome.families.packed import PACKED_FAMILIES
 from hf_tome.families.sound import SOUND_FAMILIES
 from hf_tome.families.video import VIDEO_FAMILIES
 from hf_tome.families.vit import AST, VIT_FAMILIES
@@ -20,6 +21,7 @@ GROUPS: dict[str, tuple[Family, ...]] = {
     "self-supervised images": DINO_FAMILIES,
     "images with text": CLIP_FAMILIES,
     "vision towers of language models": LANGUAGE_FAMILIES,
+    "vision towers that pack images of several sizes": PACKED_FAMILIES,
     "video": VIDEO_FAMILIES,
     "sound": (AST, *SOUND_FAMILIES),
 }

@@ -25,6 +25,16 @@ def gated_widths(config: Any) -> tuple[int, int]:
     return config.hidden_size, inner * 3 // 2 if gated else inner
 
 
+def qwen2_vl_widths(config: Any) -> tuple[int, int]:
+    """As ratio_widths, where hidden_size is the width behind the layers."""
+    return config.embed_dim, config.embed_dim * config.mlp_ratio
+
+
+def glm4v_widths(config: Any) -> tuple[int, int]:
+    """A gated MLP as wide as what comes behind the layers."""
+    return config.hidden_size, config.out_hidden_size * 3 // 2
+
+
 def pix2struct_widths(config: Any) -> tuple[int, int]:
     """The same under its own name."""
     return config.hidden_size, config.d_ff * 3 // 2

@@ -59,5 +59,6 @@ def test_a_refused_family_and_an_unknown_one() -> None:
 
 def test_a_model_around_others_is_told_by_these() -> None:
     assert "merged as clip" in run("llava")
-    assert "packed" in run("qwen2_vl")
+    assert "merged as qwen2_vl_vision" in run("qwen2_vl")
+    assert "windows" in run("qwen2_5_vl")
     assert "CLIPVisionModel" in run("clip_vision_model")

@@ -9,6 +9,13 @@ import pytest
 
 from hf_tome import ToMeValueError
 from hf_tome.data.folder import files_below, folder_names
+from hf_tome.data.labels import Classes
+
+CLASSES = {"T-shirt/top": 0, "Ankle boot": 1}
+
+
+def classes_of(files: list[Path], folder: Path, classes: dict[str, int]) -> list[tuple[int, ...]]:
+    return Classes(classes.items()).numbers(folder_names(files, folder), optional=True)
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -41,13 +48,22 @@ def test_linked_folders_count_and_hidden_ones_do_not(tmp_path: Path) -> None:
     os.symlink(data / "cat" / "0.png", data / "dog" / "2.png")
     files = sorted(files_below(data, "image"))
     assert [str(path.relative_to(data)) for path in files] == ["cat/0.png", "dog/1.png", "dog/2.png"]
-    assert folder_names(files, data) == ["cat", "dog", "dog"]
+    assert classes_of(files, data, {"dog": 0, "cat": 1}) == [(1,), (0,), (0,)]
 
 
-def test_a_file_in_the_folder_itself_is_in_no_class(tmp_path: Path) -> None:
-    fill(tmp_path, "Ankle boot/deep/a.png", "c.png")
+def test_labels_are_the_names_of_the_subfolders(tmp_path: Path) -> None:
+    fill(tmp_path, "t-shirt_top/a.png", "Ankle Boot/b.png", "Ankle Boot/c.png")
     files = sorted(files_below(tmp_path, "image"))
-    assert folder_names(files, tmp_path) == ["deep", ""]
+    assert classes_of(files, tmp_path, CLASSES) == [(1,), (1,), (0,)]
+    assert classes_of(files, tmp_path, {"cat": 0, "dog": 1}) == []
+    fill(tmp_path, "Ankle boot+T-shirt_top/d.png")
+    assert classes_of(sorted(files_below(tmp_path, "image")), tmp_path, CLASSES)[2] == (0, 1)
+
+
+def test_a_file_outside_of_the_class_folders_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, "Ankle boot/a.png", "c.png")
+    with pytest.raises(ToMeValueError, match="no class for no folder"):
+        classes_of(files_below(tmp_path, "image"), tmp_path, CLASSES)
 
 
 def test_a_folder_without_such_files_is_refused_and_described(tmp_path: Path) -> None:

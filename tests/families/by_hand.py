@@ -32,6 +32,7 @@ class Shape:
         at_end: the same at the end.
         positions: argument of a layer that says where its tokens are. Tokens are then compared by values.
         own: path of an attention that computes by itself.
+        packed: whether images of several sizes stand in one sequence, without a batch axis.
     """
 
     tower: str
@@ -42,6 +43,7 @@ class Shape:
     at_end: int = 0
     positions: str = ""
     own: str = ""
+    packed: bool = False
 
 
 def merge_by_hand(
@@ -61,7 +63,7 @@ def merge_by_hand(
     """
     tower = next(module for module in model.modules() if type(module).__name__ == shape.tower)
     layers = list(tower.get_submodule(shape.layers).children())
-    run = Run(shape, r, prop_attn, mask, residual)
+    run = (PackedRun if shape.packed else Run)(shape, r, prop_attn, mask, residual)
     for module in {type(part).__module__ for part in layers[0].get_submodule(shape.attention).modules()}:
         for name, plain in list(vars(sys.modules[module]).items()):
             if name.endswith("eager_attention_forward"):
@@ -153,7 +155,7 @@ class Run:
         if own is not None:
             del own.forward
         self.bias = None
-        return seen[0]
+        return seen[0].view_as(x)
 
     def second_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
         attention, tuples = layer.get_submodule(self.shape.attention), self.tuples
@@ -203,3 +205,30 @@ class Run:
         rows = keys.mean(dim=1).tolist()[:free]
         found = oracle.match(rows, self.r, self.shape.protected, [size == 0 for size in sizes[:free]])
         return oracle.Merge(found.members + [[token] for token in range(free, len(keys))])
+
+
+class PackedRun(Run):
+    """One forward of packed images: each of them runs by itself, as a batch of one."""
+
+    images: list[Run]
+    now: Run | None = None
+
+    def layer(self, layer: Any, index: int, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        ends = kwargs["cu_seqlens"].tolist()
+        if index == 0:
+            self.images = [Run(self.shape, self.r, self.prop_attn, None, self.residual) for _ in ends[1:]]
+        out = []
+        for run, first, end in zip(self.images, ends, ends[1:], strict=False):
+            self.now = run
+            places = tuple(each[None, first:end] for each in kwargs["position_embeddings"])
+            own = {**kwargs, "position_embeddings": places}
+            out.append(run.layer(layer, index, partial(self.alone, plain), x[None, first:end], *args, **own)[0])
+        self.now = None
+        return torch.cat(out)
+
+    def alone(self, plain: Callable[..., Any], x: Tensor, position_embeddings: Any, **kwargs: Any) -> Tensor:
+        kwargs["cu_seqlens"] = torch.tensor([0, x.shape[1]])
+        return plain(x[0], position_embeddings=tuple(each[0] for each in position_embeddings), **kwargs)[None]
+
+    def attention(self, plain: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        return plain(*args, **kwargs) if self.now is None else self.now.attention(plain, *args, **kwargs)

@@ -91,7 +91,19 @@ def test_merged_is_what_is_merged_by_hand(row: Row, implementation: str, monkeyp
     assert apart(found, plain) > 1e-3
 
 
-MECHANISMS = ("vit", "yolos", "dinov2", "dinov3_vit", "clip", "internvl", "videomae", "vjepa2", "whisper", "wav2vec2")
+MECHANISMS = (
+    "vit",
+    "yolos",
+    "dinov2",
+    "dinov3_vit",
+    "clip",
+    "internvl",
+    "qwen2_vl_vision",
+    "videomae",
+    "vjepa2",
+    "whisper",
+    "wav2vec2",
+)
 
 
 @pytest.mark.parametrize("row", [row for row in ZOO if row.model_type in MECHANISMS], ids=name)

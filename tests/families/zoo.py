@@ -5,13 +5,14 @@ from __future__ import annotations
 from row import Row
 from rows_clip import CLIPs
 from rows_language import TOWERs
+from rows_packed import PACKED
 from rows_sound import SOUNDs
 from rows_video import VIDEOs
 from rows_vit import DINOs, ViTs
 
 from hf_tome.families import FAMILIES, Family
 
-ROWS: tuple[Row, ...] = (*ViTs, *DINOs, *CLIPs, *TOWERs, *VIDEOs, *SOUNDs)
+ROWS: tuple[Row, ...] = (*ViTs, *DINOs, *CLIPs, *TOWERs, *PACKED, *VIDEOs, *SOUNDs)
 
 
 def family_of_row(row: Row) -> Family:
