@@ -149,9 +149,7 @@ def aimv2_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, 
     return x + layer.ffn(normed)
 
 
-def whisper_block(
-    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
-) -> Tensor:
+def whisper_block(layer: Any, x: Tensor, attention_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """Whisper and the encoders that come from it: dropout as functions, and no infinity in float16."""
     normed = layer.self_attn_layer_norm(x)
     attended, _ = layer.self_attn(hidden_states=normed, attention_mask=attention_mask, **kwargs)
@@ -165,9 +163,7 @@ def whisper_block(
     return x.clamp(-most, most)
 
 
-def wav2vec2_block(
-    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
-) -> Tensor:
+def wav2vec2_block(layer: Any, x: Tensor, attention_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """wav2vec 2.0 and its kin with the norm in front."""
     attended, _ = layer.attention(layer.layer_norm(x), attention_mask=attention_mask, **kwargs)
     x, normed = merge(x, layer.dropout(attended), layer.final_layer_norm)
@@ -175,9 +171,7 @@ def wav2vec2_block(
     return x if layer.adapter_layer is None else x + layer.adapter_layer(x)
 
 
-def pix2struct_block(
-    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
-) -> Any:
+def pix2struct_block(layer: Any, x: Tensor, attention_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Any:
     """Pix2Struct."""
     normed = layer.pre_attention_layer_norm(x)
     attended, weights = layer.attention(normed, attention_mask=attention_mask, **kwargs)
