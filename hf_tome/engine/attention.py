@@ -241,4 +241,4 @@ def check_implementation(implementation: str, weights: bool = False) -> None:
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, tome_attention)
-setattr(ALL_ATTENTION_FUNCTIONS, NAME, tome_attention)  # KOSMOS-2.5 looks it up as an attribute
+vars(ALL_ATTENTION_FUNCTIONS)[NAME] = tome_attention  # KOSMOS-2.5 looks it up as an attribute

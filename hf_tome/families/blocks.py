@@ -84,7 +84,8 @@ def nested_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any)
 def flava_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Any:
     """FLAVA: as VideoMAE; its attention weights go along."""
     names = ("attention_mask", "output_attentions")
-    attended, *weights = layer.attention(layer.layernorm_before(x), **dict(zip(names, args, strict=False)), **kwargs)
+    named = dict(zip(names, args, strict=False))
+    attended, *weights = layer.attention(layer.layernorm_before(x), **named, **kwargs)
     x, normed = merge(x, attended, layer.layernorm_after)
     return layer.output(layer.intermediate(normed), x), *weights
 
@@ -148,9 +149,7 @@ def aimv2_block(layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, 
     return x + layer.ffn(normed)
 
 
-def whisper_block(
-    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
-) -> Tensor:
+def whisper_block(layer: Any, x: Tensor, attention_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """Whisper and the encoders that come from it: dropout as functions, and no infinity in float16."""
     normed = layer.self_attn_layer_norm(x)
     attended, _ = layer.self_attn(hidden_states=normed, attention_mask=attention_mask, **kwargs)
@@ -164,9 +163,7 @@ def whisper_block(
     return x.clamp(-most, most)
 
 
-def wav2vec2_block(
-    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
-) -> Tensor:
+def wav2vec2_block(layer: Any, x: Tensor, attention_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """wav2vec 2.0 and its kin with the norm in front."""
     attended, _ = layer.attention(layer.layer_norm(x), attention_mask=attention_mask, **kwargs)
     x, normed = merge(x, layer.dropout(attended), layer.final_layer_norm)
@@ -174,9 +171,7 @@ def wav2vec2_block(
     return x if layer.adapter_layer is None else x + layer.adapter_layer(x)
 
 
-def pix2struct_block(
-    layer: Any, x: Tensor, attention_mask: Tensor | None = None, *, merge: Merge, **kwargs: Any
-) -> Any:
+def pix2struct_block(layer: Any, x: Tensor, attention_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Any:
     """Pix2Struct."""
     normed = layer.pre_attention_layer_norm(x)
     attended, weights = layer.attention(normed, attention_mask=attention_mask, **kwargs)
@@ -189,24 +184,11 @@ def kosmos_2_5_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: 
     return pix2struct_block(layer, x, *args, merge=merge, **kwargs)[0]
 
 
-def gemma4_block(
-    layer: Any,
-    x: Tensor,
-    position_embeddings: Any = None,
-    attention_mask: Tensor | None = None,
-    position_ids: Any = None,
-    *,
-    merge: Merge,
-    **kwargs: Any,
-) -> Tensor:
+def gemma4_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """Gemma 4: norms on both sides of attention and MLP."""
-    attended, _ = layer.self_attn(
-        hidden_states=layer.input_layernorm(x),
-        position_embeddings=position_embeddings,
-        attention_mask=attention_mask,
-        position_ids=position_ids,
-        **kwargs,
-    )
+    names = ("position_embeddings", "attention_mask", "position_ids")
+    named = dict(zip(names, args, strict=False))
+    attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
     x, normed = merge(x, layer.post_attention_layernorm(attended), layer.pre_feedforward_layernorm)
     return x + layer.post_feedforward_layernorm(layer.mlp(normed))
 
@@ -249,28 +231,11 @@ def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merg
     return x + layer.mlp(normed)
 
 
-def moonshine_block(
-    layer: Any,
-    x: Tensor,
-    attention_mask: Any = None,
-    position_ids: Any = None,
-    past_key_values: Any = None,
-    use_cache: Any = False,
-    position_embeddings: Any = None,
-    *,
-    merge: Merge,
-    **kwargs: Any,
-) -> Tensor:
-    """Moonshine: as GLM-ASR, with the arguments of a decoder."""
-    attended, _ = layer.self_attn(
-        hidden_states=layer.input_layernorm(x),
-        attention_mask=attention_mask,
-        position_ids=position_ids,
-        past_key_values=past_key_values,
-        use_cache=use_cache,
-        position_embeddings=position_embeddings,
-        **kwargs,
-    )
+def moonshine_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
+    """Moonshine, PE audio: as GLM-ASR, with the arguments of a decoder."""
+    names = ("attention_mask", "position_ids", "past_key_values", "use_cache", "position_embeddings")
+    named = dict(zip(names, args, strict=False))
+    attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
     x, normed = merge(x, attended, layer.post_attention_layernorm)
     return x + layer.mlp(normed)
 
