@@ -1,4 +1,4 @@
-"""The loss of blended labels, against transformers' own; what a step gains leaves the model as it was."""
+"""What a step gains leaves the model as it was; the loss of blended labels, against transformers' own."""
 
 from __future__ import annotations
 
