@@ -15,7 +15,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-versions lint format docs results bench bench-export bench-gpu env-gpu-versions test-gpu-versions clean
+.PHONY: help demo test test-all test-versions lint format docs dist results bench bench-export bench-gpu env-gpu-versions test-gpu-versions clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,10 +29,11 @@ test: lint ## linters, type checker and the quick tests
 test-all: lint ## the same with the slow tests
 	$(BIN)/python -m pytest -n auto
 
-lint: .venv/.stamp-dev ## linters and type checker
+lint: .venv/.stamp-dev ## linters, of Python and of the workflows, and type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/actionlint .github/workflows/*.yml
 
 format: .venv/.stamp-dev ## mend what the linters can mend
 	$(BIN)/ruff check --fix .
@@ -40,6 +41,18 @@ format: .venv/.stamp-dev ## mend what the linters can mend
 
 docs: .venv/.stamp-docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Nothing of .venv: what builds the wheel and what it is tried in hold nothing else. PyPI takes wheels of any size; 6 MB is ours.
+dist: ## build sdist and wheel into dist/, and try the wheel in an empty environment
+	rm -rf dist .venv-dist .venv-wheel
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python -m pip install $(PIP_ARGS) build twine
+	.venv-dist/bin/python -m build
+	.venv-dist/bin/python -m twine check --strict dist/*
+	@if find dist -name '*.whl' -size +6000000c | grep .; then echo "make: the wheel is larger than 6 MB" >&2; exit 1; fi
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install $(PIP_ARGS) "$$(echo dist/*.whl)[cli]"
+	cd .venv-wheel && bin/hf-tome demo && bin/python ../.ci/smoke.py
 
 results: .venv/.stamp-dev ## measure anew, and write the tables of README and docs (about two minutes)
 	$(BIN)/python -m benchmarks.demo_results
@@ -56,7 +69,7 @@ bench-gpu: ## the same on a GPU, by the packages of $(PYTHON), into $(OUT) (ends
 	$(PYTHON) benchmarks/speed.py gpu --out "$(OUT)"
 
 clean: ## remove all that make has made, the environments too
-	rm -rf .venv .venv-gpu $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-gpu .venv-dist .venv-wheel $(TRANSFORMERS:%=.venv-%) hf-tome-demo.png build dist site .pytest_cache .ruff_cache .hypothesis
 	find hf_tome tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that an environment holds what pyproject.toml and constraints.txt ask for.
@@ -67,6 +80,9 @@ define make-venv
 $(PYTHON) -m venv $(@D)
 endef
 
+# PyPI's torchaudio cannot be imported beside a CPU build of torch, until the doctor has set its CUDA library aside.
+mend-torchaudio = @! $(1)/python -m pip show -q torchaudio 2>/dev/null || $(1)/hf-tome doctor --fix
+
 .venv/.stamp-python:
 	$(make-venv)
 	@touch $@
@@ -76,6 +92,7 @@ endef
 .venv/.stamp-docs: EXTRAS := docs
 .venv/.stamp-demo .venv/.stamp-dev .venv/.stamp-docs: .venv/.stamp-python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
+	$(call mend-torchaudio,$(BIN))
 	@touch $@
 
 # Other versions of transformers, each in its own environment, with the hub and the tokenizers that they ask for.
@@ -93,6 +110,7 @@ $(TRANSFORMERS:%=.venv-%/.stamp-dev): .venv-%/.stamp-dev: pyproject.toml constra
 	grep -vE '^(transformers|huggingface_hub|tokenizers)==' constraints.txt > $(@D)/constraints.txt
 	echo "transformers==$*" >> $(@D)/constraints.txt
 	$(@D)/bin/python -m pip install $(PIP_ARGS) -c $(@D)/constraints.txt -e ".[dev]"
+	$(call mend-torchaudio,$(@D)/bin)
 	@touch $@
 
 # The versions of machines with a GPU. PyPI's torch for Linux brings CUDA packages, 5 GB in all, and runs without a GPU.

@@ -19,6 +19,7 @@ from torch.nn.functional import scaled_dot_product_attention as attend
 
 from benchmarks.sizes_in_values import WIDTH, divided, with_sizes
 from benchmarks.speed_cases import Case
+from hf_tome.core import ops
 from hf_tome.core.channels import with_bias
 from hf_tome.core.ops import gpu, reference
 from hf_tome.core.schedule import Schedule
@@ -100,13 +101,10 @@ def attention_ways(
 
 def merge_ways(x: Tensor, residual: Tensor, plan: list[Tensor], shares: Tensor) -> Iterator[tuple[str, Way]]:
     """The steps between attention and MLP, in fewer and fewer launches."""
-    from benchmarks.merge_norm import merge_norm
-
-    leaders, joiners, targets = plan
     norm = nn.LayerNorm(x.shape[-1], device=x.device, dtype=x.dtype)
     yield "three launches", lambda: norm(gpu.merge(x + residual, *plan, shares))
     yield "two launches", lambda: norm(gpu.merge(x, *plan, shares, residual))
-    yield "one launch", lambda: merge_norm(x, residual, (leaders, joiners, targets), shares, norm)
+    yield "one launch", lambda: ops.merge_norm(x, *plan, shares, residual, norm)
 
 
 def in_several_launches(given: tuple[Any, ...]) -> Any:

@@ -1,7 +1,7 @@
-"""Token merging as one would write it from the paper: eager attention, dense matching, argsort, scatter.
+"""Token merging as one would write it from the paper: eager attention, dense matching, sort, scatter.
 
-The baseline of the speed benchmark. It follows the text of ToMe (arXiv 2210.09461), section 3 and appendix D, without a
-look at speed, and replaces the layers of a ViT, DeiT, AST or VideoMAE.
+The baseline of the speed benchmark. It is written from the text of ToMe (arXiv 2210.09461), section 3, in its order and
+without a look at speed, and replaces the layers of a ViT, DeiT, AST or VideoMAE.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 PROTECTED = {"vit": 1, "deit": 2, "audio-spectrogram-transformer": 2, "videomae": 0}  # class and distillation tokens
 
@@ -86,55 +87,61 @@ class PlainLayer(nn.Module):
         self.first, self.pooled, self.proportional, self.state = first, pooled, proportional, state
 
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        x = hidden_states
-        if self.first:
-            self.state["sizes"] = torch.ones_like(x[..., :1])
-        sizes = self.state["sizes"]
-        out, metric = self.attend(self.parts["norm1"](x), sizes)
-        x = x + out
-        r = min(self.r, (x.shape[1] - self.protected) // 2)
-        if r > 0:
-            x, sizes = merge(x, sizes, metric, r, self.protected)
+        sizes = torch.ones_like(hidden_states[:, :, 0]) if self.first else self.state["sizes"]
+        attended, keys = self.attend(self.parts["norm1"](hidden_states), sizes)
+        x, sizes = merge(hidden_states + attended, sizes, keys, self.r, self.protected)
         self.state["sizes"] = sizes
         x = x + self.parts["mlp"](self.parts["norm2"](x))
         # the head takes the plain mean of all tokens, which should weigh each by its size
-        return x * sizes / sizes.mean(dim=1, keepdim=True) if self.pooled else x
+        return x * (sizes / sizes.mean(dim=1, keepdim=True))[:, :, None] if self.pooled else x
 
     def attend(self, x: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
-        batch, tokens, channels = x.shape
-        q, k, v = (self.parts[name](x).view(batch, tokens, self.heads, -1) for name in ("query", "key", "value"))
-        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        """Attention that counts each token as often as its size says, and the mean key of the heads."""
+        query, key, value = (
+            self.parts[name](x).unflatten(2, (self.heads, -1)).transpose(1, 2) for name in ("query", "key", "value")
+        )  # (batch, heads, tokens, channels)
+        scores = query @ key.mT / query.shape[-1] ** 0.5
         if self.proportional:
-            scores = scores + sizes.log()[:, None, None, :, 0]
-        out = (scores.softmax(dim=-1) @ v).transpose(1, 2).reshape(batch, tokens, channels)
-        return self.parts["out"](out), k.mean(dim=1)
+            scores += sizes.log()[:, None, None]
+        mixed = torch.softmax(scores, dim=-1) @ value
+        return self.parts["out"](mixed.transpose(1, 2).flatten(2)), key.mean(dim=1)
 
 
-def merge(x: Tensor, sizes: Tensor, metric: Tensor, r: int, protected: int) -> tuple[Tensor, Tensor]:
-    """Bipartite soft matching (appendix D), then the size-weighted mean of what was matched."""
-    metric = metric / metric.norm(dim=-1, keepdim=True)
-    scores = metric[:, ::2] @ metric[:, 1::2].transpose(-1, -2)
-    if protected > 0:
-        scores[:, 0, :] = -torch.inf
-    if protected > 1:
-        scores[:, :, 0] = -torch.inf
-    best, target = scores.max(dim=-1)
-    order = best.argsort(dim=-1, descending=True)[..., None]
-    kept, merged = order[:, r:], order[:, :r]
-    target = target[..., None].gather(1, merged)
-    if protected > 0:
-        kept = kept.sort(dim=1).values
+def merge(x: Tensor, sizes: Tensor, keys: Tensor, r: int, protected: int) -> tuple[Tensor, Tensor]:
+    """The five steps of bipartite soft matching (section 3).
 
-    def merged_sum(values: Tensor) -> Tensor:
-        sources, destinations = values[:, ::2], values[:, 1::2]
-        width = values.shape[-1]
-        stay = sources.gather(1, kept.expand(-1, -1, width))
-        joins = sources.gather(1, merged.expand(-1, -1, width))
-        destinations = destinations.scatter_reduce(1, target.expand(-1, -1, width), joins, reduce="sum")
-        if protected > 1:  # the distillation token stays second
-            return torch.cat([stay[:, :1], destinations[:, :1], stay[:, 1:], destinations[:, 1:]], dim=1)
-        return torch.cat([stay, destinations], dim=1)
+    Args:
+        x: (batch, tokens, channels).
+        sizes: (batch, tokens), the patches that each token stands for.
+        keys: (batch, tokens, channels), what is compared.
+        r: tokens to merge.
+        protected: tokens in front that never merge.
+    """
+    place = torch.arange(x.shape[1], device=x.device)
+    r = min(r, (len(place) - protected) // 2)
+    if r <= 0:
+        return x, sizes
+    # 1. two sets of tokens, by turns
+    ours, theirs = place[::2], place[1::2]
+    # 2. an edge from each token of ours to the most similar one of theirs
+    keys = normalize(keys, dim=-1)
+    similar = keys[:, ours] @ keys[:, theirs].mT
+    similar.masked_fill_((ours < protected)[:, None] | (theirs < protected), -torch.inf)
+    edges, partner = similar.max(dim=2)
+    # 3. the r best edges; without a class token, the others stay in the order of their edges
+    going, staying = edges.sort(dim=1, descending=True).indices.split([r, len(ours) - r], dim=1)
+    if protected:
+        staying = staying.sort(dim=1).values
+    # 4. each token that goes is added to its partner; 5. one sequence again, the protected tokens in front
+    front, theirs = place.expand(len(x), -1)[:, :protected], theirs.expand(len(x), -1)
+    left = torch.cat([front, 2 * staying[:, (protected + 1) // 2 :], theirs[:, protected // 2 :]], dim=1)
+    joined = staying.shape[1] + partner.gather(1, going)
 
-    total = merged_sum(sizes)
-    return merged_sum(x * sizes) / total, total
+    def total(values: Tensor) -> Tensor:
+        left_, joined_, going_ = (
+            index[:, :, None].expand(-1, -1, values.shape[2]) for index in (left, joined, 2 * going)
+        )
+        return values.gather(1, left_).scatter_add_(1, joined_, values.gather(1, going_))
+
+    weight = total(sizes[:, :, None])
+    return total(x * sizes[:, :, None]) / weight, weight[:, :, 0]

@@ -40,6 +40,7 @@ class Case:
         baseline: whether its rivals run beside it: the plain implementation of the paper, and tokens cut off.
         dtype: numbers to compute in.
         compiled: a mode of `torch.compile`, or None.
+        threads: of torch on a CPU; None for as many as it takes by itself.
         settings: what differs from the preset's config.
     """
 
@@ -52,6 +53,7 @@ class Case:
     baseline: bool = True
     dtype: str = "float32"
     compiled: str | None = None
+    threads: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,19 +66,21 @@ class Case:
         """How it runs, for people."""
         if self.train:
             return "training, checkpointing" if self.checkpointing else "training"
-        if self.compiled is not None:
-            return f"inference, compiled ({self.compiled})"
-        return "inference"
+        kind = "inference" if self.compiled is None else f"inference, compiled ({self.compiled})"
+        return kind if self.threads is None else f"{kind}, threads: {self.threads}"
 
 
 CPU = (
     Case("vit-base", (16,), batch=8, rounds=12),
     Case("vit-base", (4, 8, 13, 16), batch=1, rounds=30, baseline=False),
-    Case("vit-small", (1, 4, 8, 13), batch=1, rounds=80, baseline=False),
+    Case("vit-small", (1, 4, 8), batch=1, rounds=80, baseline=False),
     Case("vit-small", (1, 13), batch=1, rounds=80, baseline=False, compiled="default"),
     Case("vit-small", (13,), batch=1, rounds=80),
+    Case("vit-small", (13,), batch=1, rounds=40, baseline=False, threads=1),
     Case("videomae-base", (130,), batch=1, rounds=10),
     Case("ast-base", (96,), batch=1, rounds=12),
+    Case("videomae-base", (130,), batch=1, rounds=5, baseline=False, threads=1),
+    Case("ast-base", (96,), batch=1, rounds=5, baseline=False, threads=1),
     Case("vit-base", (16,), batch=8, rounds=6, train=True),
     Case("videomae-base", (130,), batch=1, rounds=5, train=True, baseline=False),
     Case("videomae-base", (130,), batch=1, rounds=5, train=True, checkpointing=True, baseline=False),

@@ -62,6 +62,8 @@ def _rows(case: Case) -> list[dict[str, Any]]:
     model = build(case.config, **case.settings).to(getattr(torch, case.dtype))
     if case.checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
+    threads = torch.get_num_threads()
+    torch.set_num_threads(case.threads or threads)
     rows = measure(
         model,
         random_inputs(model, case.batch),
@@ -72,6 +74,7 @@ def _rows(case: Case) -> list[dict[str, Any]]:
         rivals={"plain": plain_tome, "cut": cut} if case.baseline else None,
         latency=False,
     )
+    torch.set_num_threads(threads)
     return [asdict(row) for row in rows]
 
 

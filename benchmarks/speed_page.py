@@ -20,7 +20,7 @@ DROPPED = "score with tokens dropped"
 SPEED = (
     "model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", DROPPED, "merging", "speed-up of plain ToMe",
 )  # fmt: skip
-SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
+SINGLE = ("model", "threads", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
 TRAIN = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "memory", "tokens, mean")
 ENCODER = ("model", "tokens", "r", "speed-up", "MAC ratio (limit)", "score", "one input", "merging", "memory")
 GPU_HEADER = (
@@ -84,10 +84,11 @@ def write_cpu(results: list[Result], machine: str) -> None:
     source = f"Measured by `make bench`, random weights, medians of paired rounds (quartiles). {machine}"
     trained = [each for each in results if each.case.train]
     against = [each for each in results if each.plain and not each.case.train]
-    single = [each for each in results if not each.plain and not each.case.train]
+    single = [each for each in results if each.case.batch == 1 and not each.case.train]
     table = markdown(SPEED, [speed_row(each) for each in against])
     write_block(page, "cpu", f"{table}\n\n{source}")
-    write_block(page, "single", markdown(SINGLE, [single_row(each, row) for each in single for row in each.rows]))
+    singles = [single_row(each, row) for each in single for row in (each.rows[0], *each.ours)]
+    write_block(page, "single", f"{markdown(SINGLE, singles)}\n\n{source}")
     write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
     groups: dict[str, list[Row]] = {}
     for each in results:
@@ -118,10 +119,10 @@ def speed_row(each: Result) -> list[str]:
 
 def single_row(each: Result, row: Row) -> list[str]:
     latency = f"{1000 * (row.latency or 0):.1f} ms"
-    name = each.case.name + (", compiled" if each.case.compiled else "")
+    name, threads = each.case.name + (", compiled" if each.case.compiled else ""), str(each.case.threads or "all")
     if row.r is None:
-        return [name, "off", "1.00x", "1.00x", "", latency]
-    return [name, str(row.r), *common(row), latency]
+        return [name, threads, "off", "1.00x", "1.00x", "", latency]
+    return [name, threads, str(row.r), *common(row), latency]
 
 
 def encoder_row(each: Result) -> list[str]:

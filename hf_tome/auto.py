@@ -7,6 +7,7 @@ pipelines, the base model of an adapter.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from functools import wraps
 from typing import Any
@@ -35,7 +36,10 @@ def _from_pretrained(cls: type[PreTrainedModel], *args: Any, **kwargs: Any) -> A
         with suppress(UnsupportedModelError):
             apply_tome(model, config=_wanted)
     elif getattr(model.config, "tome", None) is not None:
-        apply_tome(model)
+        try:
+            apply_tome(model)
+        except UnsupportedModelError as error:  # it may need a block, which is not saved
+            warnings.warn(f"Loaded without token merging. {error}", stacklevel=2)
     return loaded
 
 

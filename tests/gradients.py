@@ -39,6 +39,11 @@ def assert_close(ours: Gradients, theirs: Gradients, tolerance: float = 1e-6) ->
         assert (gradient - theirs[name]).abs().max() <= tolerance * scale, name
 
 
+def furthest(ours: Gradients, theirs: Gradients) -> float:
+    """The largest difference of a gradient, as a share of its length."""
+    return max(((ours[name] - theirs[name]).norm() / theirs[name].norm().clamp_min(1e-3)).item() for name in theirs)
+
+
 def checkpoint(model: Any, **settings: Any) -> None:
     """Gradient checkpointing on; transformers has renamed the call."""
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable

@@ -2,7 +2,8 @@
 
     python -m benchmarks.recorded.dense MODEL --photos SKIMAGE_DATA --stamps TUXPAINT_STAMPS
 
-MODEL is a folder with a ViTModel. Writes docs/results/dense.md and docs/images/dense.jpg.
+MODEL is a folder with a ViTModel, as `pretrained_vit` makes it. Writes docs/results/dense.md, its data, and
+docs/images/dense.jpg.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from transformers import ViTModel
 
 from benchmarks.pages import ROOT, machine, write_block
 from benchmarks.recorded.dense_scenes import animal_scenes, photo_processor, photos_to_look_at
+from benchmarks.results import Results
 from hf_tome import apply_tome, remove_tome, trace_tome
 from hf_tome.core.macs import mac_ratio
 from hf_tome.measure.table import markdown
@@ -194,6 +196,9 @@ def main() -> None:
         for name, settings in WAYS.items()
     ]
     write_block(ROOT / "docs/results/dense.md", "ways", markdown(WAYS_HEADER, ways))
+    kept = Results(ROOT / "docs/results/data/dense.json")
+    kept.keep("dense", {"header": HEADER, "rows": rows, "machine": machine()})
+    kept.keep("ways", {"header": WAYS_HEADER, "rows": ways})
     seen = processor(photos, return_tensors="pt")["pixel_values"]
     looked = {r: dense(model, seen, r) for r in SHOWN}
     picture(photos, looked, parts_of(looked[None].features), probe).save(ROOT / "docs/images/dense.jpg", quality=88)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from benchmarks.results import Results
 from hf_tome import apply_tome, remove_tome, trace_tome
 from hf_tome.core.macs import mac_ratio
 from hf_tome.families import widths_of
+from hf_tome.metrics.words import errors_between
 
 RESULTS = ROOT / "docs/results/data/transcription.json"
 BATCH, MOST = 6, 200  # windows; new tokens
@@ -77,16 +77,6 @@ def words_of(text: str) -> list[str]:
     return re.sub(r"\bone\b", "1", spaced).split()  # the normaliser leaves it as a word where it stands alone
 
 
-def edits(words: Sequence[str], right: Sequence[str]) -> int:
-    """The fewest words to replace, insert and delete to get one from the other."""
-    line = list(range(len(right) + 1))
-    for number, word in enumerate(words, 1):
-        above, line = line, [number]
-        for place, other in enumerate(right):
-            line.append(min(above[place] + (word != other), above[place + 1] + 1, line[place] + 1))
-    return line[-1]
-
-
 def summary(heard: list[Window], runs: Results, widths: tuple[int, int]) -> dict[str, Any]:
     """Of each setting: its cost, and errors in each kind of speech, in full windows and in others."""
     texts: dict[str, list[str]] = {name: [] for name in SETTINGS}
@@ -115,9 +105,9 @@ def errors(heard: list[Window], texts: list[str], plain: list[str]) -> dict[str,
         group = groups.setdefault(f"{FULL if window.full else SPARSE}/{window.kind}", Counter())
         group["windows"] += 1
         group["words"] += len(right)
-        group["errors"] += edits(own, right)
+        group["errors"] += errors_between(own, right)
         group["heard"] += len(unmerged)
-        group["changed"] += edits(own, unmerged)
+        group["changed"] += errors_between(own, unmerged)
     return groups
 
 

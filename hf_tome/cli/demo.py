@@ -1,10 +1,12 @@
-"""`hf-tome demo`: accuracy, speed and a picture at several r, on the embedded model or on the user's own."""
+"""`hf-tome demo`: accuracy, speed and a picture at several r, on the embedded models or on the user's own."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -12,12 +14,17 @@ from rich.console import Console
 from hf_tome.cli import options
 from hf_tome.cli.evaluate import show_report
 
+if TYPE_CHECKING:
+    from hf_tome.data.subject import Subject
+
+Modality = Literal["image", "audio", "video", "all"]
+
 LIMITS = {"image": 500, "audio": 40, "video": 16}  # so that a demo takes minutes on a small machine
 
 
 def demo(
     modality: Annotated[
-        str | None, typer.Option(help="image, audio or video: the embedded model to show.", show_default="image")
+        Modality | None, typer.Option(help="Which of the embedded models to show.", show_default="image")
     ] = None,
     model: options.OwnModel = None,
     data: Annotated[
@@ -33,29 +40,70 @@ def demo(
 ) -> None:
     """Show what token merging costs and buys: accuracy, inputs/s, speed-up, MAC ratio, tokens left."""
     from hf_tome.data.folder import SUFFIXES
-    from hf_tome.data.subject import embedded_subject, own_subject
+    from hf_tome.data.subject import EMBEDDED, embedded_subject, own_subject
     from hf_tome.errors import ToMeValueError, complaint
-    from hf_tome.measure.output import check_out, writing
+    from hf_tome.measure.output import check_out
+    from hf_tome.measure.variants import read_r
+
+    check_out(out, SUFFIXES["image"])
+    rs = None if r is None else read_r(r)
+    if modality and (model or data):
+        rule = "--modality names an embedded model, which brings its own data."
+        raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))
+    if model is not None or data is not None:
+        subjects = [own_subject(model, data, limit or LIMITS)]
+    else:
+        wanted = EMBEDDED if modality == "all" else [modality or "image"]
+        subjects = [embedded_subject(each, limit or LIMITS["image"]) for each in wanted]
+    console = Console(highlight=False, markup=False)  # names of files are shown as they are
+    for subject in subjects:
+        modality_ = subject.classifier.modality
+        picture = out.with_stem(f"{out.stem}-{modality_}") if len(subjects) > 1 else out
+        show_one(subject, rs, batch, picture, console)
+    console.print("\nNext:")
+    for command, use in next_commands(model, data):
+        console.print(f"  {command}  # {use}", soft_wrap=True)
+
+
+def show_one(subject: Subject, rs: list[Any] | None, batch: int | None, picture: Path, console: Console) -> None:
+    """Say what is run, run it, show the table, and write the picture.
+
+    Args:
+        subject: a model and its data.
+        rs: values of r; None for five steps towards no token left.
+        batch: inputs at a time; None for as many as is usual.
+        picture: a file to write.
+        console: where to print.
+    """
+    from hf_tome.measure.output import writing
     from hf_tome.measure.sweep import BATCHES, sweep
     from hf_tome.measure.variants import even_steps
     from hf_tome.show.sheet import subject_sheet
 
-    check_out(out, SUFFIXES["image"])
-    rs = None if r is None else options.read_r(r)
-    if modality and (model or data):
-        rule = "--modality names an embedded model, which brings its own data."
-        raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))
-    console = Console()
-    if model is not None or data is not None:
-        subject = own_subject(model, data, limit or LIMITS)
-    else:
-        subject = embedded_subject(modality or "image", limit or LIMITS["image"])
-    batch = batch or BATCHES[subject.classifier.modality]
-    data_name, count = subject.samples.name, subject.samples.count
-    console.print(f"{subject.name} on {data_name}: {count} {subject.media}, batches of {batch}.", highlight=False)
-    rs = rs or even_steps(subject.classifier, subject.inputs(1))
-    report = sweep(subject.classifier, subject.samples, rs, batch_size=batch)
+    rs, batch = rs or even_steps(subject.classifier, subject.inputs(1)), batch or BATCHES[subject.classifier.modality]
+    config: Any = subject.model.config
+    size = sum(weights.numel() for weights in subject.model.parameters()) / 1e6
+    of = f"{subject.name} ({Path(config._name_or_path).name}, {size:.1f} M parameters) on {subject.samples.name}"
+    console.print(f"{of}: {subject.samples.count} {subject.media}, batches of {batch}.")
+    console.print(f"It runs unmerged, and with r = {str(rs)[1:-1]}: so many tokens merge per layer.")
+    report = sweep(subject.classifier, subject.samples, rs, batch_size=batch, progress=sys.stderr.isatty())
     show_report(replace(report, model=subject.name), console)
-    with writing(out):
-        subject_sheet(subject, [value for value in rs if value][-2:] or rs[:1]).save(out)
-    console.print(f"Merged groups of a few {subject.media}: {out}")
+    with writing(picture):
+        subject_sheet(subject, [value for value in rs if value][-2:] or rs[:1]).save(picture)
+    console.print(f"Merged groups of a few {subject.media}: {picture}", soft_wrap=True)
+
+
+def next_commands(model: str | None, data: str | None) -> list[tuple[str, str]]:
+    """Three commands to go on with, and what each is for."""
+    if model is None or data is None:
+        return [
+            ("hf-tome demo --modality all", 'sounds and clips too; they need pip install "hf_tome[audio,video]"'),
+            ("hf-tome show PHOTO", "what merges in a picture of your own"),
+            ("hf-tome eval --model MODEL --data FOLDER", "the same table for your own model and data"),
+        ]
+    own = f"--model {shlex.quote(model)}"
+    return [
+        (f"hf-tome eval {own} --data {shlex.quote(data)}", "all of the data, with a report and a plot"),
+        (f"hf-tome tune {own} --data {shlex.quote(data)} --target-speedup 2", "r for each layer"),
+        (f"hf-tome show FILE {own}", "what merges in one file"),
+    ]

@@ -76,7 +76,9 @@ def _describe(family: Family) -> None:
         "protected tokens": _protected(family) + (", these at the end" if family.counted_at_end else ""),
         "prop_attn by default": _default(family),
         "metric by default": "values, since keys are turned by positions" if family.positions else "keys",
-        "r to begin with": f"tokens // ({4 if family.positions else 2} * layers)",
+        "rule of thumb for r": "tokens // (4 * layers), which merges a quarter of them away"
+        if family.positions
+        else "tokens // (2 * layers), which merges half of them away",
         "padding mask": _mask(family),
         "heads that take restore=False": ", ".join(family.token_heads) or "none",
         "parts that need every token": ", ".join(family.whole) or "none known",

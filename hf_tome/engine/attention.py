@@ -139,6 +139,9 @@ def biased(
     bias = log_sizes(record)
     if bias is None:
         return site.run(name, module, query, key, value, None, **kwargs)
+    if kwargs.get("softcap"):
+        rule = "Attention that caps its scores takes token sizes as a mask, which eager attention alone does."
+        raise UnsupportedAttentionError(complaint(rule, name, 'Call model.set_attn_implementation("eager").'))
     if name == FLEX and query.is_cuda:  # torch fails to compile such a score function for a CPU
         return flex_attention(module, query, key, value, bias, **kwargs)
     width = value.shape[-1]
@@ -206,7 +209,7 @@ def eager_of(attention: nn.Module) -> Attention:
 
 def adds_mask(eager: Attention, module: nn.Module) -> bool:
     """Whether an eager attention adds a mask to the scores, tried on one query and two keys of which one is hidden."""
-    heads = getattr(module, "num_key_value_groups", 1)
+    heads = int(getattr(module, "num_key_value_groups", 1))
     query, key = torch.ones(1, heads, 1, 2, device="cpu"), torch.ones(1, 1, 2, 2, device="cpu")
     mask = torch.tensor([0.0, -torch.inf], device="cpu").view(1, 1, 1, 2)
     value = torch.tensor([[1.0, 0.0], [0.0, 1.0]], device="cpu").view(1, 1, 2, 2)
@@ -238,3 +241,4 @@ def check_implementation(implementation: str, weights: bool = False) -> None:
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, tome_attention)
+vars(ALL_ATTENTION_FUNCTIONS)[NAME] = tome_attention  # KOSMOS-2.5 looks it up as an attribute

@@ -75,7 +75,7 @@ def _difference(layer: nn.Module, kind: type[nn.Module], block: Block, attention
             why = f"a forward that does not run on stand-ins for its parts ({type(error).__name__}: {error})"
             continue  # it wants another kind of result from its attention
         try:
-            got = tree_leaves(block(copy, x, *args, merge=_sum, **kwargs))
+            got = tree_leaves(block(copy, x, *args, merge=_nothing_merges, **kwargs))
         except (TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
             return f"a block that fails on the same layer ({type(error).__name__}: {error})"
         if len(got) != len(expected) or not all(map(_same, got, expected)):
@@ -84,9 +84,10 @@ def _difference(layer: nn.Module, kind: type[nn.Module], block: Block, attention
     return "" if compared else why  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
-def _sum(x: Tensor, *attended: Tensor) -> Tensor:
-    """What a block's `merge` does where nothing merges."""
-    return sum(attended, x)
+def _nothing_merges(x: Tensor, attended: Tensor | None = None, norm: Any = None) -> Any:
+    """A block's `merge` where nothing merges."""
+    x = x if attended is None else x + attended
+    return x if norm is None else (x, norm(x))
 
 
 def _same(a: Any, b: Any) -> bool:

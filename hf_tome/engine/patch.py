@@ -52,10 +52,13 @@ def patched_towers(model: nn.Module) -> Iterator[nn.Module]:
     return (module for module in model.modules() if _site_of(module) is not None)
 
 
-def config_holder(model: nn.Module, tower: nn.Module) -> PreTrainedModel:
-    """The outermost transformers model around `tower`, whose config carries the settings: containers have none."""
+def config_holder(model: nn.Module, tower: nn.Module) -> Any:
+    """The outermost transformers model around `tower`, whose config carries the settings: containers have none.
+
+    The tower itself where there is none, as around the vision transformer of IDEFICS alone.
+    """
     holders = (module for module in model.modules() if isinstance(module, PreTrainedModel))
-    return next(holder for holder in holders if any(part is tower for part in holder.modules()))
+    return next((holder for holder in holders if any(part is tower for part in holder.modules())), tower)
 
 
 def check(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> None:

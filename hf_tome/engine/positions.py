@@ -77,9 +77,9 @@ def _as_given(positions: Positions, given: Any, record: LayerRecord) -> Any:
     """In the form that a layer takes."""
     if not positions[0].is_floating_point():
         return positions[0]
-    if given[0].ndim == 3:  # (batch or 1, tokens, channels), of protected tokens too
-        return positions
-    if record.lengths is not None:  # packed images: (tokens, channels)
+    if record.lengths is not None:  # of packed images: (tokens, channels)
         return tuple(each[0] for each in positions)
     protected = record.settings.family.protected
-    return tuple(each[:, None, protected:] for each in positions)  # (batch, 1, tokens, channels)
+    if given[0].ndim == 3 or not protected:  # of every token: (batch, tokens, channels)
+        return positions
+    return tuple(each[:, None, protected:] for each in positions)  # of patches: (batch, 1, patches, channels)

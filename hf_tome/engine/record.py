@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hf_tome.core import MergePlan, ops
 from hf_tome.core.options.combine import mean
@@ -79,10 +79,13 @@ class LayerRecord:
         self,
         x: Float[Tensor, "batch tokens channels"],
         attended: Float[Tensor, "batch tokens channels"] | None = None,
+        norm: nn.Module | None = None,
         *,
         entering: Float[Tensor, "batch tokens channels"],
-    ) -> Float[Tensor, "batch groups channels"]:
-        """A block's `merge`: the tokens of x, or of x + attended, after the merge. Packed images have no batch axis.
+    ) -> Float[Tensor, "batch groups channels"] | tuple[Tensor, Tensor]:
+        """A block's `merge`: the tokens of x, or of x + attended, after the merge; with a norm also what it gives.
+
+        Packed images have no batch axis.
 
         Raises:
             UnsupportedModelError: if the layer's attention did not go through transformers' attention interface.
@@ -91,12 +94,21 @@ class LayerRecord:
         if attended is not None and not self._adds(x, attended):
             x, attended = x + attended, None
         if self.lengths is None:
-            return self._merged(x, attended, entering)
-        return self._merged(x[None], None if attended is None else attended[None], entering[None])[0]
+            return self._normed(x, attended, norm, entering)
+        merged = self._normed(x[None], None if attended is None else attended[None], norm, entering[None])
+        return merged[0] if isinstance(merged, Tensor) else (merged[0][0], merged[1][0])
 
-    def _merged(self, x: Tensor, attended: Tensor | None, entering: Tensor) -> Tensor:
+    def _normed(
+        self, x: Tensor, attended: Tensor | None, norm: nn.Module | None, entering: Tensor
+    ) -> Tensor | tuple[Tensor, Tensor]:
         if self.plan is None and (self.r > 0 or self.sizes is not None):
             decide(self, x, entering)
+        if self.plan is not None and self.shares is not None and attended is not None and ops.norms(norm, x):
+            return ops.merge_norm(x, *self.plan.indices, self.shares, attended, norm)
+        x = self._merged(x, attended)
+        return x if norm is None else (x, norm(x))
+
+    def _merged(self, x: Tensor, attended: Tensor | None) -> Tensor:
         if self.plan is None or self.shares is None:
             return x if attended is None else x + attended
         if attended is not None:

@@ -91,7 +91,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 def take_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple, dict] | None:
     """Pre-hook of the module that gets the padding mask: it becomes sizes."""
     state = under_way()
-    if state is None or state.site.masked is not module:
+    if state is None or not _is_same(module, state.site.masked):
         return None
     fact, place = state.settings.family.mask, state.site.mask_position
     if fact is None or fact.ignored or fact.inside:
@@ -109,7 +109,7 @@ def take_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
     """Hook of the module that collects hidden states: restore them."""
     state = under_way()
-    if state is None or state.site.collector is not module or len(state.plans) != state.settings.layers:
+    if state is None or not _is_same(module, state.site.collector) or len(state.plans) != state.settings.layers:
         return None
     return _restored_output(output, state) if state.settings.config.restore else None
 
@@ -157,15 +157,20 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
         UnsupportedModelError: if these are not the tower's layers any more.
     """
     items = list(tower.get_submodule(site.settings.family.layers).children())
-    if len(items) == len(site.layers) and all(map(lambda item, layer: item is layer, items, site.layers)):
+    pairs = list(zip(items, site.layers, strict=False))
+    if len(items) == len(site.layers) and all(_is_same(item, layer) for item, layer in pairs):
         return False
-    if len(items) != len(site.layers) or not all(
-        any(module is layer for module in item.modules()) for item, layer in zip(items, site.layers, strict=True)
-    ):
+    within = (any(_is_same(part, layer) for part in item.modules()) for item, layer in pairs)
+    if len(items) != len(site.layers) or not all(within):
         rule = "The layers of a tower stay those that apply_tome has patched."
         got = f"{type(tower).__name__} with {len(items)} layers, some of them others"
         raise UnsupportedModelError(complaint(rule, got, "Call apply_tome again after layers are cut off or replaced."))
     return True
+
+
+def _is_same(module: nn.Module, patched: nn.Module | None) -> bool:
+    """Whether a module is the patched one or a replica of it, as DataParallel makes them: these share its hooks."""
+    return module is patched or (patched is not None and module._forward_hooks is patched._forward_hooks)
 
 
 def _check_arguments(tower: Any, family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -196,19 +201,19 @@ def _restored_output(output: Any, state: Forward) -> Any:
         if output.get("hidden_states"):
             output["hidden_states"] = _restored(output["hidden_states"], output[0], state)
         return output
-    if isinstance(output, tuple):  # return_dict=False: the hidden states are the tuple with one more than layers
+    if isinstance(output, tuple):  # return_dict=False: the hidden states are a tuple longer than the layers
         return tuple(_restored(part, output[0], state) if _is_hidden(part, state) else part for part in output)
     return None
 
 
 def _is_hidden(part: Any, state: Forward) -> bool:
-    return isinstance(part, tuple) and len(part) == state.settings.layers + 1
+    return isinstance(part, tuple) and len(part) > state.settings.layers and all(h is None or h.ndim == 3 for h in part)
 
 
 def _restored(hidden_states: tuple, output: Any, state: Forward) -> tuple:
     """Each at full length; one that is the output itself has its length already."""
-    full = state.counts[0]
+    full, own = state.counts[0], state.settings.layers  # more come from other layers, as VideoPrism's over time
     return tuple(
-        h if h is None or h is output or h.shape[-2] == full else state.restore(h, layer)
+        h if h is None or h is output or layer > own or h.shape[-2] == full else state.restore(h, layer)
         for layer, h in enumerate(hidden_states)
     )

@@ -62,11 +62,13 @@ class Refusal:
         switch: name of the config's attribute.
         value: what it must not be; of True and False the truth counts.
         reason: why not.
+        cure: what to do.
     """
 
     switch: str
     value: bool | str
     reason: str
+    cure: str = "Use the plain model, or a checkpoint without it."
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,7 @@ class Family:
             value = getattr(config, refusal.switch, None)
             if value is not None and (value if isinstance(refusal.value, str) else bool(value)) == refusal.value:
                 rule = f"A {self.model_type} model with {refusal.switch}={value} cannot be merged: {refusal.reason}."
-                got = f"{type(config).__name__} with it"
-                raise UnsupportedModelError(complaint(rule, got, "Use the plain model, or a checkpoint without it."))
+                raise UnsupportedModelError(complaint(rule, f"{type(config).__name__} with it", refusal.cure))
 
     def layers_of(self, tower: nn.Module) -> list[nn.Module]:
         """The tower's layers in order. Wrappers around them, such as those for checkpointing, are looked through.

@@ -26,6 +26,12 @@ def tubelet_grid(config: Any) -> PatchGrid:
     return PatchGrid((-4, -2, -1), size, size)
 
 
+def frame_grid(config: Any) -> PatchGrid:
+    """(height, width) of each frame, of the same pixel values."""
+    size = tuple(config.tubelet_size[1:])
+    return PatchGrid((-2, -1), size, size)
+
+
 def timesformer_grid(config: Any) -> PatchGrid:
     """(height, width, time) of the same pixel values, as one attention over space and time sees them."""
     size = pair(config.patch_size)
@@ -70,6 +76,12 @@ def wave_grid(config: Any) -> PatchGrid:
     for kernel, stride in zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True):
         size = (size - 1) * stride + kernel
     return PatchGrid((-1,), (size,), (prod(config.conv_stride),))
+
+
+def codec_grid(config: Any) -> PatchGrid:
+    """The same, by the codec that is in front."""
+    hop = config.dac_config.hop_length
+    return PatchGrid((-1,), (hop,), (hop,))
 
 
 def pair(size: Any) -> tuple[int, int]:

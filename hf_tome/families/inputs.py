@@ -76,9 +76,16 @@ def video_llama3_inputs(config: Any, batch: int) -> Inputs:
 
 def pix2struct_inputs(config: Any, batch: int) -> Inputs:
     """1,024 patches in a row, each with its row and column in front; fewer where these have no embedding."""
-    lines = torch.arange(1, min(33, config.seq_len))
+    lines = torch.arange(1, min(33, getattr(config, "seq_len", 33)))
     places = torch.cartesian_prod(lines, lines).expand(batch, -1, -1)
     return {"flattened_patches": torch.cat([places, noise(*places.shape[:2], config.patch_embed_hidden_size)], dim=-1)}
+
+
+def gemma4_inputs(config: Any, batch: int) -> Inputs:
+    """Patches in a row, which become 256 tokens of a language model, and their places."""
+    lines = torch.arange(16 * config.pooling_kernel_size)
+    places = torch.cartesian_prod(lines, lines).flip(-1).expand(batch, -1, -1)  # (column, row)
+    return {"pixel_values": noise(*places.shape[:2], 3 * config.patch_size**2), "pixel_position_ids": places}
 
 
 def video_inputs(config: Any, batch: int) -> Inputs:
@@ -86,8 +93,13 @@ def video_inputs(config: Any, batch: int) -> Inputs:
     return {"pixel_values": noise(batch, config.num_frames, config.num_channels, *pair(config.image_size))}
 
 
+def videoprism_inputs(config: Any, batch: int) -> Inputs:
+    """The same under another name."""
+    return {"pixel_values_videos": video_inputs(config, batch)["pixel_values"]}
+
+
 def vjepa2_inputs(config: Any, batch: int) -> Inputs:
-    """The same under other names."""
+    """The same, whose sizes go by other names."""
     sides = pair(config.crop_size)
     return {"pixel_values_videos": noise(batch, config.frames_per_clip, config.in_chans, *sides)}
 
@@ -123,6 +135,11 @@ def speech_inputs(config: Any, batch: int) -> Inputs:
 def wave_inputs(config: Any, batch: int) -> Inputs:
     """Waves (batch, samples) of about 500 tokens: 10 seconds at 16 kHz."""
     return {"input_values": noise(batch, 500 * prod(config.conv_stride))}
+
+
+def codec_inputs(config: Any, batch: int) -> Inputs:
+    """Waves (batch, 1, samples) of 250 tokens: 10 seconds at 48 kHz."""
+    return {"input_values": noise(batch, 1, 250 * config.dac_config.hop_length)}
 
 
 def moonshine_inputs(config: Any, batch: int) -> Inputs:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import internvl_block, pix2struct_block, qianfan_block
+from hf_tome.families.blocks import (
+    gemma4_block,
+    internvl_block,
+    kosmos_2_5_block,
+    pix2struct_block,
+    qianfan_block,
+    step3p7_block,
+)
 from hf_tome.families.clip import AIMV2, CLIP
-from hf_tome.families.family import Family, Mask
+from hf_tome.families.dino import DINOV3
+from hf_tome.families.family import Family, Mask, Refusal
 from hf_tome.families.grids import image_grid, patches_grid
-from hf_tome.families.inputs import image_inputs, molmo2_inputs, pix2struct_inputs
-from hf_tome.families.widths import pix2struct_widths, ratio_widths
+from hf_tome.families.inputs import gemma4_inputs, image_inputs, molmo2_inputs, pix2struct_inputs
+from hf_tome.families.widths import gated_widths, pix2struct_widths, ratio_widths
 
 GIT = replace(
     CLIP,
@@ -119,6 +127,53 @@ PIX2STRUCT = Family(
     since=(5, 17),
 )
 
+KOSMOS_2_5 = replace(
+    PIX2STRUCT,
+    model_type="kosmos-2.5",
+    towers=("Kosmos2_5VisionModel",),
+    layer="Kosmos2_5VisionLayer",
+    block=kosmos_2_5_block,
+    widths=gated_widths,
+    mask=Mask(module="encoder", stays=True),
+    refusals=(
+        Refusal(
+            "_attn_implementation",
+            "sdpa",
+            "it runs eager attention whatever this says, and merged would run the other",
+            'Call model.set_attn_implementation("eager").',
+        ),
+    ),
+)
+
+GEMMA_4 = replace(
+    MOLMO2,
+    model_type="gemma4",
+    towers=("Gemma4VisionModel",),
+    layers="encoder.layers",
+    layer="Gemma4VisionEncoderLayer",
+    block=gemma4_block,
+    inputs=gemma4_inputs,
+    widths=gated_widths,
+    mask=Mask(module="encoder"),
+    whole=("Gemma4VisionModel",),
+    positions="position_embeddings",
+    approximation=DINOV3.approximation,
+)
+
+STEP_3_7 = replace(
+    CLIP,
+    model_type="step3p7",
+    towers=("Step3p7VisionModel",),
+    layers="layers",
+    layer="Step3p7VisionEncoderLayer",
+    block=step3p7_block,
+    protected=0,
+    token_heads=(),
+    whole=("Step3p7VisionModel",),
+    positions="position_embeddings",
+    approximation=DINOV3.approximation,
+)
+
 LANGUAGE_FAMILIES = (
     GIT,
     KOSMOS_2,
@@ -132,4 +187,7 @@ LANGUAGE_FAMILIES = (
     OVIS2,
     MOLMO2,
     PIX2STRUCT,
+    KOSMOS_2_5,
+    GEMMA_4,
+    STEP_3_7,
 )

@@ -53,17 +53,15 @@ _REASONS: dict[str, str] = {
     "its attention is torch's nn.MultiheadAttention, where token sizes have no way in": """
         bridgetower bridgetower_vision_model""",
     "its layers are timm's, without transformers' attention interface": "timm_wrapper timm_backbone gemma3n_vision",
-    "its sdpa attention is causal without a mask, and not with one": "phi4_multimodal phi4_multimodal_vision",
-    "it always runs its own eager attention, whatever attn_implementation says": "kosmos_2_5_vision_model",
+    "its sdpa attention is causal where an image has no padding": "phi4_multimodal phi4_multimodal_vision",
     "queries enter midway, between layers": "eomt eomt_dinov3 videomt",
     "it hands on states from between its layers, which would be short": "granite_docling_vision",
-    "it has one stack of layers over patches and another over time": "videoprism_vision_model",
     "all tiles of an image stand in one sequence, with class tokens and padding in between": "mllama_vision_model",
     "its rotary positions are one table for the whole batch, which the tokens of each sample cannot have": """
         mlcd mlcd_vision_model llama4_vision_model""",
     "a few latents read the input, which passes no layers itself": "perceiver",
     "nothing is known to rule it out, but it is not described yet": """
-        step3p5_vision gemma4_vision pe_audio_encoder pe_video_encoder pe_audio_video_encoder dots3_note_audio_encoder
+        pe_video_encoder pe_audio_video_encoder dots3_note_audio_encoder
         nemotron3_5_transcribe_asr_audio nemotron3_diarization_audio clvp_encoder""",
 }
 REFUSED: dict[str, str] = {name: reason for reason, names in _REASONS.items() for name in names.split()}

@@ -6,9 +6,16 @@ from dataclasses import replace
 
 from hf_tome.families.blocks import glmasr_block, moonshine_block, wav2vec2_block, whisper_block
 from hf_tome.families.family import Family, Mask, Refusal
-from hf_tome.families.grids import frames_grid, mel_grid, moonshine_grid, wave_grid
-from hf_tome.families.inputs import masked_mel_inputs, mel_inputs, moonshine_inputs, speech_inputs, wave_inputs
-from hf_tome.families.widths import named_widths, speech_widths
+from hf_tome.families.grids import codec_grid, frames_grid, mel_grid, moonshine_grid, wave_grid
+from hf_tome.families.inputs import (
+    codec_inputs,
+    masked_mel_inputs,
+    mel_inputs,
+    moonshine_inputs,
+    speech_inputs,
+    wave_inputs,
+)
+from hf_tome.families.widths import gated_widths, named_widths, speech_widths
 
 WHISPER = Family(
     model_type="whisper",
@@ -133,6 +140,18 @@ MOONSHINE = replace(
     mask=Mask(inside=True),
 )
 
+PE_AUDIO = replace(
+    MOONSHINE,
+    model_type="pe_audio_encoder",
+    towers=("PeAudioEncoder",),
+    layer="PeAudioEncoderLayer",
+    protected=1,
+    grid=codec_grid,
+    inputs=codec_inputs,
+    widths=gated_widths,
+    mask=Mask("padding_mask", inside=True),
+)
+
 SOUND_FAMILIES = (
     WHISPER,
     QWEN2_AUDIO,
@@ -142,6 +161,7 @@ SOUND_FAMILIES = (
     SPEECH_TO_TEXT,
     GLM_ASR,
     MOONSHINE,
+    PE_AUDIO,
     WAV2VEC2,
     HUBERT,
     UNISPEECH,

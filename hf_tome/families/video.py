@@ -7,8 +7,8 @@ from dataclasses import replace
 from hf_tome.families.blocks import nested_block, timesformer_block, vjepa2_block, xclip_block
 from hf_tome.families.clip import CLIP
 from hf_tome.families.family import Family, OwnAttention, Refusal
-from hf_tome.families.grids import timesformer_grid, tubelet_grid, video_grid
-from hf_tome.families.inputs import frames_inputs, video_inputs, vjepa2_inputs
+from hf_tome.families.grids import frame_grid, timesformer_grid, tubelet_grid, video_grid
+from hf_tome.families.inputs import frames_inputs, video_inputs, videoprism_inputs, vjepa2_inputs
 from hf_tome.families.vit import VIT
 from hf_tome.families.widths import ratio_widths
 
@@ -84,4 +84,19 @@ XCLIP = replace(
     inputs=frames_inputs,
 )
 
-VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2, TIMESFORMER, XCLIP)
+VIDEOPRISM = replace(
+    VIT,
+    model_type="videoprism",
+    modality="video",
+    towers=("VideoPrismVisionModel",),
+    layers="spatial_layers",
+    layer="VideoPrismLayer",
+    protected=0,
+    grid=frame_grid,
+    inputs=videoprism_inputs,
+    mask=None,
+    token_heads=(),
+    whole=("VideoPrismVisionModel",),
+)
+
+VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2, TIMESFORMER, XCLIP, VIDEOPRISM)

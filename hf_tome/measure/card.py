@@ -1,30 +1,83 @@
-"""A report in a model card: the results as the hub reads them, and the table as a section."""
+"""A report in a model card: the results as the hub reads them, and the table and how to use the model as a section."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData, get_token
 from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError  # pyright: ignore
 from yaml import YAMLError  # the hub's library reads cards with it
 
+from hf_tome.data.samples import EVALUATION
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.row import Report
 from hf_tome.measure.table import LEGEND, markdown, summary, table
 
 TITLE = "## What token merging costs and gains"
-SECTION = """Measured by [hf_tome](https://pypi.org/project/hf-tome/) on {data}, with the weights as they are.
+SECTION = """Measured by hf_tome on {data}, with the weights as they are.
 
 {table}
 
 {summary} {legend}
+
+{usage}"""
+MERGED = "import hf_tome.auto  # pip install hf_tome; merges tokens as the config says, in what is loaded after it"
+AS_SAVED = """\
+The settings of token merging ([ToMe](https://arxiv.org/abs/2210.09461)) are saved with the model: {settings}. To load \
+it with them:
+
+```python
+{lines}
+```
+
+Without the first line it runs unmerged.
 """
+BY_CHOICE = """\
+To merge tokens ([ToMe](https://arxiv.org/abs/2210.09461)) with r = {r}:
+
+```python
+{lines}
+```
+"""
+
+
+def as_saved(settings: Mapping[str, Any], load: str) -> str:
+    """How to load a model that was saved with merging, for its card.
+
+    Args:
+        settings: as `ToMeConfig.to_dict` gives them.
+        load: the lines of Python that load any model of its kind.
+    """
+    told = {name: "as the family does" if value is None else value for name, value in settings.items()}
+    listed = ", ".join(f"{name} = {value}" for name, value in told.items())
+    return AS_SAVED.format(settings=listed, lines=f"{MERGED}\n{load}")
+
+
+def usage(report: Report) -> str:
+    """How to load the model of a report with merging: as it was saved, or else with the last r of the report."""
+    load, name = ("AutoModel.from_pretrained", f'"{report.model}"')
+    if report.task != "image-text-retrieval":  # the other tasks have a pipeline
+        load, name = "pipeline", f'"{report.task}", {name}'
+    lines = f"from transformers import {load.partition('.')[0]}\n\nmodel = "
+    if report.saved is not None:
+        return as_saved(report.saved, f"{lines}{load}({name})")
+    r = report.rows[-1].r
+    applied = f"from hf_tome import apply_tome  # pip install hf_tome\n{lines}apply_tome({load}({name}), r={r})"
+    return BY_CHOICE.format(r=r, lines=applied)
+
+
+def data_name(report: Report) -> str:
+    """The data's own name: of its folder, or on the hub, without the split."""
+    path = Path(report.data).absolute()
+    return path.parent.name if path.name in EVALUATION else path.name
 
 
 def card_data(report: Report) -> ModelCardData:
     """The results of all variants as the `model-index` of a model card."""
-    name = Path(report.data).name
+    name = data_name(report)
     results = [
         EvalResult(
             task_type=report.task,
@@ -50,10 +103,8 @@ def with_report(card: ModelCard, report: Report) -> ModelCard:
     data = {key: value for key, value in card.data.to_dict().items() if key != "model-index"}
     name = card.data.get("model_name") or new.model_name
     data = ModelCardData(**data, model_name=name, eval_results=[*kept, *results])
-    name, rows = Path(report.data).name, markdown(*table(report))
-    return with_section(
-        card, TITLE, SECTION.format(data=name, table=rows, summary=summary(report), legend=LEGEND), data
-    )
+    told = {"data": data_name(report), "table": markdown(*table(report)), "usage": usage(report)}
+    return with_section(card, TITLE, SECTION.format(**told, summary=summary(report), legend=LEGEND), data)
 
 
 def write_card(path: Path, report: Report) -> None:

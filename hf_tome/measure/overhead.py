@@ -10,15 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from hf_tome.engine import attention
+from hf_tome.core import ops
+from hf_tome.engine import attention, record
 from hf_tome.engine.record import LayerRecord
 from hf_tome.engine.state import Forward
 
 WHOLE, MERGING = "hf_tome.forward", "hf_tome.merging"
-# Every step that merging adds: log-size, matching and merge, the way back to all positions.
+# Every step that merging adds: log-size, matching, merge, the way back to all positions.
 STEPS: tuple[tuple[Any, str], ...] = (
     (attention, "log_sizes"),
+    (record, "decide"),
     (LayerRecord, "_merged"),
+    (ops, "merge_norm"),
     (Forward, "restore"),
 )
 

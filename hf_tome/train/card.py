@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import transformers
 from huggingface_hub import ModelCard, ModelCardData
 from torch import nn
 
 from hf_tome.config import ToMeConfig
-from hf_tome.measure.card import with_section
+from hf_tome.measure.card import as_saved, with_section
 from hf_tome.trace import trace_tome
 
 TITLE = "## Token merging"
 TAG = "token-merging"
 SECTION = """\
-The model was trained with token merging ([ToMe](https://arxiv.org/abs/2210.09461)) by hf_tome, with these settings:
-
-| r | prop_attn | restore |
-| --- | --- | --- |
-| {r} | {prop_attn} | {restore} |
-
-They are saved with the model. After `from_pretrained`, `hf_tome.apply_tome(model)` merges as in training; without that
-line all tokens are kept.
-"""
+The model was trained with merging, by hf_tome. {usage}"""
 
 
 def settings_of(model: nn.Module) -> ToMeConfig:
@@ -36,16 +29,23 @@ def settings_of(model: nn.Module) -> ToMeConfig:
         return ToMeConfig.from_dict(next(saved for config in configs if (saved := getattr(config, "tome", None))))
 
 
-def add_tome_to_card(path: str | Path, model: nn.Module) -> None:
-    """Write the settings of the patched `model` into the model card at `path`, once: an older section is replaced.
+def add_tome_to_card(path: str | Path, model: nn.Module, name: str | None = None) -> None:
+    """Write the settings of the patched `model`, and how to load it with them, into its model card.
+
+    Args:
+        path: of the card; made where there is none. An older section is replaced.
+        model: of transformers, patched.
+        name: of the model on the hub; by default that of the card's folder.
 
     Raises:
         NotPatchedError: if `model` is not patched.
     """
-    settings = settings_of(model).to_dict()
-    if settings["prop_attn"] is None:
-        settings["prop_attn"] = "default of the family"
-    card = ModelCard.load(path)
+    settings, path, kind = settings_of(model).to_dict(), Path(path), type(model).__name__
+    name = name or path.absolute().parent.name
+    kind = kind if hasattr(transformers, kind) else "AutoModel"  # a class of the user's, or a wrapper
+    load = f'from transformers import {kind}\n\nmodel = {kind}.from_pretrained("{name}")'
+    card = ModelCard.load(path) if path.exists() else ModelCard(f"---\n---\n\n# {name}\n")
     data = card.data.to_dict()
     data["tags"] = [*(tag for tag in data.get("tags") or [] if tag != TAG), TAG]
-    with_section(card, TITLE, SECTION.format(**settings), ModelCardData(**data)).save(path)
+    section = SECTION.format(usage=as_saved(settings, load))
+    with_section(card, TITLE, section, ModelCardData(**data)).save(path)

@@ -26,7 +26,8 @@ class ToMeTrainer(Trainer):
       transformers multiplies it by both.
     - `ToMeCallback` logs r, tokens per layer, samples and tokens per second and the share of time that waits for data.
       One of your own in `callbacks` takes its place.
-    - `create_model_card` and `push_to_hub` write the settings of merging into the model card.
+    - `create_model_card` and `push_to_hub` write the settings of merging into the model card, and how to load the model
+      with them.
 
     For a Trainer of your own, put it first: `class MyTrainer(ToMeTrainer, TheirTrainer)`.
     """
@@ -80,8 +81,15 @@ class ToMeTrainer(Trainer):
             return kind in ("multi_label_classification", "regression")
         return getattr(config, "num_labels", None) == 1 or labels.dtype not in SINGLE_LABEL
 
+    def merge_adapters(self) -> None:
+        """After a training of adapters by PEFT: make them part of the weights, so that the model is a plain one."""
+        model: Any = self.model
+        if hasattr(model, "merge_and_unload"):
+            self.model = self.model_wrapped = model.merge_and_unload()
+
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """As `Trainer.create_model_card`, with the settings of merging."""
         super().create_model_card(*args, **kwargs)
         if self.is_world_process_zero():
-            add_tome_to_card(Path(str(self.args.output_dir)) / "README.md", self.model)  # pyright: ignore
+            path = Path(str(self.args.output_dir)) / "README.md"
+            add_tome_to_card(path, self.model, self.args.hub_model_id)  # pyright: ignore

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import benchmarks
 from benchmarks import speed_gpu
 from benchmarks.speed import main
 from benchmarks.speed_cases import DRY
 from benchmarks.speed_page import load_gpu, way_rows
-from hf_tome.core import match_bipartite
 
 ROOT = Path(benchmarks.__file__).parent.parent
 # Of what the developers' environment holds: what a bare machine with torch and transformers may lack.
@@ -53,22 +51,6 @@ def test_the_ways_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_in(tmp_path)[1:]
     assert {row.get("part") for row in rows} == {"attention", "add, merge, norm", "decide", "restore"}
     assert all(len(row["us"]) == DRY[0].rounds for row in rows)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_merge_and_norm_in_one_launch(dtype: torch.dtype) -> None:
-    """The candidate that the benchmark measures."""
-    pytest.importorskip("triton")
-    from benchmarks.merge_norm import merge_norm
-
-    x, residual = (torch.randn(2, 9, 20, generator=torch.Generator().manual_seed(seed)).to(dtype) for seed in (0, 1))
-    plan, norm = match_bipartite(x, 3, 1), torch.nn.LayerNorm(20, dtype=dtype)
-    torch.nn.init.normal_(norm.weight), torch.nn.init.normal_(norm.bias)
-    assert plan is not None
-    _, shares = plan.share(torch.ones(2, 9))
-    merged, normed = merge_norm(x, residual, plan.indices, shares, norm)
-    torch.testing.assert_close(merged, plan.merge((x + residual).double(), shares).to(dtype))
-    torch.testing.assert_close(normed, norm(merged))
 
 
 def test_what_fails_or_has_no_time_left_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

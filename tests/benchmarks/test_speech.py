@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 import torch
 from transformers import Dinov2Config, Dinov2Model, WhisperConfig, WhisperForConditionalGeneration
@@ -15,7 +14,7 @@ from transformers import Dinov2Config, Dinov2Model, WhisperConfig, WhisperForCon
 from benchmarks.recorded.pretrained_vit import as_vit
 from benchmarks.recorded.pretrained_whisper import PARTS, Reader, state_of
 from benchmarks.recorded.speech import RATE, spoken_digits
-from benchmarks.recorded.transcription import edits, words_of
+from benchmarks.recorded.transcription import words_of
 from benchmarks.recorded.transcription_page import r_of
 
 
@@ -84,14 +83,6 @@ def test_digits_are_strung_together_by_speaker(tmp_path: Path) -> None:
     assert sorted(each.text for each in ann) == ["one", "seven"]
     assert [each.text for each in bob] == ["three"]
     assert [len(each.wave) / RATE for each in bob] == [0.01]
-
-
-@pytest.mark.parametrize(
-    ("words", "right", "count"),
-    [("a b c", "a b c", 0), ("a c", "a b c", 1), ("a x b c", "a b c", 1), ("", "a b", 2), ("b a", "a b", 2)],
-)
-def test_edits_by_hand(words: str, right: str, count: int) -> None:
-    assert edits(words.split(), right.split()) == edits(right.split(), words.split()) == count
 
 
 def test_words_are_compared_without_case_and_numbers_digit_by_digit() -> None:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 from command import Run
 from own_data import BY_MODALITY, saved
 from PIL import Image
@@ -33,12 +32,24 @@ def test_images(run: Run, tmp_path: Path) -> None:
     assert Image.open(tmp_path / "hf-tome-demo.png").size > (800, 300)
 
 
-@pytest.mark.parametrize(("modality", "name", "tokens"), [("audio", "sounds", "173"), ("video", "clips", "512")])
-def test_embedded_sounds_and_clips(modality: str, name: str, tokens: str, run: Run, tmp_path: Path) -> None:
-    out = run("demo", "--modality", modality, "--limit", "2", "--r", "12")
-    assert f"2 {name}" in out
-    assert [row[-1].split(" of ")[1] for row in rows(out)] == [tokens, tokens]
-    assert (tmp_path / "hf-tome-demo.png").exists()
+def test_all_embedded_models_in_one_call(run: Run, tmp_path: Path) -> None:
+    """Each says beforehand what is run, on its own line; the next commands come once."""
+    out = run("demo", "--modality", "all", "--limit", "2", "--r", "12")
+    for start in (
+        "embedded ViT (vit-fashion-mnist, 0.9 M parameters) on Fashion-MNIST: 2 images, batches of 32.",
+        "embedded AST (ast-drums, 0.7 M parameters) on drum sounds: 2 sounds, batches of 4.",
+        "embedded VideoMAE (videomae-sprites, 0.7 M parameters) on moving pictures: 2 clips, batches of 2.",
+        "It runs unmerged, and with r = 12: so many tokens merge per layer.",
+        "Next:",
+    ):
+        assert start in out.splitlines()
+    assert [row[-1].split(" of ")[1] for row in rows(out)] == ["197", "197", "173", "173", "512", "512"]
+    assert all((tmp_path / f"hf-tome-demo-{each}.png").exists() for each in ("image", "audio", "video"))
+    assert [line.split("  #")[0] for line in out.split("Next:\n")[1].splitlines()[:3]] == [
+        "  hf-tome demo --modality all",
+        "  hf-tome show PHOTO",
+        "  hf-tome eval --model MODEL --data FOLDER",
+    ]
 
 
 def test_own_images_and_a_broken_one(run: Run, tmp_path: Path) -> None:
@@ -51,7 +62,9 @@ def test_own_images_and_a_broken_one(run: Run, tmp_path: Path) -> None:
             break
     (tmp_path / "own" / "notes.txt").write_text("no image")
     options = ["--model", VIT, "--data", "own", "--r", "8", "--batch", "3", "--out", "own.png"]
-    assert "6 images" in run("demo", *options)
+    out = run("demo", *options)
+    assert "6 images" in out
+    assert f"hf-tome tune --model {VIT} --data own --target-speedup 2" in out
     assert (tmp_path / "own.png").exists()
     (place / "broken.png").write_bytes(b"\x89PNG broken")
     assert "broken.png" in run("demo", *options, code=2)

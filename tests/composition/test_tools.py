@@ -1,7 +1,8 @@
-"""Merged models under tools that call them: functional calls, attributions, containers, loading in 8 bits."""
+"""Merged models under tools that call, copy, move, compile or load them."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,47 @@ def test_offloaded_to_the_disk(tmp_path: Path) -> None:
     with trace_tome(model) as trace:
         assert apart(model(**inputs).logits, expected) <= 1e-6
     assert trace.token_counts == [37, 33, 29, 25, 21]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("offload", ["cpu_offload", "dispatch_model"])
+@torch.no_grad()
+def test_weights_that_accelerate_moves(offload: str) -> None:
+    accelerate = pytest.importorskip("accelerate")
+    model, inputs = apply_tome(SMALL_VIT.build(), r=4), SMALL_VIT.inputs()
+    expected = model(**inputs).logits
+    cpu = torch.device("cpu")
+    if offload == "cpu_offload":
+        accelerate.cpu_offload(model, execution_device=cpu)
+    else:
+        accelerate.dispatch_model(model, {"vit": cpu, "classifier": cpu}, force_hooks=True)
+    with trace_tome(model) as trace:
+        assert apart(model(**inputs).logits, expected) <= 1e-6
+    assert trace.token_counts == [37, 33, 29, 25, 21]
+
+
+@torch.no_grad()
+def test_replicas_of_data_parallel() -> None:
+    """`DataParallel` copies a model to each device by this method of its modules, and runs the copies in threads."""
+    model, mask = apply_tome(SMALL_VIT.build(), r=4), torch.ones(2, SMALL_VIT.tokens)
+    mask[0, 20:] = 0
+    inputs = {**SMALL_VIT.inputs(), "attention_mask": mask, "output_hidden_states": True}
+    expected = model(**inputs)
+    copies = {part: part._replicate_for_data_parallel() for part in model.modules()}
+    for part, replica in copies.items():
+        for name, child in part._modules.items():
+            replica._modules[name] = None if child is None else copies[child]
+        for name, weight in part._parameters.items():
+            setattr(replica, name, None if weight is None else weight * 1)  # what it was copied to
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda _: copies[model](**inputs), range(2)))
+    assert max(apart(each, expected) for each in found) <= 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune"])
+@torch.no_grad()
+def test_modes_of_compile(mode: str) -> None:
+    torch._dynamo.reset()
+    model, inputs = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4), SMALL_VIT.inputs()
+    assert apart(torch.compile(model, mode=mode)(**inputs).logits, model(**inputs).logits) <= 1e-5

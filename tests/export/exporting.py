@@ -72,3 +72,10 @@ def open_vino(source: Any) -> Any:
         torch.from_numpy(output.copy())
         for output in compiled([value.numpy() for value in list(inputs.values())[:count]]).values()
     ]
+
+
+def execu_torch(path: Path) -> Any:
+    """Runs an ExecuTorch program on tensors."""
+    runtime = pytest.importorskip("executorch.runtime", reason="executorch is not installed")
+    method = runtime.Runtime.get().load_program(path).load_method("forward")
+    return lambda **inputs: method.execute(list(inputs.values()))

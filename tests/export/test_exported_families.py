@@ -1,9 +1,10 @@
-"""Every family leaves PyTorch with merging, and a free batch size: `torch.export`, ONNX Runtime, OpenVINO."""
+"""Every family leaves PyTorch with merging, and a free batch size: ONNX Runtime, OpenVINO, AOTInductor, a trace."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shutil import which
 
 import pytest
 import torch
@@ -71,6 +72,17 @@ def test_a_trace_runs_at_other_batches(row: Row) -> None:
     with torch.no_grad():
         traced = torch.jit.trace(model, example_kwarg_inputs=row.inputs(), strict=False, check_trace=False)
     assert_same_at_other_batches(lambda **inputs: tuple(traced(**inputs).values()), model, row.inputs())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(which("g++") is None, reason="AOTInductor needs a C++ compiler")
+@rows(among=FREE)
+def test_aot_inductor(row: Row, tmp_path: Path) -> None:
+    model = apply_tome(row.build(), r=R)
+    path = torch._inductor.aoti_compile_and_package(
+        exported(model, row.inputs()), package_path=str(tmp_path / "model.pt2")
+    )
+    assert_same_at_other_batches(torch._inductor.aoti_load_package(path), model, row.inputs())
 
 
 @pytest.mark.slow

@@ -1,16 +1,23 @@
-"""The other ways out of PyTorch, on one model each: options, 8 bits, transformers' exporters, AOTInductor."""
+"""The other ways out of PyTorch, on one model each: options, 8 bits, transformers' exporters."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from shutil import which
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from cases import SMALL_VIT
-from exporting import assert_same_at_other_batches, batch_of, exported, onnx_runtime, open_vino, write_onnx
+from comparison import apart
+from exporting import (
+    assert_same_at_other_batches,
+    batch_of,
+    execu_torch,
+    exported,
+    onnx_runtime,
+    open_vino,
+    write_onnx,
+)
 
 from hf_tome import apply_tome
 from hf_tome.data.embedded import embedded_images, embedded_processor, embedded_vit
@@ -65,28 +72,30 @@ def test_eight_bits_in_onnx_runtime_agree_with_the_unmerged_twin(tmp_path: Path)
     assert (classes[0] == classes[1]).float().mean() >= 0.97
 
 
-@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+EXPORTERS = {
+    "onnx": ("OnnxExporter", "OnnxConfig", "onnxscript"),
+    "openvino": ("OpenVINOExporter", "OpenVINOConfig", "openvino"),
+    "executorch": ("ExecutorchExporter", "ExecutorchConfig", "executorch"),
+}
+
+
+@pytest.mark.parametrize("kind", EXPORTERS)
 def test_exporters_of_transformers(kind: str, tmp_path: Path) -> None:
     exporters = pytest.importorskip(f"transformers.exporters.exporter_{kind}", reason="this transformers has none")
-    pytest.importorskip({"onnx": "onnxscript", "openvino": "openvino"}[kind])
-    names = {"onnx": ("OnnxExporter", "OnnxConfig"), "openvino": ("OpenVINOExporter", "OpenVINOConfig")}[kind]
-    exporter, config = (getattr(exporters, name) for name in names)
+    exporter, config, package = EXPORTERS[kind]
+    pytest.importorskip(package, reason=f"{package} is not installed")
     model, inputs = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4), SMALL_VIT.inputs(3)
     shapes = {"pixel_values": {0: torch.export.Dim("batch", min=1, max=64)}}
-    result = exporter().export(model, inputs, config=config(dynamic=True, dynamic_shapes=shapes))
+    settings = getattr(exporters, config)(dynamic=True, dynamic_shapes=shapes)
+    result = getattr(exporters, exporter)().export(model, inputs, config=settings)
     result.save_pretrained(tmp_path)
-    files = {"onnx": "model.onnx", "openvino": "openvino_model.xml"}
-    run = onnx_runtime(tmp_path / files[kind]) if kind == "onnx" else open_vino(tmp_path / files[kind])
+    run = {
+        "onnx": lambda: onnx_runtime(tmp_path / "model.onnx"),
+        "openvino": lambda: open_vino(tmp_path / "openvino_model.xml"),
+        "executorch": lambda: execu_torch(tmp_path / "model.pte"),
+    }[kind]()
     for count in (1, 7):
         batch = batch_of(inputs, count)
         with torch.no_grad():
             expected = model(**batch).logits
-        assert np.abs(run(**batch)[0].numpy() - expected.numpy()).max() <= 1e-4
-
-
-@pytest.mark.skipif(which("g++") is None, reason="AOTInductor needs a C++ compiler")
-def test_aot_inductor(tmp_path: Path) -> None:
-    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4)
-    program = exported(model, SMALL_VIT.inputs())
-    package = torch._inductor.aoti_compile_and_package(program, package_path=str(tmp_path / "model.pt2"))
-    assert_same_at_other_batches(torch._inductor.aoti_load_package(package), model, SMALL_VIT.inputs())
+        assert apart(run(**batch)[0], expected) <= 1e-4

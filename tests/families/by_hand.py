@@ -117,22 +117,23 @@ class Run:
         return full if rest is None else (full, *rest)
 
     def mean_position(self, each: Tensor) -> Tensor:
-        """Of each group, from (patches, channels) or (1, tokens, channels): the mean over its original tokens."""
+        """Of each group, from (patches, channels) or (batch or 1, tokens, channels): the mean over its members."""
         of_patches = each.ndim == 2
-        before = torch.zeros(self.shape.protected, each.shape[1], dtype=each.dtype)
-        every = torch.cat([before, each]) if of_patches else each[0]
+        before = torch.zeros(self.shape.protected, each.shape[-1], dtype=each.dtype)
+        table = torch.cat([before, each])[None] if of_patches else each
         rows = []
         for sample, groups in enumerate(self.groups):
             real = [
                 [old for old in members if self.mask is None or self.mask[sample, old]] for members in groups.members
             ]
+            every = table[sample % len(table)]
             rows.append(
                 torch.stack(
                     [every[kept or members].mean(dim=0) for kept, members in zip(real, groups.members, strict=True)]
                 )
             )
         means = torch.stack(rows)
-        return means[:, None, self.shape.protected :] if of_patches else means
+        return means[:, None, self.shape.protected :] if of_patches and self.shape.protected else means
 
     def first_half(self, layer: Any, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The tokens between attention and MLP; remembers the keys."""
@@ -180,7 +181,9 @@ class Run:
         k, v = (each.repeat_interleave(q.shape[1] // each.shape[1], dim=1) for each in (k, v))
         scaling = kwargs.get("scaling") or q.shape[-1] ** -0.5
         bias = torch.nn.functional.pad(self.bias, (0, k.shape[2] - tokens))
-        weights = (q @ k.mT * scaling + bias[:, None, None]).softmax(dim=-1)
+        scores, cap = q @ k.mT * scaling, kwargs.get("softcap")
+        scores = cap * (scores / cap).tanh() if cap else scores
+        weights = (scores + bias[:, None, None]).softmax(dim=-1)
         return (weights @ v).transpose(1, 2).contiguous(), weights
 
     def own_attention(self, module: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:

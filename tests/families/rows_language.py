@@ -42,6 +42,18 @@ def numbered_patches() -> dict[str, Tensor]:
     return {"flattened_patches": torch.cat([places, made(2, 16, 12)], dim=-1)}
 
 
+def placed_patches() -> dict[str, Tensor]:
+    """As Gemma 4 takes them: each with its column and its row."""
+    places = torch.cartesian_prod(torch.arange(4), torch.arange(4)).flip(-1)
+    return {"pixel_values": made(2, 16, 48), "pixel_position_ids": places.expand(2, -1, -1)}
+
+
+def placed_patches_mask() -> tuple[dict[str, Tensor], Tensor]:
+    places, mask = placed_patches()["pixel_position_ids"].clone(), torch.ones(2, 16, dtype=torch.int64)
+    places[1, 8:], mask[1, 8:] = -1, 0
+    return {"pixel_position_ids": places}, mask
+
+
 TOWERs = (
     Row(
         "clip",
@@ -165,5 +177,39 @@ TOWERs = (
         Shape("Pix2StructVisionModel", "encoder.layer", "attention", "pre_mlp_layer_norm", 0),
         token_mask(16, 5),
         restored=False,
+    ),
+    Row(
+        "kosmos-2.5",
+        tf.models.kosmos2_5.modeling_kosmos2_5.Kosmos2_5VisionModel,
+        lambda: tf.models.kosmos2_5.configuration_kosmos2_5.Kosmos2_5VisionConfig(
+            **CORE, patch_embed_hidden_size=12, head_dim=8, max_num_patches=64
+        ),
+        numbered_patches,
+        Shape("Kosmos2_5VisionModel", "encoder.layer", "attention", "pre_mlp_layer_norm", 0),
+        token_mask(16, 5),
+        restored=False,
+        implementations=("eager",),
+    ),
+    Row(
+        "gemma4",
+        newer("Gemma4VisionModel"),
+        lambda: tf.Gemma4VisionConfig(**CORE, num_key_value_heads=1, head_dim=8, pooling_kernel_size=2),
+        placed_patches,
+        Shape(
+            "Gemma4VisionModel",
+            "encoder.layers",
+            "self_attn",
+            "pre_feedforward_layernorm",
+            0,
+            positions="position_embeddings",
+        ),
+        placed_patches_mask,
+    ),
+    Row(
+        "step3p7",
+        newer("Step3p7VisionModel"),
+        lambda: tf.Step3p7VisionConfig(**CORE, mlp_ratio=2.0),
+        image,
+        Shape("Step3p7VisionModel", "layers", "self_attn", "layernorm_after", 0, positions="position_embeddings"),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -76,6 +77,19 @@ def frames_mask() -> tuple[dict[str, Tensor], Tensor]:
 
 def moonshine_mask() -> tuple[dict[str, Tensor], Tensor]:
     return padded("attention_mask", 895 + 15 * 384, 12 * 384, 16, 12)
+
+
+CODEC: dict[str, Any] = {
+    "downsampling_ratios": [2, 2],
+    "encoder_hidden_size": 4,
+    "hidden_size": 16,
+    "codebook_dim": 8,
+    "hop_length": 4,
+}
+
+
+def codec_mask() -> tuple[dict[str, Tensor], Tensor]:
+    return padded("padding_mask", 64, 44, 17, 12)
 
 
 SOUNDs = (
@@ -172,6 +186,15 @@ SOUNDs = (
         lambda: {"input_values": made(2, 895 + 15 * 384), "decoder_input_ids": torch.tensor([[1, 5, 6], [1, 7, 8]])},
         decoder_like_shape("MoonshineEncoder"),
         moonshine_mask,
+    ),
+    Row(
+        "pe_audio_encoder",
+        newer("PeAudioEncoder"),
+        lambda: tf.PeAudioEncoderConfig(**ENCODER, head_dim=8, dac_config=CODEC),
+        lambda: {"input_values": made(2, 1, 64)},
+        replace(decoder_like_shape("PeAudioEncoder"), protected=1),
+        codec_mask,
+        restored=False,
     ),
     wave_row("wav2vec2", tf.Wav2Vec2ForCTC, tf.Wav2Vec2Config, "Wav2Vec2Model"),
     wave_row("hubert", tf.HubertModel, tf.HubertConfig, "HubertModel"),

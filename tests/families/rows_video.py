@@ -11,6 +11,7 @@ from row import (
     Row,
     clip_shape,
     made,
+    newer,
     vit_shape,
     words,
 )
@@ -83,5 +84,20 @@ VIDEOs = (
         ),
         lambda: {"pixel_values": made(2, 2, 3, 16, 16), **words()},
         clip_shape("XCLIPVisionModel"),
+    ),
+    Row(
+        "videoprism",
+        newer("VideoPrismForVideoClassification"),
+        lambda: tf.VideoPrismVisionConfig(
+            **{name: CORE[name] for name in ("hidden_size", "num_attention_heads", "intermediate_size", "image_size")},
+            num_frames=2,
+            tubelet_size=[1, 4, 4],
+            num_spatial_layers=LAYERS,
+            num_temporal_layers=1,
+            attn_logit_softcapping=2.0,
+        ),
+        lambda: {"pixel_values_videos": made(2, 2, 3, 16, 16)},
+        vit_shape("VideoPrismVisionModel", 0, "spatial_layers"),
+        implementations=("eager",),
     ),
 )

@@ -109,6 +109,17 @@ def test_a_whole_model(name: str) -> None:
     assert_same(remove_tome(model)(**inputs), plain)
 
 
+@torch.no_grad()
+def test_a_tower_alone_that_is_no_model_of_transformers() -> None:
+    tower = next(row for row in ZOO if row.model_type == "idefics").build().vision_model
+    assert not isinstance(tower, tf.PreTrainedModel)
+    plain = tower(**image())
+    assert_same(apply_tome(tower, r=0)(**image()), plain)
+    assert apply_tome(tower, r=3, restore=False)(**image())[0].shape[1] == 17 - 3 * LAYERS
+    assert tower.config.tome["r"] == 3
+    assert_same(remove_tome(tower)(**image()), plain)
+
+
 @pytest.mark.parametrize("name", [name for name in ("captions by ViT and GPT-2", "Whisper") if name in PRESENT])
 def test_generation(name: str) -> None:
     model, inputs = build(name)

@@ -19,14 +19,15 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
-from hf_tome.core.ops.kernels import compose, decide, merge, propose, select, share
+from hf_tome.core.ops.kernels import compose, decide, merge, merge_norm, propose, select, share
 
 DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 WIDTHS = (64, 128, 256)
+NORMED = (1024, 2048, 4096)  # features of a row, rounded up
 MERGES = 24  # of a deep model, composed
 POINTERS = {
     **dict.fromkeys(("leaders", "joiners", "targets"), "*i64"),
-    **dict.fromkeys(("sizes", "totals", "shares", "similarity"), "*fp32"),
+    **dict.fromkeys(("sizes", "totals", "shares", "similarity", "mean", "scale"), "*fp32"),
     **dict.fromkeys(("best", "rank"), "*i32"),
     **dict.fromkeys(("spare", "out"), "*i64"),
 }
@@ -67,6 +68,11 @@ def variants() -> Iterator[Variant]:
                 label = f"{kind}{'add and ' if added else ''}merge {name}"
                 yield Variant(label, merge._merge, {**values, "ADDED": added}, rows, dense)
             yield Variant(f"{kind}merge backward {name}", merge._merge_backward, values, rows, dense)
+        rows = dict.fromkeys(("x", "residual", "weight", "bias", "merged", "normed"), f"*{name}")
+        for width, dense in [*((width, True) for width in NORMED), (NORMED[-1], False)]:
+            values = {"WEIGHTED": True, "BIASED": True, **merge_norm.tiles(width)}
+            label = f"{'' if dense else 'strided '}merge and norm {name} {width}"
+            yield Variant(label, merge_norm._merge_norm, values, {**rows, "eps": "fp32"}, dense)
         values = {"SIZED": True, "LOGS": True, "BLOCK": share.BLOCK}
         yield Variant(f"share with logs {name}", share._share, values, {"logs": f"*{name}"})
     yield Variant("rank", select._rank, {"BLOCK": select.BLOCK})

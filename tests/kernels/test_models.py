@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from cases import SMALL_VIDEO, SMALL_VIT, Case
+from cases import SMALL_VIDEO, SMALL_VIT, Case, layers_of
 from comparison import apart, assert_same
 from gradients import Gradients, assert_close, checkpoint, gradients
 from torch import Tensor, fx, nn
@@ -42,6 +43,23 @@ def test_outputs_and_groups_are_those_of_torch(case: Case, kernels: Callable[[bo
     assert apart(found, expected) <= 1e-5
     assert torch.equal(trace[0].groups, trace[1].groups)
     assert torch.equal(trace[0].sizes, trace[1].sizes)
+
+
+@torch.no_grad()
+def test_a_changed_norm_is_called(kernels: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are computed by the launch that merges."""
+    model, inputs, fused = apply_tome(SMALL_VIT.build(num_hidden_layers=3), r=4).to(DEVICE), inputs_of(SMALL_VIT), []
+    launch = gpu.merge_norm
+    monkeypatch.setattr(gpu, "merge_norm", lambda *args: fused.append(args) or launch(*args))
+    layers: list[Any] = layers_of(model, SMALL_VIT)
+    layers[0].layernorm_after.register_forward_hook(lambda module, args, output: output * 2)
+    layers[1].layernorm_after = nn.Identity()
+    kernels(False)
+    expected = model(**inputs)
+    assert fused == []
+    kernels(True)
+    assert apart(model(**inputs), expected) <= 1e-5
+    assert len(fused) == len(layers) - 2
 
 
 @torch.no_grad()
@@ -108,8 +126,10 @@ def test_in_a_cuda_graph() -> None:
     model, inputs = apply_tome(SMALL_VIT.build(), r=5).to(DEVICE), inputs_of(SMALL_VIT)
     expected = model(**inputs).logits.clone()
     stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         model(**inputs)
+    torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         found = model(**inputs).logits

@@ -34,6 +34,8 @@ def test_the_operators_are_well_formed() -> None:
     torch.library.opcheck(gpu.decide, (metric[:, None], sizes, True, 4, 1))
     torch.library.opcheck(gpu.share, (sizes, *plan.indices))
     torch.library.opcheck(gpu.merge, (x.requires_grad_(), *plan.indices, shares, x.detach().requires_grad_()))
+    norm = torch.ones(3, requires_grad=True), None, 1e-5
+    torch.library.opcheck(gpu.merge_norm, (x, *plan.indices, shares, x.detach().requires_grad_(), *norm))
     torch.library.opcheck(gpu.compose, [[part] for part in plan.indices])
 
 

@@ -14,6 +14,7 @@ from comparison import apart
 from transformers import ViTImageProcessorPil
 
 from hf_tome import apply_tome, remove_tome
+from hf_tome.train import add_tome_to_card
 
 SETTINGS = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
 PLAIN = """
@@ -56,6 +57,14 @@ def expected(r: int) -> torch.Tensor:
 def test_one_import_merges_what_was_saved_with_merging(saved: Path) -> None:
     logits, _ = new_process(saved, "merging.py")
     assert max(apart(each, expected(4)) for each in logits) <= 1e-6
+
+
+def test_the_lines_in_its_card_load_it_merged(saved: Path) -> None:
+    card = saved / "saved/README.md"
+    add_tome_to_card(card, apply_tome(SMALL_VIT.build(), r=4), name="saved")
+    lines = card.read_text().split("```python\n")[1].split("```")[0]
+    (saved / "card.py").write_text(f"{lines}import torch\ntorch.save([hf_tome.is_merged(model)], 'logits.pt')")
+    assert new_process(saved, "card.py")[0] == [True]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,14 @@ More of it.
 """
 
 
-def report(value: float) -> Report:
+def report(value: float, data: str = "own/fashion", saved: dict | None = None) -> Report:
     rows = [
         Row(r, name=name, settings=settings, metric=value, interval=(0, 1), change=0, change_interval=(0, 0),
                 seconds=[1.0], speedups=[1.0], inputs=4, token_counts=[9, 9])
         for r, name, settings in ((None, "unmerged", None), (8, "r=8", MERGED))
     ]  # fmt: skip
-    return Report("me/model", "own/fashion", "imagefolder", None, "image-classification", "image", "accuracy", 4,
-                  {"dtype": "x"}, samples=4, rows=rows)  # fmt: skip
+    return Report("me/model", data, "imagefolder", None, "image-classification", "image", "accuracy", 4, {"dtype": "x"},
+                  saved, samples=4, rows=rows)  # fmt: skip
 
 
 def test_results_are_written_once_and_others_stay(tmp_path: Path) -> None:
@@ -70,6 +71,22 @@ def test_a_card_is_made_where_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "broken.md").write_text("---\na: [\n---\n")
     with pytest.raises(ToMeValueError, match=r"broken\.md"):
         write_card(tmp_path / "broken.md", report(0.5))
+
+
+@pytest.mark.parametrize("data", ["own/fashion", "own/fashion/test", "me/fashion"])
+def test_the_data_are_called_by_their_own_name(data: str) -> None:
+    card = with_report(ModelCard(CARD), report(0.5, data))
+    assert card.data.eval_results[1].dataset_name == "fashion"  # pyright: ignore
+    assert "Measured by hf_tome on fashion," in card.text
+
+
+def test_a_card_says_how_to_load_the_model_and_links_to_the_paper_alone() -> None:
+    plain, merged = (with_report(ModelCard(CARD), report(0.5, saved=saved)).text for saved in (None, MERGED))
+    assert 'model = apply_tome(pipeline("image-classification", "me/model"), r=8)' in plain
+    assert "r = 8, prop_attn = as the family does, restore = True" in merged
+    assert 'model = pipeline("image-classification", "me/model")' in merged
+    assert merged.index("import hf_tome.auto") < merged.index("pipeline(")
+    assert set(re.findall(r"https?://[^)\s]+", plain + merged)) == {"https://arxiv.org/abs/2210.09461"}
 
 
 def test_a_section_is_replaced_wherever_it_stands() -> None:

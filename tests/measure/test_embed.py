@@ -18,7 +18,7 @@ import torch
 from own_data import BY_MODALITY, labelled, rows, saved
 from PIL import Image
 from recordings import tone, write_sound
-from transformers import CLIPModel, ViTMAEConfig, ViTMAEModel, ViTModel, Wav2Vec2Model
+from transformers import CLIPModel, VideoMAEModel, ViTMAEConfig, ViTMAEModel, ViTModel, Wav2Vec2Model
 
 from hf_tome import ToMeError, apply_tome
 from hf_tome.data.embedder import load_embedder
@@ -88,6 +88,19 @@ def test_padding_of_waves_is_no_feature(kind: str, tmp_path: Path) -> None:
         with torch.no_grad():
             alone = model(**embedder.inputs([embedder.read(tmp_path / "data" / path)])).last_hidden_state[0]
         np.testing.assert_allclose(values, alone.mean(0) if kind == "pooled" else alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "patches"])
+def test_clips(kind: str, tmp_path: Path) -> None:
+    name = str(saved(BY_MODALITY["video"], tmp_path / "videomae"))
+    data = labelled(BY_MODALITY["video"], tmp_path / "clips", 3)
+    found = embed(name, data, tmp_path / "out.parquet", 4, features=kind, batch_size=2, progress=False)
+    assert (found.rows, found.token_counts[0], found.token_counts[-1]) == (3, 32, 16)
+    model, embedder = apply_tome(VideoMAEModel.from_pretrained(name).eval(), r=4), load_embedder(name)
+    for path, values in features(tmp_path / "out.parquet").items():
+        with torch.no_grad():
+            tokens = model(**embedder.inputs([embedder.read(data / path)])).last_hidden_state[0]
+        np.testing.assert_allclose(values, tokens.mean(0) if kind == "pooled" else tokens, atol=1e-5)
 
 
 def test_a_masked_autoencoder_sees_all_and_has_no_prop_attn(images: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from cases import SMALL_VIT, Case, each_classifier, tower_of
 from comparison import apart
 from hypothesis import given
@@ -61,7 +62,7 @@ def flash(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a flash attention that runs on a CPU: transformers' own way to it, and plain torch for the kernel."""
 
     def flash_attn_func(
-        q: Tensor, k: Tensor, v: Tensor, softmax_scale: float | None = None, causal: bool = False
+        q: Tensor, k: Tensor, v: Tensor, softmax_scale: float | None = None, causal: bool = False, softcap: float = 0
     ) -> Tensor:
         assert q.shape[-1] == k.shape[-1] == v.shape[-1]
         assert not causal
@@ -84,6 +85,20 @@ def test_flash_attention_takes_token_sizes(case: Case, flash: str) -> None:
     model.config._attn_implementation_internal = flash  # as set_attn_implementation does on a GPU
     assert apart(model(**inputs), expected) < 1e-5
     assert apart(apply_tome(model, prop_attn=False)(**inputs), expected) > 1e-3
+
+
+@pytest.mark.skipif(not hasattr(transformers, "VideoPrismVisionModel"), reason="not in this version")
+@torch.no_grad()
+def test_capped_scores_take_no_channels(flash: str) -> None:
+    """The cap would squeeze log-size too."""
+    widths = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24, "image_size": 16}
+    config = transformers.VideoPrismVisionConfig(
+        **widths, num_frames=2, tubelet_size=[1, 4, 4], num_spatial_layers=2, num_temporal_layers=1
+    )
+    model = apply_tome(transformers.VideoPrismVisionModel(config).eval(), r=2)
+    model.config._attn_implementation_internal = flash
+    with pytest.raises(UnsupportedAttentionError, match="caps its scores"):
+        model(torch.randn(1, 2, 3, 16, 16))
 
 
 def test_flash_attention_has_the_gradients_of_sdpa(flash: str) -> None:

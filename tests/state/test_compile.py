@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from cases import BARE, SMALL_VIDEO, SMALL_VIT, Case, each_classifier
 from comparison import apart
-from gradients import assert_close, gradients
+from gradients import Gradients, assert_close, furthest, gradients
 from layouts import each_layout
 
 import hf_tome
@@ -91,21 +92,39 @@ def test_compiled_layers_share_their_graphs_in_training() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.usefixtures("fresh_dynamo")
-def test_compiled_layers_with_inductor(training: bool) -> None:
+@torch.no_grad()
+def test_compiled_layers_with_inductor() -> None:
     pytest.importorskip("torch._inductor")
-    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4).train(training)
-    compiled, inputs = hf_tome.compile(copy.deepcopy(model)), {**SMALL_VIT.inputs(), **SMALL_VIT.labels()}
-    if training:
-        plain = gradients(model, lambda: model(**inputs).loss.backward())
-        assert_close(gradients(compiled, lambda: compiled(**inputs).loss.backward()), plain, 1e-5)
-        return
+    model = apply_tome(SMALL_VIT.build(num_hidden_layers=2), r=4)
+    compiled = hf_tome.compile(copy.deepcopy(model))
     for r, batch in ((4, 2), (6, 3)):
         apply_tome(model, r=r), apply_tome(compiled, r=r)
-        with torch.no_grad():
-            inputs = SMALL_VIT.inputs(batch=batch)
-            assert apart(compiled(**inputs).logits, model(**inputs).logits) <= 1e-5
+        inputs = SMALL_VIT.inputs(batch=batch)
+        assert apart(compiled(**inputs).logits, model(**inputs).logits) <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bf16 autocast"])
+@each_layout
+@pytest.mark.usefixtures("fresh_dynamo")
+def test_compiled_layers_train_with_inductor(case: Case, half: bool) -> None:
+    """In bf16 the compiled step rounds elsewhere, and may be as far from float32 as the plain one is."""
+    pytest.importorskip("torch._inductor")
+    model = apply_tome(case.build(num_hidden_layers=2), r=4).train()
+    compiled, inputs = hf_tome.compile(copy.deepcopy(model)), {**case.inputs(), **case.labels()}
+
+    def step(model: Any, half: bool) -> Gradients:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = model(**inputs).loss
+        return gradients(model, loss.backward)
+
+    exact, plain, found = step(model, False), step(model, half), step(compiled, half)
+    if half:
+        assert furthest(found, exact) <= 1.5 * furthest(plain, exact)
+    else:
+        assert_close(found, plain, 1e-5)
+    assert graphs() <= 3
 
 
 def test_compile_wants_a_patched_model() -> None:

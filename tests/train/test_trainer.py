@@ -176,5 +176,6 @@ def test_the_model_card_holds_the_settings_once(tmp_path: Path) -> None:
     trainer.create_model_card(tags=["mine"])
     card = ModelCard.load(tmp_path / "README.md")
     assert card.text.count("## Token merging") == 1
-    assert "| 2 | False | True |" in card.text
+    assert "r = 2, prop_attn = False, restore = True" in card.text
+    assert f'model = ViTForImageClassification.from_pretrained("{tmp_path.name}")' in card.text
     assert {"mine", "token-merging"} <= set(card.data.tags or [])

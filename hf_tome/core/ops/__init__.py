@@ -1,7 +1,8 @@
 """The operations of a merge, and the one place that chooses what computes them.
 
 `decide`, `share`, `merge` and `compose` are written twice, with the same results: `reference` in torch, for every
-tensor, and `gpu` as Triton kernels. A plan travels as three index tensors, see `core.plan.MergePlan`:
+tensor, and `gpu` as Triton kernels. `merge_norm` is for the kernels alone. A plan travels as three index tensors, see
+`core.plan.MergePlan`:
 
     leaders (batch, groups), joiners (batch, r), targets (batch, r): int64
 """
@@ -10,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from hf_tome.core.ops import gpu, reference
+from hf_tome.core.ops.plain_norm import is_plain
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -81,6 +83,25 @@ def merge(
 def adds(x: Tensor, residual: Tensor) -> bool:
     """Whether `merge` should add the residual itself: on a GPU, where it saves a launch and a pass over memory."""
     return gpu.takes(x) and x.dtype == residual.dtype and x.shape == residual.shape
+
+
+def merge_norm(
+    x: Float[Tensor, "batch tokens features"],
+    leaders: Leaders,
+    joiners: Joiners,
+    targets: Joiners,
+    shares: Float[Tensor, "batch r"],
+    residual: Float[Tensor, "batch tokens features"],
+    norm: nn.LayerNorm,
+) -> tuple[Float[Tensor, "batch groups features"], Float[Tensor, "batch groups features"]]:
+    """`merge` of x + residual, and `norm` of that, in one launch. Where `adds` and `norms` say so."""
+    plan = leaders, joiners, targets
+    return gpu.merge_norm(x, *plan, shares, residual, norm.weight, norm.bias, norm.eps)[:2]
+
+
+def norms(norm: nn.Module | None, x: Tensor) -> TypeGuard[nn.LayerNorm]:
+    """Whether `merge_norm` gives what calling this module on tokens like x would."""
+    return is_plain(norm, x) and x.shape[-1] <= gpu.WIDEST_NORM
 
 
 def compose(

@@ -16,6 +16,7 @@ from torch.library import custom_op
 from hf_tome.core.ops.exporting import exporting
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.int64)  # features and sizes; plans
+WIDEST_NORM = 4096  # features of a row that one block of threads holds
 HAS_TRITON = find_spec("triton") is not None  # torch for CUDA brings it along
 
 
@@ -36,6 +37,10 @@ _DECIDE = (
 _SHARE = "(Tensor sizes, Tensor leaders, Tensor joiners, Tensor targets) -> (Tensor, Tensor)"
 _MERGE = "(Tensor x, Tensor leaders, Tensor joiners, Tensor targets, Tensor shares, Tensor? residual=None) -> Tensor"
 _BACKWARD = "(Tensor grad, Tensor leaders, Tensor joiners, Tensor targets, Tensor shares) -> Tensor"
+_MERGE_NORM = (
+    "(Tensor x, Tensor leaders, Tensor joiners, Tensor targets, Tensor shares, Tensor residual, Tensor? weight,"
+    " Tensor? bias, float eps) -> (Tensor, Tensor, Tensor, Tensor)"
+)
 _COMPOSE = "(Tensor[] leaders, Tensor[] joiners, Tensor[] targets) -> Tensor"
 
 
@@ -126,6 +131,51 @@ def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 merge.register_autograd(_gradient, setup_context=_keep)
+
+
+@custom_op("hf_tome::merge_norm", mutates_args=(), schema=_MERGE_NORM)
+def merge_norm(
+    x: Tensor,
+    leaders: Tensor,
+    joiners: Tensor,
+    targets: Tensor,
+    shares: Tensor,
+    residual: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """See `ops.merge_norm`; mean and inverse deviation (batch, groups, 1) in float32 are for the gradient."""
+    from hf_tome.core.ops.kernels.merge_norm import merge_norm
+
+    with device_of(x):
+        plan = _close(leaders, joiners, targets, shares)
+        return merge_norm(x, *plan, residual=residual, weight=weight, bias=bias, eps=eps)
+
+
+@merge_norm.register_fake
+def _(
+    x: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor, shares: Tensor, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    merged, normed = (x.new_empty(*leaders.shape, x.shape[2]) for _ in range(2))
+    mean, scale = (x.new_empty(*leaders.shape, 1, dtype=torch.float32) for _ in range(2))
+    return merged, normed, mean, scale
+
+
+def _keep_norm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    merged, _, mean, scale = output
+    ctx.save_for_backward(*inputs[1:5], *inputs[6:8], merged, mean, scale)
+
+
+def _gradient_of_norm(ctx: Any, of_merged: Tensor, of_normed: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    *plan, weight, bias, merged, mean, scale = ctx.saved_tensors
+    given = of_normed, merged, merged.shape[2:], mean, scale, weight, bias
+    of_input, *of_affine = torch.ops.aten.native_layer_norm_backward(*given, [True, *ctx.needs_input_grad[6:8]])
+    of_x = merge_backward(of_merged + of_input, *plan)
+    return of_x, None, None, None, None, of_x, *of_affine, None
+
+
+merge_norm.register_autograd(_gradient_of_norm, setup_context=_keep_norm)
 
 
 @custom_op("hf_tome::compose", mutates_args=(), schema=_COMPOSE)

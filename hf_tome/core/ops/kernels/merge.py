@@ -20,22 +20,17 @@ def _load_row(x, residual, place, fits, ADDED: tl.constexpr):
     return row.to(tl.float32)
 
 
-@triton.jit(do_not_specialize=["groups", "r"])
-def _merge(
-    x, residual, leaders, joiners, targets, shares, out,
-    groups, r, features, stride_batch, stride_token, stride_feature,
-    ADDED: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+@triton.jit
+def merged_row(
+    x, residual, leaders, joiners, targets, shares, group, sample, feature, fits,
+    groups, r, stride_batch, stride_token, stride_feature, ADDED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """One program: one group of one sample. Most groups have no joiner, few have more than two."""
-    group = tl.program_id(0)
-    sample = tl.program_id(1).to(tl.int64)
+    """Some features of a group, in float32. Most groups have no joiner, few have more than two."""
     x += sample * stride_batch
     residual += sample * stride_batch
     joiners += sample * r
     targets += sample * r
     shares += sample * r
-    feature = tl.program_id(2) * WIDTH + tl.arange(0, WIDTH)
-    fits = feature < features
     column = feature * stride_feature
     place = tl.load(leaders + sample * groups + group) * stride_token + column
     leader = _load_row(x, residual, place, fits, ADDED)
@@ -49,6 +44,24 @@ def _merge(
             share = tl.load(shares + next_one)
             row += share * (_load_row(x, residual, place, fits, ADDED) - leader)
             next_one = tl.min(tl.where(hits & (joiner > next_one), joiner, r), axis=0)
+    return row
+
+
+@triton.jit(do_not_specialize=["groups", "r"])
+def _merge(
+    x, residual, leaders, joiners, targets, shares, out,
+    groups, r, features, stride_batch, stride_token, stride_feature,
+    ADDED: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """One program: one group of one sample."""
+    group = tl.program_id(0)
+    sample = tl.program_id(1).to(tl.int64)
+    feature = tl.program_id(2) * WIDTH + tl.arange(0, WIDTH)
+    fits = feature < features
+    row = merged_row(
+        x, residual, leaders, joiners, targets, shares, group, sample, feature, fits,
+        groups, r, stride_batch, stride_token, stride_feature, ADDED, BLOCK,
+    )  # fmt: skip
     tl.store(out + (sample * groups + group) * features + feature, row.to(out.dtype.element_ty), mask=fits)
 
 
