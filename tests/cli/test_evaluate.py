@@ -109,7 +109,7 @@ def test_baselines_stand_beside_the_variants(own: Path, run: Run) -> None:
     options = ["--model", "vit", "--data", "images", "--r", "6", "--batch", "3", "--baselines"]
     out = run("eval", *options)
     assert "unmerged, compiled" in out
-    assert "unmerged, 16 px" in out
+    assert "unmerged, 20 px" in out
     assert Image.open(own / "hf-tome-eval" / "report.png").width > 500
     assert "--task classification" in run("eval", *options, "--task", "retrieval", code=2)
 
@@ -117,7 +117,7 @@ def test_baselines_stand_beside_the_variants(own: Path, run: Run) -> None:
 def test_labels_of_a_plot_do_not_collide(own: Path) -> None:
     rows = [Row(r, f"r={r}", {}, seconds=[1.0], inputs=10 + r % 3, speedups=[1.0], metric=0.5) for r in range(9)]
     rows.insert(0, Row(None, "unmerged", seconds=[1.0], inputs=9, speedups=[1.0], metric=0.5))
-    report = Report("some/vit", "data/food", "", None, "", "image", "accuracy", 10, {}, 10, rows=rows)
+    report = Report("some/vit", "data/food", "", None, "", "image", "accuracy", 10, {}, samples=10, rows=rows)
     figure = tradeoff(report)
     assert figure.get_suptitle() == "vit on food: 10 images"
     texts = [each.get_window_extent() for each in figure.axes[0].texts]

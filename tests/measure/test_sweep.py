@@ -121,16 +121,16 @@ def test_changed_answers_and_means_over_classes(classifier: Classifier, tmp_path
 
 
 def test_a_baseline_on_smaller_images(classifier: Classifier, tmp_path: Path) -> None:
-    data, setting, smaller = folder(tmp_path, lambda number: f"class {number % CLASSES}"), ToMeConfig(r=6), Baseline(16)
+    data, setting, smaller = folder(tmp_path, lambda number: f"class {number % CLASSES}"), ToMeConfig(r=6), Baseline(20)
     report = sweep(classifier, data, [setting, smaller], batch_size=BATCH, progress=False)
     _, merged, rival = report.rows
-    assert rival.token_counts == [1 + (16 // 4) ** 2] * (LAYERS + 1)  # patches of 4 x 4 pixels
+    assert rival.token_counts == [1 + (20 // 4) ** 2] * (LAYERS + 1)  # patches of 4 x 4 pixels
     assert abs(rival.macs - merged.macs) < 0.2 * merged.macs
     assert rival.mac_ratio == report.rows[0].macs / rival.macs
-    assert (rival.name, rival.settings) == ("unmerged, 16 px", None)
+    assert (rival.name, rival.settings) == ("unmerged, 20 px", None)
     samples = samples_of(data, classifier)
     pixels = classifier.inputs([samples.read(number) for number in range(COUNT)])["pixel_values"]
-    small = torch.nn.functional.interpolate(pixels, (16, 16), mode="bicubic", antialias=True)
+    small = torch.nn.functional.interpolate(pixels, (20, 20), mode="bicubic", antialias=True)
     with torch.no_grad():
         logits = classifier.model(small, interpolate_pos_encoding=True).logits
     assert rival.metric == (logits.argmax(-1).numpy() == samples.labels).mean()
@@ -139,7 +139,7 @@ def test_a_baseline_on_smaller_images(classifier: Classifier, tmp_path: Path) ->
 @pytest.mark.slow
 def test_a_compiled_baseline_answers_as_the_model(classifier: Classifier, tmp_path: Path) -> None:
     inputs = classifier.inputs([Image.effect_noise((30, 40), 60).convert("RGB")])
-    assert baselines(classifier, inputs, [ToMeConfig(r=6)] * 2) == [Baseline(compiled=True), Baseline(16)]
+    assert baselines(classifier, inputs, [ToMeConfig(r=6)] * 2) == [Baseline(compiled=True), Baseline(20)]
     data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
     report = sweep(classifier, data, [6, Baseline(compiled=True)], batch_size=BATCH, progress=False)
     compiled = report.rows[2]
