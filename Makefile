@@ -80,6 +80,9 @@ define make-venv
 $(PYTHON) -m venv $(@D)
 endef
 
+# PyPI's torchaudio cannot be imported beside a CPU build of torch, until the doctor has set its CUDA library aside.
+mend-torchaudio = @! $(1)/python -m pip show -q torchaudio 2>/dev/null || $(1)/hf-tome doctor --fix
+
 .venv/.stamp-python:
 	$(make-venv)
 	@touch $@
@@ -89,6 +92,7 @@ endef
 .venv/.stamp-docs: EXTRAS := docs
 .venv/.stamp-demo .venv/.stamp-dev .venv/.stamp-docs: .venv/.stamp-python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
+	$(call mend-torchaudio,$(BIN))
 	@touch $@
 
 # Other versions of transformers, each in its own environment, with the hub and the tokenizers that they ask for.
@@ -106,6 +110,7 @@ $(TRANSFORMERS:%=.venv-%/.stamp-dev): .venv-%/.stamp-dev: pyproject.toml constra
 	grep -vE '^(transformers|huggingface_hub|tokenizers)==' constraints.txt > $(@D)/constraints.txt
 	echo "transformers==$*" >> $(@D)/constraints.txt
 	$(@D)/bin/python -m pip install $(PIP_ARGS) -c $(@D)/constraints.txt -e ".[dev]"
+	$(call mend-torchaudio,$(@D)/bin)
 	@touch $@
 
 # The versions of machines with a GPU. PyPI's torch for Linux brings CUDA packages, 5 GB in all, and runs without a GPU.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from hf_tome.core.options.matchings import MATCHINGS
 from hf_tome.core.options.recipe import Recipe
 from hf_tome.core.schedule import Schedule
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
@@ -76,6 +77,11 @@ class ToMeConfig:
         """What stands behind the names of the other options."""
         options = (self.metric, self.heads, self.distance, self.partition, self.matching, self.combine, self.seed)
         return Recipe.of(*options)
+
+    @property
+    def own(self) -> bool:
+        """Whether the matching is the user's, of `register_matching`: its name does not tell what it does."""
+        return self.matching not in MATCHINGS.shipped
 
     def replace(self, /, **changes: Any) -> ToMeConfig:
         """A copy with some fields changed, checked again."""

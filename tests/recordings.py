@@ -23,13 +23,17 @@ def write_sound(path: Path, samples: np.ndarray, rate: int) -> Path:
 
 
 def write_clip(
-    path: Path, pictures: Sequence[int | np.ndarray], codec: str = "libx264", size: tuple[int, int] = (48, 32)
+    path: Path,
+    pictures: Sequence[int | np.ndarray],
+    codec: str = "libx264",
+    size: tuple[int, int] = (48, 32),
+    **options: str,
 ) -> Path:
     """A clip of greys, or of pictures uint8 (height, width, 3): a keyframe every 12 frames, and frames that look ahead
-    where the codec can."""
+    where the codec can. `options` are the codec's own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(path, "w") as file:
-        stream = file.add_stream(codec, rate=25)
+        stream = file.add_stream(codec, rate=25, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
         stream.gop_size = 12

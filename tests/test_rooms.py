@@ -29,11 +29,11 @@ UPWARDS = {("hf_tome.api", "hf_tome.tune")}  # r="auto": a late import
 APART = {"doctor": {"hf_tome.errors"}, "__init__": {"torch", "hf_tome"}}
 THROUGH_API = set(ROOMS[ROOMS.index("data") :])  # rooms that reach a model by the calls that users have
 
-HARD = {"torch", "transformers", "huggingface_hub", "yaml", "numpy", "PIL"}  # both of the hub come with transformers
+HARD = {"torch", "transformers", "huggingface_hub", "safetensors", "yaml", "numpy", "PIL"}  # three come with others
 EXTRAS = {
     "accelerate", "av", "datasets", "evaluate", "gradio", "matplotlib", "onnxruntime", "onnxscript", "openvino",
-    "optuna", "pyarrow", "rich", "sklearn", "scipy", "soundfile", "soxr", "tensorboard", "torchaudio", "torchcodec",
-    "torchvision", "tqdm", "typer",
+    "optuna", "peft", "pyarrow", "rich", "sklearn", "scipy", "soundfile", "starlette", "tensorboard",
+    "torchaudio", "torchcodec", "torchvision", "tqdm", "typer",
 }  # fmt: skip
 TYPING_ONLY = {"jaxtyping"}
 # Modules that are themselves imported late, and what these import beyond the hard dependencies.

@@ -4,7 +4,7 @@
 
 RUNS is the folder of the recorded trainings. Of the cases `drums` and `sprites`, one that is not done there leaves
 its model and its files as they are. `--samples` are the sounds of Sonic Pi (Debian package `sonic-pi-samples`, CC0):
-none of them is in a drum kit that the model was trained on.
+none of them is in a drum kit that the model was trained on. It needs `pip install soxr`.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--r", type=int, help="tokens merged per layer (default: half of the multiply-adds go)")
     parser.add_argument("--tables", help=f"some of {','.join(NAMES)} (default: all)")
     parser.add_argument("--batch", type=int, help="inputs per batch (default: 32 images, 4 sounds, 2 clips)")
+    parser.add_argument("--split", help="split of the data, or subfolder (default: test or validation)")
+    parser.add_argument("--label-column", help="column of the classes (default: by its type)")
     parser.add_argument("--limit", type=int, help="use at most so many samples")
     parser.add_argument("--out", type=Path, default=Path("hf-tome-study"), help="folder for study.md, .json and .png")
     options = parser.parse_args()
@@ -52,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
     only = [name.strip() for name in options.tables.split(",")] if options.tables else NAMES
     told = options.limit, "eager" if set(only) & set(READ_ATTENTION) else None
     if options.model or options.data:
-        subject = own_subject(options.model, options.data, *told)
+        choice = {"split": options.split, "label_column": options.label_column}
+        subject = own_subject(options.model, options.data, *told, **choice)
     else:
         subject = embedded_subject(options.modality or "image", *told)
     store = options.out / "study.sqlite"

@@ -47,13 +47,14 @@ def bench(
     from hf_tome.measure.presets import random_inputs
     from hf_tome.measure.speed import measure
     from hf_tome.measure.table import cells
+    from hf_tome.measure.variants import read_r
 
     if vlm is not None:
         from hf_tome.cli.bench_vlm import bench_vlm
 
         given = {"--model": model, "--config": config, "--compile": compiled, "--train": train, "--plot": plot}
         return bench_vlm(vlm, keep, depth, r, rounds, dtype, attn, device, json_out, given)
-    rs = options.read_r(r or ["8,16"])
+    rs = read_r(r or ["8,16"])
     if json_out is not None:
         with writing(json_out):
             json_out.touch()  # refuses what cannot be written before anything is measured

@@ -43,9 +43,10 @@ def demo(
     from hf_tome.data.subject import EMBEDDED, embedded_subject, own_subject
     from hf_tome.errors import ToMeValueError, complaint
     from hf_tome.measure.output import check_out
+    from hf_tome.measure.variants import read_r
 
     check_out(out, SUFFIXES["image"])
-    rs = None if r is None else options.read_r(r)
+    rs = None if r is None else read_r(r)
     if modality and (model or data):
         rule = "--modality names an embedded model, which brings its own data."
         raise ToMeValueError(complaint(rule, f"--modality {modality} beside a model or data", "Leave one of them out."))

@@ -23,6 +23,7 @@ def embed(
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many samples, drawn at random.")] = None,
     media_column: options.MediaColumn = None,
     label_column: options.LabelColumn = None,
+    streaming: options.Streaming = False,
     batch: options.Batch = None,
     workers: options.Workers = 0,
     skip_bad_files: options.SkipBadFiles = False,
@@ -39,8 +40,9 @@ def embed(
     from hf_tome.measure.embed import unfinished
     from hf_tome.measure.parquet import check_parquet
     from hf_tome.measure.processes import Processes
+    from hf_tome.measure.variants import read_one_r
 
-    setting = None if r is None else options.read_one_r(r)  # refuses what is wrong before anything is loaded
+    setting = None if r is None else read_one_r(r)  # refuses what is wrong before anything is loaded
     check_parquet(out)
     processes = Processes()
     embedder = load_embedder(model, features)
@@ -57,6 +59,7 @@ def embed(
         limit=limit,
         media_column=media_column,
         label_column=label_column,
+        streaming=streaming,
     )
     if not processes.main:
         return

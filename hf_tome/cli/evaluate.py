@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Task = Literal["classification", "zero-shot", "retrieval", "transcription"]
 
-WIDE = 140  # columns that the whole table takes
+WIDE = 150  # columns that the whole table takes
 
 
 def evaluate(
@@ -37,6 +37,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many samples, drawn at random.")] = None,
     media_column: options.MediaColumn = None,
     label_column: options.LabelColumn = None,
+    streaming: options.Streaming = False,
     labels: Annotated[
         Path | None, typer.Option(help="zero-shot: a text file with the name of a class in each line.")
     ] = None,
@@ -48,6 +49,13 @@ def evaluate(
         ),
     ] = None,
     language: Annotated[str | None, typer.Option(help="transcription: what is spoken, as en.")] = None,
+    with_baselines: Annotated[
+        bool,
+        typer.Option("--baselines", help="Also the unmerged model compiled, and on smaller images that cost as much."),
+    ] = False,
+    log_samples: Annotated[
+        bool, typer.Option("--log-samples", help="Write changed.csv: samples whose answer changed, with both answers.")
+    ] = False,
     batch: options.Batch = None,
     workers: options.Workers = 0,
     skip_bad_files: options.SkipBadFiles = False,
@@ -62,6 +70,8 @@ def evaluate(
     Writes report.md, report.json, report.csv, report.png and model-index.yaml. Under torchrun or accelerate launch,
     the processes share the data.
     """
+    from hf_tome.errors import ToMeValueError, complaint
+    from hf_tome.measure.baselines import baselines
     from hf_tome.measure.batches import Batches
     from hf_tome.measure.card import check_push
     from hf_tome.measure.output import open_folder
@@ -72,28 +82,39 @@ def evaluate(
     from hf_tome.measure.variants import even_steps
 
     grid(r or ["0"], settings)  # refuses what is wrong before anything is loaded
+    if with_baselines and task != "classification":
+        rule, cure = "--baselines are of --task classification.", "Leave it out."
+        raise ToMeValueError(complaint(rule, f"--task {task}", cure))
     check_plot(open_folder(out) / "report.png")
     if push:
         check_push(model)
     processes = Processes()
     encoder = loaded(model, task, labels, template, language)
     options.place(encoder.model, device or str(processes.device), dtype)
-    columns = {"media_column": media_column, "label_column": label_column}
-    samples = task_of(encoder, data, split=split, limit=limit, **columns).samples
+    choice = {"split": split, "limit": limit, "media_column": media_column, "label_column": label_column}
+    choice |= {"streaming": streaming, "skip_bad_files": skip_bad_files}
+    samples = task_of(encoder, data, **choice).samples
     steps, saved = r, encoder.saved
     if not steps and not (saved and saved.merges):
         steps = [str(even_steps(encoder, Batches(encoder, samples, 1, skip_bad_files).first()))[1:-1]]
+    variants: list[Any] = [
+        *([saved] if saved and saved.merges else []),
+        *(grid(steps, settings, saved) if steps else []),
+    ]
+    if with_baselines:
+        batches = Batches(encoder, samples, 1, skip_bad_files)
+        variants += baselines(encoder, batches.placed(batches.first()), variants)
     report = sweep(
         encoder,
         samples,
-        [*([saved] if saved and saved.merges else []), *(grid(steps, settings, saved) if steps else [])],
+        variants,
         batch_size=batch,
         store=out / "finished.sqlite",
         skip_bad_files=skip_bad_files,
         workers=workers,
     )
     if processes.main:
-        deliver(report, out, card, push)
+        deliver(report, out, card, push, log_samples)
     if not report.finished:
         raise typer.Exit(130)
 
@@ -125,15 +146,17 @@ def loaded(model: str, task: Task, labels: Path | None, templates: list[str] | N
     return load_image_text(model) if task == "retrieval" else load_classifier(model)
 
 
-def deliver(report: Report, out: Path, card: Path | None, push: bool) -> None:
+def deliver(report: Report, out: Path, card: Path | None, push: bool, log_samples: bool) -> None:
     """Show the report, and write it wherever it is wanted."""
     from hf_tome.measure.card import push_card, write_card
     from hf_tome.measure.export import export
 
     console = Console()
     show_report(report, console)
-    export(report, out)
+    export(report, out, log_samples)
     console.print(f"Report: {out / 'report.md'}", highlight=False, soft_wrap=True)
+    if log_samples:
+        console.print(f"Changed answers: {len(report.changed)}, in {out / 'changed.csv'}", soft_wrap=True)
     if not report.finished:
         console.print("The same command goes on from here.")
         return
@@ -151,9 +174,10 @@ def show_report(report: Report, console: Console) -> None:
     header, rows = table(report, brief=console.width < WIDE)
     shown = Table(title=f"{report.model} on {report.data}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, *cells in zip(header, *rows, strict=True):
-        first = name == "variant"  # in a narrow window it breaks at commas, and headers between words; numbers never
-        least = max(len(word) for word in (*name.split(), *([] if first else cells)))
-        shown.add_column(name, justify="left" if first else "right", min_width=least)
+        if name == "variant":  # breaks at commas in a narrow window
+            shown.add_column(name, min_width=max(len(word) for cell in cells for word in cell.split()), overflow="fold")
+        else:  # headers break between words, numbers never
+            shown.add_column(name, justify="right", width=max(map(len, (*name.split(), *cells))))
     for row in rows:
         shown.add_row(*row)
     console.print(shown)
@@ -179,8 +203,9 @@ def grid(r: list[str], settings: list[str] | None, saved: ToMeConfig | None = No
 
     from hf_tome.config import ToMeConfig
     from hf_tome.errors import ToMeValueError, complaint
+    from hf_tome.measure.variants import read_r
 
-    values = {"r": options.read_r(r)}
+    values = {"r": read_r(r)}
     for text in settings or []:
         field, equals, given = text.partition("=")
         if not equals or field == "r":

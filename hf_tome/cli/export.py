@@ -37,11 +37,12 @@ def export(
     from hf_tome.export import FORMATS
     from hf_tome.export import export as write
     from hf_tome.measure.output import check_out, writing
+    from hf_tome.measure.variants import read_one_r
 
     kinds = {each.suffix: name for name, each in FORMATS.items()}
     check_out(out, [FORMATS[kind].suffix] if kind else kinds)
     chosen = FORMATS[kind or kinds[out.suffix.lower()]]
-    amount = None if r is None else options.read_one_r(r)
+    amount = None if r is None else read_one_r(r)
     classifier, inputs, tried_on = _subject(model, data)
     merged: Any = apply_tome(classifier.model, amount)
     with writing(out):

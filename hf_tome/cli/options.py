@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -25,7 +23,12 @@ Batch = Annotated[
     int | None, typer.Option(min=1, help="Inputs per batch.", show_default="32 images, 4 sounds, 2 clips")
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read ahead.")]
-SkipBadFiles = Annotated[bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read.")]
+Streaming = Annotated[
+    bool, typer.Option("--streaming", help="Do not download a data set of the hub; --limit takes the first samples.")
+]
+SkipBadFiles = Annotated[
+    bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read, and rows without a label.")
+]
 Device = Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")]
 Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Numbers to compute in.")]
 
@@ -40,60 +43,6 @@ def r(default: str, several: bool = True) -> Any:
 def out(text: str) -> Any:
     """--out of a command; `text` says what is written there."""
     return typer.Option("--out", "-o", help=text)
-
-
-def read_r(texts: Sequence[str]) -> list[Any]:
-    """The runs that --r asks for, each as `apply_tome` takes it.
-
-    Args:
-        texts: as given, each time that the option stands in the command.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if there is none, or one is no r.
-    """
-    from hf_tome.core import Schedule
-    from hf_tome.errors import ToMeValueError, complaint
-
-    try:
-        runs = [run for text in texts for run in ast.literal_eval(f"[{text}]")]
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        runs = []
-    if not runs:
-        cure = "For example --r 8,16, --r 0.1, --r '(16, -1.0)' or --r '[12, 0, 7, 3]'."
-        raise ToMeValueError(complaint("--r is written as in Python.", ",".join(texts), cure))
-    for run in runs:
-        Schedule.parse(run)
-    return runs
-
-
-def read_keeps(text: str) -> list[float]:
-    """The shares of visual tokens that --keep asks for.
-
-    Raises:
-        ToMeValueError: if one is no number.
-    """
-    from hf_tome.errors import ToMeValueError, complaint
-
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        rule = "--keep is shares in (0, 1], with commas between."
-        raise ToMeValueError(complaint(rule, text, "For example --keep 1,0.5,0.25.")) from error
-
-
-def read_one_r(text: str) -> Any:
-    """--r of a command that makes one run.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if it is no r, or several.
-    """
-    from hf_tome.errors import ToMeValueError, complaint
-
-    first, *others = read_r([text])
-    if others:
-        cure = f"Give one of them; one number for each layer is a list, --r '[{text}]'."
-        raise ToMeValueError(complaint("This command makes one run.", f"--r {text}", cure))
-    return first
 
 
 def place(model: nn.Module, device: str | None, dtype: str = "float32") -> Any:

@@ -20,9 +20,10 @@ def run(
     """Run a script in which from_pretrained merges every model that can be merged."""
     from hf_tome import auto
     from hf_tome.config import ToMeConfig
+    from hf_tome.measure.variants import read_one_r
 
     if r is not None:
-        auto.merge_all(ToMeConfig(options.read_one_r(r)))
+        auto.merge_all(ToMeConfig(read_one_r(r)))
     sys.argv[:] = [str(script), *context.args]
     sys.path.insert(0, str(script.absolute().parent))
     runpy.run_path(str(script), run_name="__main__")

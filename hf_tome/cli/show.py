@@ -26,13 +26,14 @@ def show(
 ) -> None:
     """Show which patches of one file became one token, and what the model says of it."""
     from hf_tome.measure.output import check_out
+    from hf_tome.measure.variants import read_one_r
     from hf_tome.show import time_spans
     from hf_tome.show.look import classifier_for, forms_of, kind_of, look, write
 
     kind = kind_of(file)
     check_out(out, forms_of(kind))
     text = r if inflection is None else f"({r}, {inflection})"
-    setting = None if text is None else options.read_one_r(text)
+    setting = None if text is None else read_one_r(text)
     classifier = classifier_for(kind, model)
     found = look(classifier, classifier.read(file), setting, file.name)
     write(found, out, layer, fps)

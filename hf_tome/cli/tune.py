@@ -40,6 +40,8 @@ def tune(
     split: options.Split = None,
     media_column: options.MediaColumn = None,
     label_column: options.LabelColumn = None,
+    streaming: options.Streaming = False,
+    skip_bad_files: options.SkipBadFiles = False,
     device: options.Device = None,
     batch: options.Batch = None,
     trials: Annotated[
@@ -55,18 +57,20 @@ def tune(
     from hf_tome.measure.sweep import BATCHES
     from hf_tome.measure.table import cells
     from hf_tome.tune import Goal
-    from hf_tome.tune.report import drawn, judged
+    from hf_tome.tune.report import drawn, judged, remarks
 
     goal = {"target_speedup": target_speedup, "max_drop": max_drop, "max_kl": max_kl}
-    Goal(**goal)
+    wanted = Goal(**goal)
     check_folder(save)
     console = Console()
     classifier = load_classifier(model)
     options.place(classifier.model, device)
-    samples = samples_of(data, classifier, split=split, media_column=media_column, label_column=label_column)
+    most, size = limit or LIMITS[classifier.modality], batch or BATCHES[classifier.modality]
+    choice = {"split": split, "media_column": media_column, "label_column": label_column, "streaming": streaming}
+    choice |= {"limit": 2 * most if streaming else None, "skip_bad_files": skip_bad_files}
+    samples = samples_of(data, classifier, **choice)
     check_labels(samples, max_drop)
-    size = batch or BATCHES[classifier.modality]
-    calibration, held_out = drawn(classifier, samples, limit or LIMITS[classifier.modality], size)
+    calibration, held_out = drawn(classifier, samples, most, size, skip_bad_files)
     kept = {} if classifier.saved is None else classifier.saved.to_dict()
     settings = {name: value for name, value in kept.items() if name != "r"}
     best = searched(
@@ -79,6 +83,8 @@ def tune(
             columns = COLUMNS | ({} if rows[0].metric is None else {"accuracy": "metric"})
             title = f"On {count(batches)} inputs, {name}"
             console.print(table(title, columns, cells(rows, columns), title_justify="left"))
+            for remark in remarks(wanted, rows, name == "held out"):
+                console.print(f"[yellow]{remark}[/]", highlight=False, soft_wrap=True)
     if save is not None:
         write(classifier, model, best, save)
         console.print(f"Saved: {save}. apply_tome(model) takes the schedule from there.", soft_wrap=True)

@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import (
 
 from hf_tome.data.encoder import Encoder
 from hf_tome.data.pretrained import load_config, load_model, load_processor, unsupported
+from hf_tome.errors import UnsupportedModelError, complaint
 
 AUTO = {
     "image": AutoModelForImageClassification,
@@ -62,15 +63,30 @@ def load_classifier(name: str, attention: str | None = None) -> Classifier:
 
     Raises:
         ToMeValueError: if they cannot be loaded.
-        UnsupportedModelError: if the model cannot be merged, or classifies nothing.
+        UnsupportedModelError: if the model cannot be merged, or its outputs are no classes.
     """
     config = load_config(name)
-    modality = _modality(name, config)
+    modality = modality_of(name, config)
+    check_classes(config, name)
     model, saved = load_model(AUTO[modality], name, attention)
     return Classifier(model, load_processor(name, modality, config), modality, saved)
 
 
-def _modality(name: str, config: PretrainedConfig) -> str:
+def check_classes(config: Any, name: str) -> None:
+    """Refuse a head whose outputs are no scores of classes: softmax, divergence and agreement say nothing of them.
+
+    Raises:
+        UnsupportedModelError: if the model was made for regression, or has one output.
+    """
+    kind = getattr(config, "problem_type", None)
+    if kind == "regression" or (kind != "multi_label_classification" and config.num_labels < 2):
+        rule = "A model is judged by scores of classes, of which there are two or more."
+        got = f"{name} with {config.num_labels} output(s) and problem_type {kind}"
+        cure = "Choose r by the error on your own data: apply_tome(model, r=8) works on any head."
+        raise UnsupportedModelError(complaint(rule, got, cure))
+
+
+def modality_of(name: str, config: PretrainedConfig) -> str:
     """What a classifier of this type sees or hears.
 
     Raises:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hf_tome.data.extra import extra
+from hf_tome.data.fault import unreadable
 from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".gif"})
+SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .3gp .avi .mkv .webm .ogv .mpg .mpeg .ts .mts .wmv .flv .gif".split()  # noqa: SIM905
+)
 File = str | Path | BytesIO
 
 
@@ -55,10 +60,11 @@ def read_clip(source: Any, frames: int, place: float = 0.5) -> np.ndarray:
         from av.error import FFmpegError
     try:
         times, keys = _timetable(source)
-        pictures = list(_pictures(source, chosen(times), keys))
+        pictures, shown = _pictures(source, chosen(times), keys)
+        if not keys and shown != len(times):  # packets promise more than can be decoded
+            pictures, _ = _pictures(source, chosen(range(shown)), keys)
     except (FFmpegError, OSError, ValueError) as error:
-        rule = "Every video file must be readable."
-        raise ToMeValueError(complaint(rule, f"{source} ({error})", "Remove or repair this file.")) from error
+        raise unreadable("video", source, error) from error
     if not pictures:
         rule = "A video file must hold a video stream with at least one frame."
         raise ToMeValueError(complaint(rule, str(source), "Remove this file, or record it again."))
@@ -68,7 +74,8 @@ def read_clip(source: Any, frames: int, place: float = 0.5) -> np.ndarray:
 def _timetable(path: File) -> tuple[list[int], list[int]]:
     """When each frame is shown, and each keyframe to jump to, in rising order. Read from the packets, undecoded.
 
-    Where no jump is safe, a frame's time is its place in the order of decoding.
+    Where no jump is safe, a frame's time is its place in the order of decoding. Frames that refer to others before the
+    beginning of the file are not shown.
     """
     import av
 
@@ -76,43 +83,70 @@ def _timetable(path: File) -> tuple[list[int], list[int]]:
         if not file.streams.video:
             return [], []
         packets = [packet for packet in file.demux(file.streams.video[0]) if packet.size]
+        if not _indexed(file):
+            packets = list(dropwhile(lambda packet: not packet.is_keyframe, packets)) or packets
         shown = [packet for packet in packets if not packet.is_discard]  # the others help to decode what follows
         if not _indexed(file):
             return list(range(len(shown))), []
         times = sorted(packet.pts for packet in shown if packet.pts is not None)
-    return times, sorted(packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None)
+        keys = sorted(packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None)
+        if keys:
+            file.seek(keys[0], stream=file.streams.video[0])
+            first, _ = next(_timed(file), (math.inf, None))
+            times = times[bisect_left(times, first) :]
+    return times, keys
 
 
-def _pictures(path: File, times: list[int], keys: list[int]) -> Iterator[np.ndarray]:
-    """The frame that is shown at each of `times`, (height, width, 3), all as large as the first, and upright."""
+def _pictures(path: File, times: Sequence[int], keys: list[int]) -> tuple[list[np.ndarray], int]:
+    """The frame that is shown at each of `times`, (height, width, 3), all as large as the first, and upright.
+
+    Without keys, the number of all frames comes second.
+    """
     import av
     from av.video.reformatter import VideoReformatter
 
     if not times:
-        return
+        return [], 0
     if isinstance(path, BytesIO):
         path.seek(0)
     converter = VideoReformatter()  # one for all frames: making it takes longer than a small frame's conversion
+    pictures: list[np.ndarray] = []
     with av.open(path) as file:
-        stream = file.streams.video[0]
-        coming = _timed(file)
+        coming, decoded = _timed(file), 0
         now, frame = -math.inf, None
         size, picture = {}, None
         for time in times:
             key = bisect_right(keys, time) - 1  # the last one not after it; the first needs no jump
             if key > 0 and now < keys[key]:
-                file.seek(keys[key], stream=stream)
-                coming = _timed(file)
+                file.seek(keys[key], stream=file.streams.video[0])
+                coming, now, picture = _timed(file), -math.inf, None
+                while now < keys[key]:  # an open group begins with frames that are shown before it
+                    now, frame = next(coming, (math.inf, frame))
+                if now != keys[key]:  # periodic intra refresh: pictures are whole some frames after such a key alone
+                    file.seek(keys[0], stream=file.streams.video[0])
+                    coming, keys, now = _timed(file), [], -math.inf
             while now < time:
                 now, frame = next(coming, (math.inf, frame))  # the last packets may hold no frame
-                picture = None
+                picture, decoded = None, decoded + (now < math.inf)
             if frame is None:
-                return
+                break
             if picture is None:
                 picture = converter.reformat(frame, format="rgb24", **size).to_ndarray()
                 size = {"height": picture.shape[0], "width": picture.shape[1]}
-                picture = np.rot90(picture, round(frame.rotation / 90))  # both count against the clock
-            yield picture
+                picture = _upright(picture, frame)
+            pictures.append(picture)
+        return pictures, decoded + (0 if keys else sum(1 for _ in coming))
+
+
+def _upright(picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    """The picture turned and mirrored as the file says: by a matrix that gives the place of a pixel on the screen."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    if matrix is None:
+        return picture
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5]
+    across, down = (a, d) if abs(a) >= abs(b) else (c, b)
+    turned = picture if abs(a) >= abs(b) else picture.swapaxes(0, 1)
+    return turned[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
 
 
 def _indexed(file: InputContainer) -> bool:
@@ -122,7 +156,16 @@ def _indexed(file: InputContainer) -> bool:
 
 def _timed(file: InputContainer) -> Iterator[tuple[float, VideoFrame]]:
     """The coming frames, each with its time as `_timetable` gives it."""
-    frames = file.decode(file.streams.video[0])
+    frames = _decoded(file)
     if not _indexed(file):
         return enumerate(frames)
     return ((frame.pts, frame) for frame in frames if frame.pts is not None)
+
+
+def _decoded(file: InputContainer) -> Iterator[VideoFrame]:
+    """The coming frames. As players do, packets that cannot be decoded are passed over: a recording begins anywhere."""
+    from av.error import InvalidDataError
+
+    for packet in file.demux(file.streams.video[0]):
+        with suppress(InvalidDataError):
+            yield from packet.decode()

@@ -16,6 +16,7 @@ AST = str(ASSETS / "ast-drums")  # which drum is struck; 173 tokens
 VIDEOMAE = str(ASSETS / "videomae-sprites")  # which way a picture moves; 512 tokens
 SOUNDS = ASSETS / "drums"  # CLASS/NAME.flac, of kits that the AST was not trained on
 CLIPS = ASSETS / "sprites"  # CLASS/NUMBER.mp4, of pictures that the VideoMAE was not trained on
+NAMES = {VIT: "embedded ViT (clothes)", AST: "embedded AST (drum sounds)", VIDEOMAE: "embedded VideoMAE (motions)"}
 CLASSES = (  # of Fashion-MNIST, which the ViT was trained on
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip

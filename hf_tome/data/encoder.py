@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import Wav2Vec2FeatureExtractor
 
 from hf_tome.config import ToMeConfig
 from hf_tome.data.clip import read_clip
+from hf_tome.data.embedded import NAMES
 from hf_tome.data.image import read_image
 from hf_tome.data.sound import read_sound
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 SHORTEST = 400  # samples: one window of a spectrogram, and of wav2vec 2.0's convolutions
 
@@ -36,6 +40,13 @@ class Encoder:
     saved: ToMeConfig | None = None
 
     @property
+    def name(self) -> str:
+        """Of the model, for people: where it was loaded from, or which of the embedded ones it is."""
+        config: Any = self.model.config
+        name = str(config._name_or_path)
+        return NAMES.get(name, name)
+
+    @property
     def task(self) -> str:
         """What it is for, as the hub names it."""
         return f"{self.modality}-feature-extraction"
@@ -53,7 +64,7 @@ class Encoder:
             MissingExtraError: if the extra that reads such files is not installed.
         """
         if self.modality == "image":
-            return read_image(source)
+            return read_image_for(self.processor, source)
         if self.modality == "audio":
             return read_sound(source, self.processor.sampling_rate)[0]
         return read_clip(source, frames_of(self.model.config))
@@ -66,22 +77,52 @@ class Encoder:
         frames = frames_of(self.model.config) if self.modality == "video" else 1
         pixels = numbers.integers(0, 256, (count, frames, 64, 64, 3), dtype=np.uint8)
         pictures = [[Image.fromarray(frame) for frame in clip] for clip in pixels]
-        return pictures if self.modality == "video" else [clip[0] for clip in pictures]
+        return pictures if self.modality == "video" else [self.read(clip[0]) for clip in pictures]
 
     def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
         """The model's keyword inputs for a batch of what `read` gives."""
         if self.modality == "audio":
             return sound_inputs(self.processor, media)
         if self.modality == "image":
-            return dict(self.processor(list(media), return_tensors="pt"))
-        (pixels,) = self.processor([list(frames) for frames in media], return_tensors="pt").values()
+            return processed(self.processor, list(media))
+        (pixels,) = processed(self.processor, [list(frames) for frames in media]).values()
         model: Any = self.model
         return {model.main_input_name: pixels}  # V-JEPA 2 calls it otherwise than image processors
+
+
+@contextmanager
+def fitting(part: object) -> Iterator[None]:
+    """Around a call of a model or its processor: what it does not take is told.
+
+    Raises:
+        ToMeValueError: in place of what it raises itself.
+    """
+    try:
+        yield
+    except (ToMeError, torch.OutOfMemoryError):
+        raise
+    except (ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        rule = "Media, processor and model fit each other: in size, channels and normalisation."
+        cure = "Use the processor that the model was trained with."
+        raise ToMeValueError(complaint(rule, f"a {type(part).__name__}, which says: {reason}", cure)) from error
+
+
+def processed(processor: Any, media: Any, **options: Any) -> dict[str, Tensor]:
+    """What a processor of transformers makes of media."""
+    with fitting(processor):
+        return dict(processor(media, return_tensors="pt", **options))
 
 
 def frames_of(config: Any) -> int:
     """How many frames a video model sees."""
     return config.frames_per_clip if hasattr(config, "frames_per_clip") else config.num_frames
+
+
+def read_image_for(processor: Any, source: Any) -> Image.Image:
+    """The picture in colours, or in grey for a processor of one channel."""
+    image, means = read_image(source), getattr(processor, "image_mean", None)
+    return image.convert("L") if isinstance(means, list | tuple) and len(means) == 1 else image
 
 
 def is_wave(extractor: Any) -> bool:
@@ -100,7 +141,7 @@ def sound_inputs(extractor: Any, waves: Sequence[np.ndarray], **options: Any) ->
     if is_wave(extractor):
         options = {"padding": True, **options}
     waves = [long_enough(wave) for wave in waves]
-    return dict(extractor(waves, sampling_rate=extractor.sampling_rate, return_tensors="pt", **options))
+    return processed(extractor, waves, sampling_rate=extractor.sampling_rate, **options)
 
 
 def long_enough(wave: np.ndarray) -> np.ndarray:

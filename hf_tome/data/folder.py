@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hf_tome.data import clip, image, sound
-from hf_tome.data.labels import Classes, Numbers
 from hf_tome.errors import ToMeValueError, complaint
 
 SUFFIXES = {"image": image.SUFFIXES, "audio": sound.SUFFIXES, "video": clip.SUFFIXES}
@@ -63,14 +62,3 @@ def _kinds(files: list[Path]) -> str:
 def folder_names(files: Sequence[Path], folder: Path) -> list[str]:
     """The name of the folder that each file lies in; "" for those in `folder` itself."""
     return ["" if path.parent == folder else path.parent.name for path in files]
-
-
-def classes_of(files: Sequence[Path], folder: Path, classes: Mapping[str, int]) -> list[Numbers] | None:
-    """Class numbers by the name of each file's folder: CLASS, or CLASS+CLASS where a file has several.
-
-    A file that lies in `folder` itself has no class. None if no folder is named as a class.
-
-    Raises:
-        ToMeValueError: if some folders are named as classes, and others are not.
-    """
-    return Classes(classes.items()).numbers(folder_names(files, folder), optional=True) or None

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.data.fault import unreadable
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -27,8 +27,7 @@ def read_image(source: Path | BytesIO | Image.Image) -> Image.Image:
         with Image.open(source) as image:
             return _rgb(image)
     except Exception as error:  # pillow's decoders raise errors of many kinds on broken files
-        rule = "Every image file must be readable."
-        raise ToMeValueError(complaint(rule, f"{source} ({error})", "Remove or repair this file.")) from error
+        raise unreadable("image", source, error) from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What a file beside the media says of them: `metadata.csv` or `metadata.jsonl`, as `datasets` knows them."""
+"""What a file beside the media says of them: a metadata file, as `datasets` knows it."""
 
 from __future__ import annotations
 
@@ -9,51 +9,81 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hf_tome.data.extra import extra
 from hf_tome.data.labels import Label
 from hf_tome.errors import ToMeValueError, complaint
 
-NAMES = ("metadata.csv", "metadata.jsonl")
-RULE = "A metadata.csv or metadata.jsonl names a file of the folder in each row (file_name), and says something of it."
+NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+RULE = f"A {' or '.join(NAMES)} names a file of the folder in each row (file_name), and says something of it."
+
+
+def is_metadata(path: Path) -> bool:
+    """Whether a file is one by its name."""
+    return path.name in NAMES
 
 
 def metadata_in(folder: Path) -> Path | None:
-    """The file that says something of the media in a folder."""
-    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    """The file that says something of the media in a folder. It may lie beside the folder of a split."""
+    places = (folder, folder.parent) if (folder.parent / "train").is_dir() else (folder,)
+    return next((place / name for place in places for name in NAMES if (place / name).is_file()), None)
 
 
-def described(table: Path, column: str | None, usual: Sequence[str]) -> tuple[list[Path], list[Label]]:
+def described(
+    table: Path, folder: Path, column: str | None, usual: Sequence[str], optional: bool = False, absent: bool = False
+) -> tuple[list[Path], list[Label | None]] | None:
     """The files of a table in an order that mixes them, the same every time, and what a column says of each.
 
     Args:
         table: the metadata. Rows of one file are put together.
-        column: that says it, as text, number or, in JSON lines, a list.
+        folder: of a table beside it, only what is said of its own files is taken.
+        column: that says it, as text, number or, in JSON lines and Parquet, a list.
         usual: names of such columns: the first that is there is taken where none is given.
+        optional: whether the table may say nothing. None is returned then.
+        absent: whether files may be missing: whoever reads them leaves them out.
+
+    Returns:
+        The label of a file of which nothing is said is None.
 
     Raises:
         ToMeValueError: if the table cannot be read, has no such column, or names a file that is not there.
     """
     rows = _rows(table)
+    name = next((each for each in rows[0] if each == "file_name" or each.endswith("_file_name")), None)
     found = column or next((each for each in usual if each in rows[0]), None)
-    if found not in rows[0] or "file_name" not in rows[0]:
+    if found is None and optional:
+        return None
+    if found not in rows[0] or name is None:
         got = f"{table} with the columns {', '.join(rows[0])}"
         raise ToMeValueError(complaint(RULE, got, f"Name one {' or '.join(usual[:2])}, or choose with --label-column."))
-    texts: dict[Path, list[Any]] = {}
+    said: dict[Path, list[Any] | None] = {}
     for row in rows:
-        value = row.get(str(found))
-        texts.setdefault(table.parent / str(row["file_name"]), []).extend(value if isinstance(value, list) else [value])
-    if missing := [path for path in texts if not path.is_file()]:
+        value, path = row.get(str(found)), table.parent / str(row.get(name))
+        if table.parent != folder and folder not in path.parents:
+            continue
+        if value in (None, ""):
+            said.setdefault(path, None)
+        else:
+            said[path] = [*(said.get(path) or []), *(value if isinstance(value, list) else [value])]
+    if not said and optional:
+        return None
+    if not absent and (missing := [path for path in said if not path.is_file()]):
         raise ToMeValueError(complaint(RULE, f"{missing[0]}, which is not there", "Correct its row, or remove it."))
-    files = list(texts)
+    files = list(said)
     random.Random(0).shuffle(files)
-    return files, [tuple(texts[path]) for path in files]
+    return files, [None if (values := said[path]) is None else tuple(values) for path in files]
 
 
 def _rows(table: Path) -> list[dict[str, Any]]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            jsonl = table.suffix == ".jsonl"
-            rows = [json.loads(line) for line in file if line.strip()] if jsonl else list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
+        if table.suffix == ".parquet":
+            with extra("eval", "read Parquet files"):
+                import pyarrow.parquet as pq
+            rows = pq.read_table(table).to_pylist()
+        else:
+            with table.open(encoding="utf-8-sig", newline="") as file:
+                jsonl = table.suffix == ".jsonl"
+                rows = [json.loads(line) for line in file if line.strip()] if jsonl else list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are among them
         raise ToMeValueError(complaint(RULE, f"{table} ({error})", "Write it anew.")) from error
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise ToMeValueError(complaint(RULE, f"{table} without such rows", "Write it anew."))

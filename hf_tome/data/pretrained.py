@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -22,10 +25,13 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.config import ToMeConfig
+from hf_tome.data.fault import is_pointer
+from hf_tome.data.hub import asking, may_be_on_hub
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
 from hf_tome.families import FAMILIES, REFUSED, family_named
 
 RULE = "A model is the hub name or the folder of a trained model with its processor."
+SAVE = "Check the name, or save model and processor there with save_pretrained."
 PROCESSORS = {  # a VideoMAE is fed by an image processor; its video processor would need torchvision
     "image": AutoImageProcessor,
     "video": AutoImageProcessor,
@@ -95,14 +101,17 @@ def load_model(
     """
     wanted = {"output_loading_info": True, "attn_implementation": attention, "dtype": "float32", **options}
     model, report = loaded(auto, name, **wanted)
-    prefix = f"{model.base_model_prefix}."
-    inside = hasattr(model, model.base_model_prefix)
-    outside = [key for key in report["missing_keys"] if not (inside and key.startswith(prefix))]
+    inside = f"{model.base_model_prefix}." if hasattr(model, model.base_model_prefix) else "-"  # where it has a head
+    absent = {key: key.split(".") for key in sorted(report["missing_keys"])}
     with torch.no_grad():  # random weights would make each load another model
-        for key in (each for each in outside if unread in each.split(".")):
+        for key in (key for key, parts in absent.items() if unread in parts):
             model.get_parameter(key).zero_()
-    if missing := sorted(key for key in outside if unread not in key.split(".")):
-        cure = "Train it for this first: transformers gave it random weights there."
+    missing = [
+        key for key, parts in absent.items()
+        if unread not in parts and (not key.startswith(inside) or any(part.isdecimal() for part in parts))
+    ]  # fmt: skip  # of an encoder, layers count: what is used in its training alone may be missing
+    if missing:
+        cure = "Train it for this first, or download it again: transformers gave it random weights there."
         raise ToMeValueError(complaint(RULE, f"{name}, which holds no {', '.join(missing)}", cure))
     remove_tome(apply_tome(model, r=0))  # refuse what cannot be merged before any file is read
     return model.eval(), saved_settings(model.config)
@@ -131,6 +140,8 @@ def load_processor(name: str, modality: str, config: PretrainedConfig) -> Any:
     Raises:
         ToMeValueError: if it cannot be loaded.
     """
+    if Path(name).is_dir() and not any(Path(name).glob("*processor_config.json")):
+        raise ToMeValueError(complaint(RULE, f"{name} without preprocessor_config.json", SAVE))
     return loaded(STAND_INS.get(config.model_type, PROCESSORS[modality]), name)
 
 
@@ -154,11 +165,31 @@ def loaded(auto: Any, name: str, **options: Any) -> Any:
     Raises:
         ToMeValueError: if it cannot be loaded.
     """
+    if not Path(name).is_dir() and not may_be_on_hub(name):
+        raise ToMeValueError(complaint(RULE, f"{name}, which is no folder", "Check the path."))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), asking(name):
             warnings.filterwarnings("ignore", "At least one mel filter")  # true of AST's own 128 bins
             return auto.from_pretrained(name, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # broken files raise errors of many kinds
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        cure = "Check the name, or save both there with save_pretrained."
-        raise ToMeValueError(complaint(RULE, f"{name} ({reason})", cure)) from error
+        got, cure = _broken_file(Path(name)) or (f"{name} ({reason})", SAVE)
+        raise ToMeValueError(complaint(RULE, got, cure)) from error
+
+
+def _broken_file(folder: Path) -> tuple[str, str] | None:
+    """The first file of a model that is not whole, and the cure."""
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        return f"{folder} without config.json", SAVE
+    for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+        if is_pointer(path):
+            return f"{path}, a pointer of git-lfs", "Run `git lfs pull` in its folder."
+        try:
+            if path.suffix == ".safetensors":
+                with safe_open(path, "pt"):
+                    pass
+            elif path.suffix == ".json":
+                json.loads(path.read_text(encoding="utf-8"))
+        except Exception as error:  # of safetensors, JSON or the file system
+            return f"{path} ({error})", "It is not whole: download or save it again."
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ import numpy as np
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.encoder import Encoder
 from hf_tome.data.labels import Classes, Label, Numbers, label_array
-from hf_tome.data.media import Media, media_in, splits_of
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.data.media import Media, media_in
+from hf_tome.data.splits import Choice, splits_of
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -55,33 +57,47 @@ class Samples:
         return self.labels is not None and self.labels.ndim == 2
 
 
+def read_all(samples: Samples, numbers: Sequence[int], skip_bad: bool) -> tuple[list[Any], list[int]]:
+    """The media of some samples, and the numbers of those that can be read.
+
+    Args:
+        samples: of which some are read.
+        numbers: of these.
+        skip_bad: leave out what cannot be read, with a warning.
+
+    Raises:
+        ToMeError: if one cannot be read and is not to be skipped.
+    """
+    media, found = [], []
+    for number in numbers:
+        try:
+            media.append(samples.read(number))
+            found.append(number)
+        except ToMeError as error:
+            if not skip_bad:
+                raise
+            warnings.warn(f"Left out: {error}", stacklevel=2)
+    return media, found
+
+
 def samples_of(
-    data: str | Path | Dataset,
-    classifier: Classifier,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    media_column: str | None = None,
-    label_column: str | None = None,
-    label2id: Mapping[str, int] | None = None,
+    data: str | Path | Dataset, classifier: Classifier, *, label2id: Mapping[str, int] | None = None, **choice: Any
 ) -> Samples:
     """The samples of any kind of data set, for one classifier.
 
     Args:
         data: a folder of images, sounds or clips, in which subfolders named as the model's classes give labels
-            (CLASS+CLASS where there are several); a folder of Parquet files; the name of a data set on the hub; or a
-            `datasets.Dataset`.
+            (CLASS+CLASS where there are several), or a metadata file; a folder of Parquet files, or one that
+            `save_to_disk` wrote; the name of a data set on the hub; or a data set of `datasets`, divided into splits or
+            not, streamed or not.
         classifier: decides what is read, and how.
-        split: of the hub's data set, or a subfolder. By default the first there is of test, validation, valid, val.
-        limit: so many samples only, drawn at random, the same ones every time.
-        media_column: the column of images, sounds or videos; by default found by its feature.
-        label_column: the column of classes; by default found by its feature.
         label2id: the number of each class by its name; by default as in the model's config.
+        choice: what is taken, see `Choice`. The split is by default the first there is of test, validation, valid, val.
 
     Raises:
         ToMeValueError: if there are no such samples, or their labels are not classes of the model.
     """
-    media, about = _found(data, classifier, split, limit, media_column, label_column)
+    media, about = _found(data, classifier, Choice(**choice))
     classes = Classes(classifier.classes if label2id is None else label2id.items())
     numbers = classes.numbers(media.labels, media.names, optional=True)
     config: Any = classifier.model.config
@@ -89,28 +105,18 @@ def samples_of(
     return _samples(classifier, media, about, labels, numbers)
 
 
-def samples_with_texts(
-    data: str | Path | Dataset,
-    encoder: Encoder,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    media_column: str | None = None,
-    label_column: str | None = None,
-) -> Samples:
+def samples_with_texts(data: str | Path | Dataset, encoder: Encoder, **choice: Any) -> Samples:
     """The samples of a data set that says a text of each, or several: captions of images, transcripts of sounds.
 
     Args:
-        data: a folder with a metadata.csv (`file_name`, and a column of texts), a folder of Parquet files, the name of
-            a data set on the hub, or a `datasets.Dataset`.
+        data: as of `samples_of`; a folder has a metadata file (`file_name`, and a column of texts).
         encoder: decides what is read, and how.
-        split, limit, media_column: as of `samples_of`.
-        label_column: the column of texts, or lists of them; by default the first of `TEXTS`.
+        choice: as of `samples_of`.
 
     Raises:
         ToMeValueError: if there are no such samples, or one has no text.
     """
-    media, about = _found(data, encoder, split, limit, media_column, label_column, texts=True)
+    media, about = _found(data, encoder, Choice(**choice), texts=True)
     for number, row in enumerate(media.labels):
         if not row or not all(isinstance(text, str) and text.strip() for text in row):
             rule, cure = "Each sample has a text, or several.", "Remove such rows, or name another --label-column."
@@ -118,45 +124,29 @@ def samples_with_texts(
     return _samples(encoder, media, about, None, [])
 
 
-def samples_alone(
-    data: str | Path | Dataset,
-    encoder: Encoder,
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    media_column: str | None = None,
-    label_column: str | None = None,
-) -> Samples:
+def samples_alone(data: str | Path | Dataset, encoder: Encoder, **choice: Any) -> Samples:
     """The samples of a data set, whatever it says of them. The arguments are those of `samples_of`.
 
     Raises:
         ToMeValueError: if there are none.
     """
-    media, about = _found(data, encoder, split, limit, media_column, label_column)
+    media, about = _found(data, encoder, Choice(**choice))
     return _samples(encoder, media, about, None, [])
 
 
 About = dict[str, Any]  # name, source and split of samples
 
 
-def _found(
-    data: Any,
-    encoder: Encoder,
-    split: str | None,
-    limit: int | None,
-    media_column: str | None,
-    label_column: str | None,
-    texts: bool = False,
-) -> tuple[Media, About]:
+def _found(data: Any, encoder: Encoder, choice: Choice, texts: bool = False) -> tuple[Media, About]:
     """The media of a data set, and what it is called."""
-    parts = splits_of(data, split, columns=texts or bool(media_column or label_column))
-    split = split or next((each for each in EVALUATION if each in parts), next(iter(parts)))
-    media = media_in(parts[split], encoder.modality, media_column, label_column, limit, texts)
-    folder = isinstance(parts[split], Path)
-    name = str(parts[split] if folder else data if isinstance(data, str | Path) else "a data set in memory")
-    source = f"{encoder.modality}folder" if folder else name
-    own = None if folder or parts[split].split is None else str(parts[split].split)
-    return media, {"name": name, "source": source, "split": split or own}
+    parts = splits_of(data, choice, texts)
+    split = choice.split or next((each for each in EVALUATION if each in parts), next(iter(parts)))
+    part = parts.get(split, next(iter(parts.values())))
+    media = media_in(part, encoder.modality, choice, texts)
+    folder = isinstance(part, Path)
+    name = str(part if folder else data if isinstance(data, str | Path) else "a data set in memory")
+    own = None if folder or part.split is None else str(part.split)
+    return media, {"name": name, "source": f"{encoder.modality}folder" if folder else name, "split": split or own}
 
 
 def _samples(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from hf_tome.data.extra import extra
+from hf_tome.data.fault import unreadable
+from hf_tome.data.waves import resampled
 from hf_tome.errors import ToMeValueError, complaint
 
 # what libsndfile reads
@@ -41,11 +43,7 @@ def read_sound(source: Path | BytesIO | Mapping[str, Any], rate: int | None = No
         rule = "A sound file must hold samples, all of them finite numbers."
         got = f"{'a decoded sound' if isinstance(source, Mapping) else source} ({len(mono)} samples)"
         raise ToMeValueError(complaint(rule, got, "Remove this file, or record it again."))
-    if rate is None or rate == own_rate:
-        return mono, own_rate
-    with extra("audio", "resample sounds"):
-        import soxr
-    return soxr.resample(mono, own_rate, rate), rate
+    return (mono, own_rate) if rate is None else (resampled(mono, own_rate, rate), rate)
 
 
 def _decoded(path: Path | BytesIO) -> tuple[np.ndarray, int]:
@@ -59,5 +57,4 @@ def _decoded(path: Path | BytesIO) -> tuple[np.ndarray, int]:
                 blocks.append(block.mean(axis=1))
             return np.concatenate(blocks), file.samplerate
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
-        rule = "Every sound file must be readable."
-        raise ToMeValueError(complaint(rule, f"{path} ({error})", "Remove or repair this file.")) from error
+        raise unreadable("sound", path, error) from error

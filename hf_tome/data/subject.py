@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -79,6 +80,7 @@ def own_subject(
     data: str | Path | None,
     limit: int | Mapping[str, int] | None = None,
     attention: str | None = None,
+    **choice: Any,
 ) -> Subject:
     """The user's own classifier on the user's own data.
 
@@ -87,6 +89,7 @@ def own_subject(
         data: as `samples_of`.
         limit: use at most so many samples; or so many of each modality.
         attention: attention implementation; None for the usual one.
+        choice: what else is taken of the data, see `Choice`.
 
     Raises:
         ToMeValueError: if one of the two is missing, or cannot be loaded.
@@ -98,4 +101,4 @@ def own_subject(
         raise ToMeValueError(complaint(rule, got, "Give both, or neither for the embedded model."))
     classifier = load_classifier(model, attention)
     most = limit[classifier.modality] if isinstance(limit, Mapping) else limit
-    return Subject(model, classifier, samples_of(data, classifier, limit=most))
+    return Subject(model, classifier, samples_of(data, classifier, limit=most, **choice))

@@ -34,7 +34,6 @@ from transformers import ASTFeatureExtractor, Trainer, ViTModel, pipeline
 
 EXTRAS = (  # package, the module that it brings, the extra that installs it, what it is for
     ("soundfile", "soundfile", "audio", "reads audio files"),
-    ("soxr", "soxr", "audio", "resamples sound"),
     ("av", "av", "video", "reads video files"),
     ("datasets", "datasets", "train", "loads data sets"),
     ("accelerate", "accelerate", "train", "is needed by Trainer"),

@@ -15,13 +15,14 @@ from hf_tome.doctor.finding import Finding
 from hf_tome.doctor.packages import MATCHING_BUILD, TORCH_FACTS, judged, stray
 
 NAME = "torchaudio"
+INSTALL = 'pip install "hf_tome[torchaudio]", then `hf-tome doctor --fix`'
 UNINSTALL = "pip uninstall torchaudio (it is not needed)"
 SUFFIX = ".disabled-by-hf-tome"
 
 
 def check_torchaudio() -> Finding:
     """Broken is an error: transformers then cannot import ViT, Trainer and pipeline either."""
-    absent = Finding(NAME, "info", "not installed; not needed: AST's features are the same without it")
+    absent = Finding(NAME, "info", "not installed; optional, values are the same without it", INSTALL)
     return stray(NAME) or judged(NAME, absent, _judge)
 
 

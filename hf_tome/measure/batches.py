@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from hf_tome.data.encoder import Encoder
-from hf_tome.data.samples import Samples
-from hf_tome.errors import ToMeError, ToMeValueError, complaint
+from hf_tome.data.samples import Samples, read_all
+from hf_tome.errors import ToMeValueError, complaint
 
 
 @dataclass
@@ -34,15 +33,7 @@ class Batches(Dataset):
 
     def __getitem__(self, batch: int | None) -> tuple[dict[str, Tensor] | None, list[int]]:
         """Inputs and numbers of the samples that can be read; (None, []) where there is none, or no batch."""
-        media, index = [], []
-        for number in self.numbers(batch):
-            try:
-                media.append(self.samples.read(number))
-                index.append(number)
-            except ToMeError as error:
-                if not self.skip_bad:
-                    raise
-                warnings.warn(f"Left out: {error}", stacklevel=1)
+        media, index = read_all(self.samples, self.numbers(batch), self.skip_bad)
         return (self.encoder.inputs(media) if media else None), index
 
     def placed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

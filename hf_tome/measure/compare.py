@@ -15,6 +15,7 @@ from torch import nn
 from hf_tome.api import apply_tome, remove_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.core.macs import encoder_macs, mac_ratio
+from hf_tome.data.encoder import fitting
 from hf_tome.families import widths_of
 from hf_tome.measure.costs import peak_memory
 from hf_tome.trace import trace_tome
@@ -78,8 +79,18 @@ def answer(model: nn.Module, inputs: Inputs) -> Any:
 
 
 def inference(model: nn.Module, output: Output = answer) -> Run:
-    """One round without gradients."""
-    return torch.inference_mode()(lambda inputs: output(model, inputs))
+    """One round without gradients.
+
+    Raises (the round):
+        ToMeValueError: if the inputs do not fit the model.
+    """
+
+    @torch.inference_mode()
+    def run(inputs: Inputs) -> Any:
+        with fitting(model):
+            return output(model, inputs)
+
+    return run
 
 
 def token_costs(
@@ -129,7 +140,7 @@ def run_costs(
 
 def first_of(inputs: Inputs) -> Inputs:
     """A batch of the first input alone."""
-    return {name: value[:1] for name, value in inputs.items()}
+    return {name: value[:1] if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
 
 
 def device_of(inputs: Inputs) -> torch.device:

@@ -79,7 +79,7 @@ def embed(
         skip_bad_files: leave out samples that cannot be read, with a warning.
         workers: processes that read ahead.
         progress: show a bar.
-        options: of `samples_of`: `split`, `limit`, `media_column`, `label_column`.
+        options: what is taken of the data, see `Choice`.
 
     Raises:
         ToMeError: if an argument is wrong, the model or the data cannot be loaded, or a sample cannot be read.
@@ -98,10 +98,12 @@ def embed(
     done = partial(Embedded, mac_ratio=costs["mac_ratio"], token_counts=costs["token_counts"])
     about = {"data": samples.name, "run": key, "features": embedder.features, "settings": setting.to_dict()}
     if out.exists():
-        return done(rows_written(out, about), 0, 0.0, finished=True)
+        return done(rows_written(out, None if setting.own else about), 0, 0.0, finished=True)
     kept = Store(unfinished(out) if processes.main else None, key)
     try:
         work = _Work(embedder, setting, batches, kept)
+        if setting.own:
+            kept.forget(work.variant)
         before, start = work.batches_done(), time.perf_counter()
         whole = work.run(processes, workers, progress)
         seconds, after = time.perf_counter() - start, work.batches_done()

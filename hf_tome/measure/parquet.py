@@ -35,8 +35,8 @@ def check_parquet(out: Path) -> None:
         import pyarrow.parquet  # noqa: F401  # comes with datasets
 
 
-def rows_written(out: Path, about: dict[str, Any]) -> int:
-    """The rows of a file that an earlier call with the same arguments has finished.
+def rows_written(out: Path, about: dict[str, Any] | None) -> int:
+    """The rows of a file that an earlier call with the same arguments has finished; None stands for no such call.
 
     Raises:
         ToMeValueError: if it is another file.
@@ -48,7 +48,7 @@ def rows_written(out: Path, about: dict[str, Any]) -> int:
         found = pq.read_metadata(out)
     except (OSError, pa.ArrowException) as error:
         raise ToMeValueError(complaint(RULE, f"{out} ({error})", "Choose another name.")) from error
-    if json.loads((found.metadata or {}).get(NOTE, b"null")) != about:
+    if about is None or json.loads((found.metadata or {}).get(NOTE, b"null")) != about:
         cure = "Choose another name, or delete it."
         raise ToMeValueError(complaint(RULE, f"{out}, which holds something else", cure))
     return found.num_rows

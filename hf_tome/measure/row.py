@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Interval = tuple[float, float]
+UNMERGED = "unmerged"  # the row that all others are compared with
 
 
 @dataclass
@@ -15,7 +16,7 @@ class Row:
     """One variant of a model. `measure` fills in its times and costs, `sweep` also what its outputs are worth.
 
     Attributes:
-        r: the setting; None is the unmerged model.
+        r: the setting; None is the model unmerged.
         name: the variant, for people.
         settings: its `ToMeConfig` as JSON; None for the unmerged model, and where other code merges.
         batch: inputs in a round, but for the last one of a data set.
@@ -108,6 +109,8 @@ class Report:
         samples: how many were evaluated, in each row.
         left_out: how many could not be read.
         rows: one for each variant.
+        changed: of each sample whose answer a variant changed: `sample`, `label`, `variant`, and the answers `unmerged`
+            and `merged`.
     """
 
     model: str
@@ -123,6 +126,7 @@ class Report:
     samples: int = 0
     left_out: int = 0
     rows: list[Row] = field(default_factory=list)
+    changed: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:

@@ -15,8 +15,8 @@ from hf_tome.data.pretrained import saved_settings
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.compare import Inputs, Run, inference, run_costs, time_rounds, token_costs, twin
 from hf_tome.measure.overhead import merging_share
-from hf_tome.measure.row import Row, pair
-from hf_tome.measure.variants import UNMERGED, setting_of
+from hf_tome.measure.row import UNMERGED, Row, pair
+from hf_tome.measure.variants import setting_of
 
 OURS = "hf_tome"
 Merge = Callable[[nn.Module, Any], nn.Module]
@@ -32,6 +32,7 @@ def measure(
     compiled: str | None = None,
     rivals: dict[str, Merge] | None = None,
     latency: bool = True,
+    overhead: bool = True,
     done: Callable[[], None] = lambda: None,
 ) -> list[Row]:
     """Time the unmerged model and each r in turn, in one process, and count what they hold.
@@ -45,6 +46,7 @@ def measure(
         compiled: a mode of `torch.compile`, or None.
         rivals: other ways to merge, by name, each a function of a copy of the model and r.
         latency: time single inputs too, where a batch has several. A compiled model is compiled once more for them.
+        overhead: profile the share of merging too. torch's profiler speaks up outside of the main thread.
         done: called after each round, for a progress bar.
 
     Returns:
@@ -63,7 +65,7 @@ def measure(
     )
     for row, each, cost in zip(rows, models, costs, strict=True):
         row.batch, row.peak_bytes, row.latency = batch, cost.get("peak_bytes"), cost.get("latency")
-        if row.name == OURS and not train:
+        if row.name == OURS and overhead and not train:
             row.overhead = merging_share(each, inputs)
     for row, seconds in zip(rows, time_rounds(runs, inputs, rounds, done), strict=True):
         row.seconds, row.inputs = seconds, rounds * batch

@@ -1,4 +1,4 @@
-"""Metrics of each variant from its outputs on a data set, with bootstrap intervals (Efron 1979)."""
+"""Metrics of each variant from its outputs on a data set, with intervals: bootstrap (Efron 1979), rule of three."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hf_tome.metrics.ranking import Ranking
 
 RESAMPLES = 200  # enough for a standard error (Efron and Tibshirani 1993, section 6.4); quantiles would need more
 NORMAL = 1.959964  # standard errors on both sides that hold 95 %
+SAME = 1e-12  # a standard error that is nothing but rounding
 
 Statistics = Callable[[np.ndarray], np.ndarray]  # from how often each sample counts, (samples,), to values (rows,)
 
@@ -45,6 +46,8 @@ def fill_metric(rows: list[Row], metrics: Statistics, samples: int, against: int
         highest: the most that the metric can be.
     """
     (values, changes), errors = estimates(metrics, samples, against)
+    errors = np.where(errors > SAME, errors, 3 / samples / NORMAL)  # rule of three: rarer than 3/n
+    errors[1, against] = 0.0  # a row does not differ from itself
     for number, row in enumerate(rows):
         row.metric, row.change = float(values[number]), float(changes[number])
         row.interval = interval(row.metric, errors[0, number], 0.0, highest)

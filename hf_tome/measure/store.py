@@ -6,9 +6,11 @@ import hashlib
 import io
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -36,43 +38,59 @@ class Store:
         run: tells model, data and settings. Cells of other runs stay in the file and are not seen.
 
     Raises:
-        ToMeValueError: if the file cannot be opened.
+        ToMeValueError: if the file cannot be opened. Methods too: if it holds something else, or the disk is full.
     """
 
     def __init__(self, path: Path | None, run: str) -> None:
-        self.run = run
-        try:
+        self.path, self.run = path, run
+        with self._open():
             self._file = sqlite3.connect(path or ":memory:")
             self._file.executescript(TABLES)
-        except sqlite3.Error as error:
-            rule = "Finished pieces are kept in a file that must be writable."
-            raise ToMeValueError(complaint(rule, f"{path} ({error})", "Choose another folder.")) from error
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """Around a use of the file: what is wrong with it is told."""
+        try:
+            yield
+        except (sqlite3.Error, ValueError, BadZipFile) as error:
+            rule = "Finished pieces are kept in a file of hf_tome's own that must be writable."
+            cure = "Make room, delete it, or choose another folder."
+            raise ToMeValueError(complaint(rule, f"{self.path} ({error})", cure)) from error
 
     def done(self) -> set[tuple[str, int]]:
         """The pairs of variant and batch that are there."""
-        return set(self._file.execute("SELECT variant, batch FROM cells WHERE run = ?", (self.run,)))
+        with self._open():
+            return set(self._file.execute("SELECT variant, batch FROM cells WHERE run = ?", (self.run,)))
+
+    def forget(self, variant: str) -> None:
+        """Measure a variant anew: no key tells what a function of the user's own does."""
+        with self._open(), self._file:
+            for table in ("cells", "costs"):
+                self._file.execute(f"DELETE FROM {table} WHERE run = ? AND variant = ?", (self.run, variant))
 
     def add(self, cells: list[tuple[str, int, Cell]]) -> None:
         """Keep cells, all of them or none. One that is there already stays."""
         rows = [(self.run, variant, batch, _packed(cell)) for variant, batch, cell in cells]
-        with self._file:
+        with self._open(), self._file:
             self._file.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?)", rows)
 
     def cells(self, variant: str, batches: set[int]) -> list[Cell]:
         """Of one variant, in the order of the batches."""
         query = "SELECT content FROM cells WHERE run = ? AND variant = ? AND batch = ?"
-        found = (self._file.execute(query, (self.run, variant, batch)).fetchone() for batch in sorted(batches))
-        return [_unpacked(content) for (content,) in filter(None, found)]
+        with self._open():
+            found = (self._file.execute(query, (self.run, variant, batch)).fetchone() for batch in sorted(batches))
+            return [_unpacked(content) for (content,) in filter(None, found)]
 
     def costs(self) -> dict[str, dict[str, Any]]:
         """What was measured once, by variant."""
         query = "SELECT variant, content FROM costs WHERE run = ?"
-        return {variant: json.loads(content) for variant, content in self._file.execute(query, (self.run,))}
+        with self._open():
+            return {variant: json.loads(content) for variant, content in self._file.execute(query, (self.run,))}
 
     def add_costs(self, costs: dict[str, dict[str, Any]]) -> None:
         """Keep what was measured once, by variant."""
         rows = [(self.run, variant, json.dumps(content)) for variant, content in costs.items()]
-        with self._file:
+        with self._open(), self._file:
             self._file.executemany("INSERT OR REPLACE INTO costs VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from hf_tome.data.folder import NAMES
-from hf_tome.measure.row import Interval, Report, Row
+from hf_tome.measure.row import UNMERGED, Interval, Report, Row
 
 LEGEND = (
     "Agreement: samples with the prediction of the unmerged model. "
-    "Behind ±: half of the 95 % interval, by the bootstrap; that of the change is on paired draws. "
-    "Speed-up: median of paired batches (and quartiles); the MAC ratio is its limit."
+    "Behind ±: half of the 95 % interval, by the bootstrap, or 3/n where no sample differs; that of the change is on "
+    "paired draws. Speed-up: median of paired batches (and quartiles); the MAC ratio is its limit."
 )
 
 
@@ -24,13 +24,13 @@ FIGURES: dict[str, Callable[[Row], str]] = {
     "name": lambda row: row.name,
     "r": lambda row: "off" if row.r is None else str(row.r),
     "metric": lambda row: _percent(row.metric, row.interval, "{:.1f}%"),
-    "change": lambda row: "" if row.r is None else _percent(row.change, row.change_interval, "{:+.1f}"),
+    "change": lambda row: "" if row.name == UNMERGED else _percent(row.change, row.change_interval, "{:+.1f}"),
     "agreement": lambda row: f"{row.agreement:.1%}",
     "KL": lambda row: f"{row.kl:.2g}",
     "rate": lambda row: f"{row.per_second:.0f}" if row.per_second >= 10 else f"{row.per_second:.2g}",
     "latency": lambda row: "" if row.latency is None else f"{1000 * row.latency:.1f} ms",
     "median": lambda row: f"{row.speedup:.2f}x",
-    "speed-up": lambda row: "1.00x" if row.r is None else speed(row),
+    "speed-up": lambda row: "1.00x" if row.name == UNMERGED else speed(row),
     "MAC ratio": lambda row: f"{row.mac_ratio:.2f}x",
     "score": lambda row: "" if row.r is None else f"{row.score:.2f}",
     "memory": lambda row: "" if row.peak_bytes is None else f"{row.peak_bytes / 2**20:.0f} MiB",
@@ -53,22 +53,22 @@ def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str
 
     Args:
         report: of a sweep.
-        brief: for a narrow window, without quartiles, rate, divergence, latency and memory; where the task has
-            figures of its own, without agreement and tokens too.
+        brief: for a narrow window, with the figures that matter most.
     """
     things = NAMES[report.modality]
+    batches = f"({len(report.rows[0].seconds)} batches)" if report.rows else ""
     more = list(report.rows[0].more) if report.rows else []
     drift = {"KL": "KL"} if report.rows and report.rows[0].kl is not None else {}
     rest = {f"{things}/s": "rate", **drift, f"one {things[:-1]}": "latency", "memory": "memory"}
     columns = {
         "variant": "name",
         **({report.metric: "metric", "change": "change"} if report.metric else {}),
-        **{name: name for name in more},
-        **({} if brief and more else {"agreement": "agreement"}),
-        "speed-up": "median" if brief else "speed-up",
+        **({} if brief else {name: name for name in more}),
+        "agreement": "agreement",
+        f"speed-up {batches}": "median" if brief else "speed-up",
         "MAC ratio": "MAC ratio",
         **({} if brief else rest),
-        **({} if brief and more else {"tokens left": "tokens left"}),
+        "tokens left": "tokens left",
     }
     return list(columns), cells(report.rows, columns)
 

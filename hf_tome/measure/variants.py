@@ -1,7 +1,8 @@
-"""The settings that are compared: each once, under a key that says all of it; and which to try on a new model."""
+"""The settings that are compared: as a command writes them, each once, under a key; and which to try on a new model."""
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -9,28 +10,65 @@ from typing import Any
 from torch import Tensor
 
 from hf_tome.config import ToMeConfig
+from hf_tome.core import Schedule
 from hf_tome.data.encoder import Encoder
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.families import tower_in
+from hf_tome.measure.baselines import Baseline
 from hf_tome.measure.compare import token_costs
+from hf_tome.measure.row import UNMERGED
 
-Variants = dict[str, ToMeConfig | None]  # by key; None is the unmerged model
-UNMERGED = "unmerged"
+Variant = ToMeConfig | Baseline | None  # None is the unmerged model
+Variants = dict[str, Variant]  # by key
 
 
-def setting_of(variant: Any, saved: ToMeConfig | None = None) -> ToMeConfig:
+def read_r(texts: Sequence[str]) -> list[Any]:
+    """The runs that --r asks for, each as `apply_tome` takes it.
+
+    Args:
+        texts: as given, each time that the option stands in the command.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if there is none, or one is no r.
+    """
+    try:
+        runs = [run for text in texts for run in ast.literal_eval(f"[{text}]")]
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        runs = []
+    if not runs:
+        cure = "For example --r 8,16, --r 0.1, --r '(16, -1.0)' or --r '[12, 0, 7, 3]'."
+        raise ToMeValueError(complaint("--r is written as in Python.", ",".join(texts), cure))
+    for run in runs:
+        Schedule.parse(run)
+    return runs
+
+
+def read_one_r(text: str) -> Any:
+    """--r of a command that makes one run.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if it is no r, or several.
+    """
+    first, *others = read_r([text])
+    if others:
+        cure = f"Give one of them; one number for each layer is a list, --r '[{text}]'."
+        raise ToMeValueError(complaint("This command makes one run.", f"--r {text}", cure))
+    return first
+
+
+def setting_of(variant: Any, saved: ToMeConfig | None = None) -> Any:
     """A variant in full: a value of r changes r alone in the settings that a model was saved with, if it was.
 
     Raises:
         ToMeTypeError, ToMeValueError: if it is wrong.
     """
-    if isinstance(variant, ToMeConfig):
+    if isinstance(variant, ToMeConfig | Baseline):
         return variant
     return ToMeConfig(r=variant) if saved is None else saved.replace(r=variant)
 
 
 def keyed(variants: Sequence[Any], saved: ToMeConfig | None = None) -> Variants:
-    """The unmerged model, then each setting once: values of r, as `apply_tome` takes them, or `ToMeConfig`s.
+    """The unmerged model, then each setting once: values of r, as in `apply_tome`, `ToMeConfig`s or `Baseline`s.
 
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is wrong.
@@ -55,10 +93,12 @@ def place_of(variant: Any, variants: Variants, saved: ToMeConfig | None = None) 
     return list(variants).index(key)
 
 
-def variant_name(setting: ToMeConfig | None, saved: ToMeConfig | None = None) -> str:
+def variant_name(setting: Variant, saved: ToMeConfig | None = None) -> str:
     """Its r, and what differs from the defaults; marked if it is what the model came with."""
     if setting is None:
         return UNMERGED
+    if isinstance(setting, Baseline):
+        return setting.name
     schedule, values = setting.schedule, setting.to_dict()
     plain, words = ToMeConfig(r=setting.r).to_dict(), {True: "on", False: "off"}
     rest = {key: value for key, value in values.items() if value != plain.get(key)}
@@ -74,5 +114,5 @@ def even_steps(encoder: Encoder, inputs: dict[str, Tensor], count: int = 5) -> l
     return sorted({max(1, step * tokens // ((count + 1) * layers)) for step in range(1, count + 1)})
 
 
-def _key(setting: ToMeConfig) -> str:
-    return json.dumps(setting.to_dict(), sort_keys=True)
+def _key(setting: ToMeConfig | Baseline) -> str:
+    return setting.name if isinstance(setting, Baseline) else json.dumps(setting.to_dict(), sort_keys=True)

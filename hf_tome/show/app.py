@@ -15,6 +15,7 @@ from hf_tome.errors import ToMeError, ToMeValueError, complaint
 from hf_tome.measure.speed import measure
 from hf_tome.measure.table import markdown, speed
 from hf_tome.show.look import Look, classifier_for, kind_of, look, picture_of, write
+from hf_tome.show.own_site import OwnSite
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -27,6 +28,7 @@ Drop an image, a sound or a clip below, or take a sample. Then move r. Everythin
 FIRST = "Choose a file first."
 SCHEDULES = {"constant": 0.0, "decreasing": -1.0, "increasing": 1.0}  # inflection by name
 ROUNDS = 9  # of a measurement
+LARGEST = "2gb"  # file that is taken: more would fill the disk before it is read
 
 
 class Handlers:
@@ -43,7 +45,14 @@ class Handlers:
     def __init__(self, model: str | None, folder: Path) -> None:
         own = [] if model is None else [load_classifier(model)]
         self.folder = folder
+        self.own = own[0] if own else None
         self.classifiers: dict[str, Classifier] = {each.modality: each for each in own}
+
+    def about(self, classifier: Classifier) -> str:
+        """Which model answers, and why where it is not the one that was given."""
+        if self.own is None or classifier is self.own:
+            return f"Model: {classifier.name}."
+        return f"Model: {classifier.name}, since {self.own.name} takes {NAMES[self.own.modality]}."
 
     def open_file(self, path: str | None) -> tuple[Any, ...]:
         """The file without merging, and sliders that fit its model; or an error where the table would be."""
@@ -77,11 +86,11 @@ class Handlers:
             return
         inflection = SCHEDULES[schedule]
         setting = (int(r), inflection) if inflection else int(r)
-        found = look(plain.classifier, plain.medium, setting, plain.name)
-        yield found, table(plain, found), *self.pictures(found, layer)
+        found, about = look(plain.classifier, plain.medium, setting, plain.name), self.about(plain.classifier)
+        yield found, f"{about}\n\n{table(plain, found)}", *self.pictures(found, layer)
         inputs = plain.classifier.inputs([plain.medium])
-        rows = measure(plain.classifier.model, inputs, [setting], rounds=ROUNDS)
-        yield found, table(plain, found, rows), gr.skip(), gr.skip()
+        rows = measure(plain.classifier.model, inputs, [setting], rounds=ROUNDS, overhead=False)
+        yield found, f"{about}\n\n{table(plain, found, rows)}", gr.skip(), gr.skip()
 
     def pictures(self, found: Look | None, layer: int) -> tuple[Any, Any]:
         """The picture, and of a clip an animation too."""
@@ -143,7 +152,7 @@ def page(model: str | None, folder: Path) -> Blocks:
         with gr.Row():
             with gr.Column(scale=1, min_width=320):
                 file, r, schedule, layer = _controls(folder)
-            with gr.Column(scale=2, min_width=480):
+            with gr.Column(scale=2, min_width=320):
                 answer = gr.Markdown(FIRST)
                 picture = gr.Image(format="png", buttons=["download", "fullscreen"], elem_id="groups", **hidden)
                 animation = gr.Image(buttons=["download", "fullscreen"], elem_id="moving", **hidden)
@@ -181,11 +190,13 @@ def launch(blocks: Blocks, port: int | None = None) -> str:
         ToMeValueError: if the port is taken.
     """
     from gradio.themes import Default
+    from starlette.middleware import Middleware
 
     own: dict[str, Any] = {"theme": Default(font=["system-ui", "sans-serif"]), "footer_links": [], "run_history": False}
     quiet: dict[str, Any] = {"prevent_thread_lock": True, "quiet": True, "show_error": True, "share": False}
+    safe: dict[str, Any] = {"max_file_size": LARGEST, "app_kwargs": {"middleware": [Middleware(OwnSite)]}}
     try:
-        return blocks.launch(server_name="127.0.0.1", server_port=port, ssr_mode=False, **own, **quiet)[1]
+        return blocks.launch(server_name="127.0.0.1", server_port=port, ssr_mode=False, **own, **quiet, **safe)[1]
     except OSError as error:
         rule = "The page needs a free port."
         raise ToMeValueError(complaint(rule, str(error).splitlines()[0], "Choose another with --port.")) from error

@@ -14,6 +14,7 @@ from torch import Tensor
 from hf_tome.api import merged
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import AST, VIDEOMAE, VIT
+from hf_tome.data.encoder import fitting
 from hf_tome.data.folder import NAMES, SUFFIXES
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.output import check_out, writing
@@ -65,10 +66,10 @@ class Look:
 
     @property
     def summary(self) -> str:
-        """Prediction and tokens in one line."""
+        """Prediction, model and tokens in one line."""
         counts = self.trace.token_counts
         tokens = f"{counts[0]} tokens, {counts[-1]} left after {len(counts) - 1} layers"
-        return f"{self.label} ({self.confidence:.0%}), {tokens}"
+        return f"{self.label} ({self.confidence:.0%}) by {self.classifier.name}, {tokens}"
 
 
 def kind_of(path: Path) -> str:
@@ -131,7 +132,7 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     if r is None:
         r = saved if saved and saved.merges else even_steps(classifier, inputs, 4)[-2:][0]
     model: Any = classifier.model
-    with merged(model, config=setting_of(r, saved)), torch.inference_mode(), trace_tome(model) as trace:
+    with fitting(model), merged(model, config=setting_of(r, saved)), torch.inference_mode(), trace_tome(model) as trace:
         logits = model(**inputs).logits[0].float()
     _check_patches(trace, classifier)
     several = model.config.problem_type == "multi_label_classification"
@@ -143,6 +144,7 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
 def _check_content(medium: Any, name: str) -> None:
     """Refuse silence and pictures of one colour: of equal patches, no group tells anything."""
     values = np.asarray(medium)
+    values = values[..., None] if values.ndim == 2 else values  # a grey picture
     flat = values if values.ndim == 1 else values.reshape(-1, values.shape[-1])  # (samples,) or (pixels, 3)
     if (flat == flat[:1]).all():
         what = "silence" if values.ndim == 1 else f"one colour in all of its {len(flat)} pixels"

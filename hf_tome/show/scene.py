@@ -21,16 +21,22 @@ if TYPE_CHECKING:
 ENLARGED = {"image": (448, 448), "video": (224, 224), "audio": (512, 2000)}
 
 
-def seen(pixels: Float[Tensor, "*batch 3 height width"], processor: Any) -> UInt8[np.ndarray, "*batch height width 3"]:
+def seen(
+    pixels: Float[Tensor, "*batch channels height width"], processor: Any
+) -> UInt8[np.ndarray, "*batch height width 3"]:
     """Images and frames as the model sees them: resized and cropped as its processor does, in their own colours.
 
     Args:
-        pixels: pixel values as the processor gave them, of images (batch, ...) or of clips (batch, frames, ...).
+        pixels: pixel values as the processor gave them, of images (batch, ...) or of clips (batch, frames, ...). Of one
+            or two channels the first is shown in grey, of more than three the first three as colours.
         processor: whose normalisation is undone.
     """
     colours = pixels.detach().cpu().movedim(-3, -1).double().numpy()
+    colours = colours[..., : 3 if colours.shape[-1] >= 3 else 1]
     if getattr(processor, "do_normalize", False):
-        colours = colours * np.asarray(processor.image_std) + np.asarray(processor.image_mean)
+        std, mean = (np.asarray(each)[: colours.shape[-1]] for each in (processor.image_std, processor.image_mean))
+        colours = colours * std + mean
+    colours = np.broadcast_to(colours, (*colours.shape[:-1], 3))
     whole = 1.0 if getattr(processor, "do_rescale", True) else 255.0  # not rescaled: 0 to 255
     return (np.nan_to_num(colours / whole).clip(0, 1) * 255).round().astype(np.uint8)
 

@@ -9,10 +9,11 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from hf_tome.data.clip import read_clip
-from hf_tome.data.encoder import is_wave, sound_inputs
-from hf_tome.data.image import read_image
+from hf_tome.data.encoder import is_wave, processed, read_image_for, sound_inputs
 from hf_tome.data.sound import read_sound
+from hf_tome.data.waves import faster, masked
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.train.rand_augment import rand_augment
 
 Chance = np.random.Generator | None  # None: nothing is left to chance
 
@@ -22,16 +23,23 @@ class Pictures:
 
     Args:
         processor: an image processor of transformers.
+        strength: of `rand_augment` too, 0 to 10. 0 for none.
+
+    Raises:
+        ToMeValueError: if the strength is no such number.
     """
 
-    def __init__(self, processor: Any) -> None:
-        self.processor = processor
+    def __init__(self, processor: Any, strength: int = 0) -> None:
+        if not 0 <= strength <= 10:
+            raise ToMeValueError(complaint("RandAugment has a strength of 0 to 10.", strength, "9 is usual."))
+        self.processor, self.strength = processor, strength
 
     def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
-        image = read_image(file)
+        image = read_image_for(self.processor, file)
         if chance is not None:
             image = random_part(image, chance)
-        return {"pixel_values": self.processor(image, return_tensors="pt")["pixel_values"][0]}
+            image = rand_augment(image, self.strength, chance) if self.strength else image
+        return {"pixel_values": processed(self.processor, image)["pixel_values"][0]}
 
 
 def random_part(image: Image.Image, chance: np.random.Generator) -> Image.Image:
@@ -48,9 +56,9 @@ class Spectrograms:
 
     Args:
         extractor: the model's feature extractor. It pads what is shorter than its window and cuts what is longer.
-        time_mask: the most frames that one mask covers, 0 for none. Waves are not masked: wav2vec 2.0 does it itself.
-        mel_mask: the most mel bins that one mask covers, 0 for none.
-        speed: sounds are played faster or slower by up to this share, in [0, 1). 0 for none.
+        time_mask: one mask covers fewer frames than that, 0 for none. Waves are not masked: wav2vec 2.0 does it itself.
+        mel_mask: one mask covers fewer mel bins than that, 0 for none.
+        speed: a third of the sounds is played faster by this share, in [0, 1), and a third slower. 0 for none.
         seconds: waves, which know no window, are padded or cut to so many.
 
     Raises:
@@ -70,14 +78,15 @@ class Spectrograms:
     def __call__(self, file: Any, chance: Chance, view: int = 0) -> dict[str, Tensor]:
         wave, _ = read_sound(file, self.extractor.sampling_rate)
         if chance is not None and self.speed:
-            wave = faster(wave, 1 + chance.uniform(-self.speed, self.speed))
+            wave = faster(wave, self.extractor.sampling_rate, 1 + self.speed * int(chance.integers(-1, 2)))
         inputs = {name: value[0] for name, value in sound_inputs(self.extractor, [wave], **self.window).items()}
         if chance is None or self.window:
             return inputs
         ((name, values),) = inputs.items()
-        turned = hasattr(self.extractor, "n_samples")  # Whisper's are (mels, frames)
-        frames = masked(values.T if turned else values, chance, self.time_mask, self.mel_mask)
-        return {name: frames.T if turned else frames}
+        turned = not hasattr(self.extractor, "n_samples")  # Whisper's are (mels, frames) as they come
+        bands = values.T if turned else values
+        bands = masked(bands, self.time_mask, self.mel_mask, int(chance.integers(1 << 63)))
+        return {name: bands.T if turned else bands}
 
 
 def spectrogram_size(extractor: Any) -> tuple[int, int]:
@@ -87,30 +96,6 @@ def spectrogram_size(extractor: Any) -> tuple[int, int]:
     if hasattr(extractor, "n_samples"):
         return extractor.nb_max_frames, extractor.feature_size
     return extractor.max_length, extractor.num_mel_bins
-
-
-def faster(wave: np.ndarray, factor: float) -> np.ndarray:
-    """The waveform (samples,) played `factor` times as fast: shorter and higher (speed perturbation, Ko et al.,
-    Interspeech 2015)."""
-    import soxr
-
-    return soxr.resample(wave, factor, 1)
-
-
-def masked(spectrogram: Tensor, chance: np.random.Generator, time_mask: int, mel_mask: int) -> Tensor:
-    """A copy of a spectrogram (frames, mels) in which one random band of frames and one of mel bins are 0 (SpecAugment,
-    arXiv 1904.08779, section 2).
-
-    The bands are 0 to `time_mask` frames and 0 to `mel_mask` bins wide. AST's spectrograms are normalised, so that 0 is
-    the mean of the data it was trained on.
-    """
-    out = spectrogram.clone()
-    for axis, most in ((0, time_mask), (1, mel_mask)):
-        size = out.shape[axis]
-        width = int(chance.integers(min(most, size) + 1))
-        start = int(chance.integers(size - width + 1))
-        out.narrow(axis, start, width).fill_(0)
-    return out
 
 
 class Clips:
@@ -142,7 +127,7 @@ class Clips:
             pictures = random_square(pictures, chance)
         elif self.crops > 1:
             pictures = square(pictures, crop / (self.crops - 1))
-        return {"pixel_values": self.processor(list(pictures), return_tensors="pt")["pixel_values"][0]}
+        return {"pixel_values": processed(self.processor, list(pictures))["pixel_values"][0]}
 
 
 def square(pictures: np.ndarray, place: float) -> np.ndarray:

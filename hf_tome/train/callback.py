@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
-from hf_tome.api import apply_tome
+from hf_tome.api import apply_tome, is_merged
 from hf_tome.core.schedule import Schedule
-from hf_tome.errors import ToMeTypeError, complaint
+from hf_tome.errors import NotPatchedError, ToMeTypeError, complaint
+from hf_tome.measure.row import Row
 from hf_tome.trace import Trace, trace_tome
 from hf_tome.train.card import settings_of
 from hf_tome.train.clock import StepClock
@@ -19,6 +21,8 @@ from hf_tome.train.warmup import WarmUp
 
 if TYPE_CHECKING:
     from hf_tome.config import ToMeConfig
+
+MOST_WAIT = 0.3  # share of the time; merging gains little where the data take more
 
 
 class ToMeCallback(TrainerCallback):
@@ -33,7 +37,8 @@ class ToMeCallback(TrainerCallback):
         samples_per_second, tokens_per_second: samples, and tokens entering the first layer, of all processes together.
             A last batch that is not full counts as a full one.
         data_wait: share of the time, 0 to 1, in which this process waited for data. Evaluating and saving are no part
-            of the time.
+            of the time. Above 0.3 there is a warning, once.
+        tome_speedup: of a training step against r = 0, where `tell` was called.
 
     r depends on the step alone, so that a resumed training goes on where it was. Evaluation runs with the r of its
     step, and a checkpoint holds it.
@@ -57,7 +62,8 @@ class ToMeCallback(TrainerCallback):
         self.stack = ExitStack()
         self.trace: Trace | None = None
         self.tokens: list[int] = []
-        self.epoch_begins = True
+        self.epoch_begins, self.warned = True, False
+        self.gain: Row | None = None  # of a step, measured before
 
     def attach(self, trainer: Trainer) -> None:
         """Give the callback to `trainer`, ahead of those that report to TensorBoard and others.
@@ -73,6 +79,10 @@ class ToMeCallback(TrainerCallback):
             raise ToMeTypeError(complaint(rule, type(trainer).__name__, "Call attach(trainer) before trainer.train()."))
         trainer.callback_handler.callbacks.insert(0, self)
 
+    def tell(self, gain: Row | None) -> None:
+        """Log what a step gains by merging, where that was measured."""
+        self.gain = gain
+
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, *, model: nn.Module, **_: Any) -> None:
         """Check everything before the first step.
 
@@ -80,6 +90,13 @@ class ToMeCallback(TrainerCallback):
             NotPatchedError: if the model is not patched.
             ToMeValueError: if r does not fit the model.
         """
+        if not is_merged(model):
+            rule, cure = (
+                "A training with ToMeTrainer or ToMeCallback merges tokens.",
+                "Call apply_tome(model, r=16) before",
+            )
+            got = f"a {type(model).__name__} on which apply_tome was not called"
+            raise NotPatchedError(complaint(rule, got, f"{cure} the Trainer is made; r=0 trains without merging."))
         settings = settings_of(model)
         if self.final is None or settings != self.now:  # else a warm-up was broken off, and the old goal holds
             self.final = settings if self.r is None else settings.replace(r=self.r)
@@ -129,6 +146,12 @@ class ToMeCallback(TrainerCallback):
             return
         samples = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         found: dict[str, Any] = self.clock.read(samples)
+        if found["data_wait"] > MOST_WAIT and not self.warned:
+            self.warned = True
+            text = f"{found['data_wait']:.0%} of the time of training waits for data, which merging cannot make faster."
+            warnings.warn(f"{text} More dataloader_num_workers ({args.dataloader_num_workers} now) help.", stacklevel=2)
+        if self.gain is not None:
+            found["tome_speedup"] = self.gain.speedup
         if self.now is not None:
             found["tome_r"] = _as_number(self.now.schedule)
         if self.tokens:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hf_tome.data.labels import Classes, parts_of
-from hf_tome.data.media import Media, media_in, splits_of
+from hf_tome.data.media import Media, media_in
+from hf_tome.data.splits import Choice, splits_of
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 RULE = "A data set is a folder FOLDER/train/CLASS/FILE, or has a split train with columns of media and classes."
@@ -23,39 +24,55 @@ Read = Callable[[Any, np.random.Generator | None, int], dict[str, Tensor]]
 
 
 def load_files(
-    data: Any, modality: str, seed: int = 0, label_column: str | None = None
+    data: Any,
+    modality: str,
+    seed: int = 0,
+    label_column: str | None = None,
+    *,
+    validation_fraction: float = 0.1,
+    like: Sequence[str] = (),
+    **choice: Any,
 ) -> tuple[Media, Media, list[str]]:
     """Files to train on and files to evaluate on, with class numbers as labels, and the names of the classes.
 
     Where nothing is set apart for evaluation (validation, val, test), a tenth of each class is.
 
     Args:
-        data: a folder FOLDER/train/CLASS/FILE, or FOLDER/CLASS/FILE: the files of a folder CLASS+CLASS have several
-            classes. Or a data set of the hub, a folder of its Parquet files, a `DatasetDict` or a `Dataset`.
+        data: a data set as `hf_tome.data.samples.samples_of` takes it. The files of a folder CLASS+CLASS have several
+            classes.
         modality: "image", "audio" or "video".
-        seed: draws the tenth.
-        label_column: of a data set: where the classes are, as ClassLabel, a list of them, numbers or text. By default
-            the first of ClassLabels.
+        seed: draws what is set apart.
+        label_column: of a data set: where the classes are.
+        validation_fraction: how much is set apart, in (0, 1).
+        like: names of a model's classes. Where the data have the same ones, they are numbered as the model does.
+        choice: what else is taken, see `Choice`. The split to train on is by default `train`; the limit holds for both
+            parts.
 
     Raises:
         ToMeValueError: if there are no such files, or those to evaluate on have a class of their own.
     """
     if data == "":
         raise ToMeValueError(complaint(RULE, "none", "Name the folder, or a data set of the hub."))
-    splits = data if isinstance(data, dict) else splits_of(data, columns=label_column is not None)
-    first = "train" if "train" in splits else None
+    if not 0 < validation_fraction < 1:
+        rule = "The part that is set apart for evaluation is a share in (0, 1)."
+        raise ToMeValueError(complaint(rule, validation_fraction, "0.1 is usual."))
+    chosen = Choice(label_column=label_column, **choice)
+    splits = splits_of(data, replace(chosen, split=None))
+    first = chosen.split or ("train" if "train" in splits else None)
+    if first not in splits:
+        splits |= splits_of(data, chosen)
     if first not in splits:
         raise ToMeValueError(complaint(RULE, f"the splits {', '.join(map(str, splits))}", "Name one of them train."))
-    held_out = [each for each in EVALUATION if first and each in splits]
-    parts = [media_in(splits[each], modality, None, label_column) for each in (first, *held_out[:1])]
-    classes = list(parts[0].names) or _classes_in(parts[0])
+    held_out = [each for each in EVALUATION if first and each != first and each in splits]
+    parts = [media_in(splits[each], modality, chosen) for each in (first, *held_out[:1])]
+    classes = _in_order_of(like, list(parts[0].names) or _classes_in(parts[0]))
     if not all(part.labels for part in parts) or len(classes) < 2:
         got = f"the classes {', '.join(classes)}" if classes else "none"
         raise ToMeValueError(complaint(RULE, got, "There are at least two classes; label_column names their column."))
     known = Classes((name, number) for number, name in enumerate(classes))
     names = [[each if isinstance(each, str) else tuple(map(str, each)) for each in part.labels] for part in parts]
-    numbered = [replace(part, labels=known.numbers(each)) for part, each in zip(parts, names, strict=True)]
-    return (numbered[0], numbered[1], classes) if held_out else (*_set_apart(numbered[0], seed), classes)
+    train, *other = [replace(part, labels=known.numbers(each)) for part, each in zip(parts, names, strict=True)]
+    return (train, other[0], classes) if other else (*_set_apart(train, seed, validation_fraction), classes)
 
 
 def _classes_in(media: Media) -> list[str]:
@@ -64,8 +81,18 @@ def _classes_in(media: Media) -> list[str]:
     return [str(each) for each in sorted({each for label in labels for each in label} - {""})]
 
 
-def _set_apart(media: Media, seed: int) -> tuple[Media, Media]:
-    """The media without a random tenth of each class, and that tenth: at least one where there are two files.
+def _in_order_of(like: Sequence[str], classes: list[str]) -> list[str]:
+    """The classes of a model in its order, if these are the same ones; else those of the data."""
+    model = Classes((name, number) for number, name in enumerate(like))
+    try:
+        found = {model.find(name) for name in classes}
+    except ToMeValueError:  # a name fits two
+        return classes
+    return list(like) if found == {*range(len(like))} and len(classes) == len(like) else classes
+
+
+def _set_apart(media: Media, seed: int, share: float) -> tuple[Media, Media]:
+    """The media without a random share of each class, and that share: at least one where there are two files.
 
     A file with several classes counts for the first.
     """
@@ -73,7 +100,7 @@ def _set_apart(media: Media, seed: int) -> tuple[Media, Media]:
     for number, label in enumerate(media.labels):
         by_class.setdefault(label[:1], []).append(number)
     groups = [group for group in by_class.values() if len(group) > 1]
-    held_out = {number for group in groups for number in chance.sample(group, max(1, len(group) // 10))}
+    held_out = {number for group in groups for number in chance.sample(group, max(1, int(len(group) * share)))}
     return media.select([each for each in range(len(media)) if each not in held_out]), media.select(sorted(held_out))
 
 
@@ -117,10 +144,11 @@ class LabelledFiles(Dataset):
         several: whether a file may have several classes: labels are then (classes,) float, else a class number.
         seed: of what is random. None: nothing is.
         views: how many inputs each file gives, one after the other (several clips or crops, for evaluation).
-        mixup: share of the files that are blended with another one at random; needs `several`.
+        mixup: share of the files that are blended with another one at random (arXiv 1710.09412). Labels are (classes,)
+            float then too: shares of classes.
 
     Raises:
-        ToMeValueError: if mixup is asked for without several classes or a seed.
+        ToMeValueError: if mixup is no share, or asked for without a seed.
     """
 
     def __init__(
@@ -134,10 +162,9 @@ class LabelledFiles(Dataset):
         views: int = 1,
         mixup: float = 0.0,
     ) -> None:
-        if mixup and (not several or seed is None):
-            rule = "Mixup blends labels, which takes one number a class, and draws at random."
-            got = f"several={several}, seed={seed}"
-            raise ToMeValueError(complaint(rule, got, "Use several=True and a seed, or no mixup."))
+        if not 0 <= mixup <= 1 or (mixup and seed is None):
+            rule = "Mixup blends a share of the files, 0 to 1, drawn at random."
+            raise ToMeValueError(complaint(rule, f"{mixup}, seed={seed}", "Use 0.5 with a seed, or no mixup."))
         self.media, self.read, self.classes, self.several = media, read, classes, several
         self.seed, self.views, self.mixup = seed, views, mixup
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers may outlive an epoch
@@ -165,7 +192,7 @@ class LabelledFiles(Dataset):
 
     def _item(self, row: int, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
         file, numbers = self.media.files[row], self.media.labels[row]
-        if self.several:
+        if self.several or (self.mixup and len(numbers) == 1):
             labels = torch.zeros(self.classes).index_fill_(0, torch.tensor(numbers, dtype=torch.int64), 1.0)
         elif len(numbers) == 1:
             labels = torch.tensor(numbers[0])

@@ -10,8 +10,7 @@ from transformers import AutoConfig, PreTrainedModel, ViTForImageClassification
 from hf_tome.api import apply_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.data.classifier import AUTO
-from hf_tome.data.pretrained import as_vit, saved_settings
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.data.pretrained import as_vit, loaded, saved_settings
 
 
 def classifier(name: str, labels: Sequence[str], modality: str = "image", **settings: Any) -> PreTrainedModel:
@@ -32,16 +31,11 @@ def classifier(name: str, labels: Sequence[str], modality: str = "image", **sett
     """
     numbered = dict(enumerate(labels))
     settings |= {"id2label": numbered, "label2id": {label: number for number, label in numbered.items()}}
-    kind: Any = AUTO[modality]
-    try:
-        config = AutoConfig.from_pretrained(name, **settings)
-        if config.model_type == "vit_mae":  # the type must not stay: a saved model would load as a ViTMAE
-            config, kind = as_vit(config), ViTForImageClassification
-        config.update({each: 0.0 for each in ("layerdrop", "encoder_layerdrop") if hasattr(config, each)})
-        return kind.from_pretrained(name, config=config, dtype="float32", ignore_mismatched_sizes=True)
-    except (OSError, ValueError) as error:
-        rule = "A model is a folder or a name on the hub that transformers can load as a classifier."
-        raise ToMeValueError(complaint(rule, name, f"transformers says: {error}")) from error
+    kind, config = AUTO[modality], loaded(AutoConfig, name, **settings)
+    if config.model_type == "vit_mae":  # the type must not stay: a saved model would load as a ViTMAE
+        config, kind = as_vit(config), ViTForImageClassification
+    config.update({each: 0.0 for each in ("layerdrop", "encoder_layerdrop") if hasattr(config, each)})
+    return loaded(kind, name, config=config, dtype="float32", ignore_mismatched_sizes=True)
 
 
 def merge_for_training(model: PreTrainedModel, r: Any, prop_attn: bool | None = None) -> PreTrainedModel:

@@ -81,6 +81,12 @@ class ToMeTrainer(Trainer):
             return kind in ("multi_label_classification", "regression")
         return getattr(config, "num_labels", None) == 1 or labels.dtype not in SINGLE_LABEL
 
+    def merge_adapters(self) -> None:
+        """After a training of adapters by PEFT: make them part of the weights, so that the model is a plain one."""
+        model: Any = self.model
+        if hasattr(model, "merge_and_unload"):
+            self.model = self.model_wrapped = model.merge_and_unload()
+
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """As `Trainer.create_model_card`, with the settings of merging."""
         super().create_model_card(*args, **kwargs)

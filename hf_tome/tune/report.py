@@ -12,11 +12,13 @@ from typing import Any
 import torch
 
 from hf_tome.config import ToMeConfig
+from hf_tome.core.options.matchings import MATCHINGS
 from hf_tome.data.classifier import Classifier
-from hf_tome.data.samples import Samples
+from hf_tome.data.samples import Samples, read_all
 from hf_tome.measure.row import Row
 from hf_tome.measure.store import Store, run_of
 from hf_tome.tune.choose import Tuned, tune
+from hf_tome.tune.goal import Goal
 from hf_tome.tune.greedy_search import usual_schedules
 from hf_tome.tune.trial import Trial, Trials
 
@@ -24,7 +26,9 @@ Batches = list[dict[str, Any]]
 SEED = 0  # draws the samples, so that each call draws the same
 
 
-def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int) -> tuple[Batches, Batches]:
+def drawn(
+    classifier: Classifier, samples: Samples, limit: int, batch_size: int, skip_bad: bool = False
+) -> tuple[Batches, Batches]:
     """Calibration inputs and held-out inputs, in batches, with `labels` where each sample has one.
 
     Args:
@@ -32,6 +36,10 @@ def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int)
         samples: of which at most `limit` are drawn for each; of fewer than twice as many, one half.
         limit: inputs.
         batch_size: of a batch; all batches stay in memory.
+        skip_bad: leave out samples that cannot be read, with a warning.
+
+    Raises:
+        ToMeError: if a sample cannot be read, or none can.
     """
     order = random.Random(SEED).sample(range(samples.count), samples.count)
     calibrating = min(limit, -(-samples.count // 2))
@@ -39,10 +47,11 @@ def drawn(classifier: Classifier, samples: Samples, limit: int, batch_size: int)
     def batches(part: list[int]) -> Batches:
         found: Batches = []
         for start in range(0, len(part), batch_size):
-            numbers = part[start : start + batch_size]
-            found.append({**classifier.inputs([samples.read(number) for number in numbers])})
-            if samples.labels is not None and not samples.several:
-                found[-1]["labels"] = torch.from_numpy(samples.labels[numbers])
+            media, numbers = read_all(samples, part[start : start + batch_size], skip_bad)
+            if media:
+                found.append({**classifier.inputs(media)})
+                if samples.labels is not None and not samples.several:
+                    found[-1]["labels"] = torch.from_numpy(samples.labels[numbers])
         return found
 
     return batches(order[:calibrating]), batches(order[calibrating : calibrating + limit])
@@ -66,7 +75,8 @@ def tune_kept(
     """
     settings = {field.name: goal.get(field.name) for field in fields(ToMeConfig)}
     tensors = (each for batch in calibration for each in batch.values())
-    kept = Store(store, run_of(classifier.model, settings, tensors))
+    own = goal.get("matching", "bipartite") not in MATCHINGS.shipped  # its name does not tell what it does
+    kept = Store(None if own else store, run_of(classifier.model, settings, tensors))
     known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
 
     def keep(best: Tuned) -> None:
@@ -96,3 +106,26 @@ def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
         found, ratio = trials(r), space.ratio(r)
         rows.append(Row(list(r), name, mac_ratio=ratio, kl=found.kl, agreement=found.agreement, metric=found.accuracy))
     return rows
+
+
+def remarks(goal: Goal, rows: list[Row], held_out: bool) -> list[str]:
+    """What the figures do not say by themselves: that the search found nothing, or that a bound does not hold.
+
+    Args:
+        goal: what the schedule was chosen for.
+        rows: as `judged` gives them.
+        held_out: whether they are of other inputs than those it was chosen by.
+    """
+    by_name, said = {row.name: row for row in rows}, []
+    unmerged, tuned, constant = by_name["unmerged"], by_name["tuned"], by_name.get("constant")
+    if constant and not (tuned.kl or 0) < (constant.kl or 0) and any(tuned.r):
+        said.append(f"No better than the constant schedule: apply_tome(model, r={constant.r}) does as well here.")
+    if not held_out:
+        return said
+    cure = "Ask for less, or choose by more inputs (--limit)."
+    if goal.max_kl is not None and (tuned.kl or 0) > goal.max_kl:
+        said.append(f"The KL divergence is {tuned.kl:.2g} here, above --max-kl {goal.max_kl:g}. {cure}")
+    drop = 0.0 if unmerged.metric is None or tuned.metric is None else 100 * (unmerged.metric - tuned.metric)
+    if goal.max_drop is not None and drop > goal.max_drop + 1e-9:
+        said.append(f"{drop:.1f} points of accuracy are lost here, above --max-drop {goal.max_drop:g}. {cure}")
+    return said

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hf_tome.api import apply_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.core.drift import agreement, kl
+from hf_tome.data.classifier import check_classes
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.families import family_of
 from hf_tome.measure.compare import compare, twin
@@ -65,6 +66,7 @@ class Trials:
         self, model: nn.Module, calibration: Any, settings: ToMeConfig, known: Mapping[PerLayer, Trial] | None = None
     ) -> None:
         self.model, self.settings = apply_tome(twin(model), config=settings.replace(r=0)), settings
+        check_classes(self.model.config, type(model).__name__)
         self.batches = _batches(calibration, next(model.parameters()).device)
         self.space = space_of(self.model, self.batches[0][0])
         self.reference = self._outputs()

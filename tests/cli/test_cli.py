@@ -10,8 +10,8 @@ from command import Run, hf_tome
 
 import hf_tome as package
 from hf_tome import ToMeError
-from hf_tome.cli.options import read_one_r, read_r
 from hf_tome.data.embedded import VIT, embedded_images
+from hf_tome.measure.variants import read_one_r, read_r
 
 
 def test_families_as_a_process(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from typer.testing import CliRunner, Result
 from hf_tome import ToMeConfig, ToMeError
 from hf_tome.cli.commands import app
 from hf_tome.cli.evaluate import grid
+from hf_tome.measure.plot import tradeoff
+from hf_tome.measure.row import Report, Row
 from hf_tome.measure.sweep import sweep
 
 COUNT = 7
@@ -74,6 +78,51 @@ def test_files_and_a_second_call(own: Path, run: Run) -> None:
     after = json.loads((folder / "report.json").read_text())
     assert len(after["rows"]) == 7
     assert [row["seconds"] for row in after["rows"][1:3]] == [row["seconds"] for row in before["rows"][1:3]]
+
+
+def test_changed_answers_and_reports_beside_each_other(own: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--model", "vit", "--data", "images", "--batch", "3"]
+    out = run("eval", *options, "--r", "4,6", "--log-samples", "--out", "a")
+    with (own / "a" / "changed.csv").open() as file:
+        changed = list(csv.DictReader(file))
+    assert f"Changed answers: {len(changed)}, in a/changed.csv" in out
+    assert all((own / "images" / row["sample"]).is_file() and row["unmerged"] != row["merged"] for row in changed)
+    run("eval", *options, "--r", "6", "--limit", "3", "--out", "b")
+    assert not (own / "b" / "changed.csv").exists()
+    out = run("compare", "a/report.json", "b")
+    assert "a: a/report.json, " in out
+    assert "b: b, " in out
+    assert "Not the same data" in out
+    first, second = results(own / "a")[2], results(own / "b")[1]
+    (line,) = [line for line in out.splitlines() if line.strip().startswith("r=6")]
+    assert line.split()[1:4] == [f"{first[1]:.1%}", f"{second[1]:.1%}", f"{100 * (second[1] - first[1]):+.1f}"]
+    assert "Not the same data" not in run("compare", "a", "a")
+    assert "A report is" in run("compare", "a", "vit/config.json", code=2)
+    monkeypatch.setenv("COLUMNS", "80")  # the terminal of most
+    out = run("eval", *options, "--r", "4", "--set", "prop_attn=off", "--out", "a")
+    assert re.search(r"\n r=4, .*\n prop_attn=off ", out)
+    assert "…" not in out
+
+
+@pytest.mark.slow
+def test_baselines_stand_beside_the_variants(own: Path, run: Run) -> None:
+    options = ["--model", "vit", "--data", "images", "--r", "6", "--batch", "3", "--baselines"]
+    out = run("eval", *options)
+    assert "unmerged, compiled" in out
+    assert "unmerged, 16 px" in out
+    assert Image.open(own / "hf-tome-eval" / "report.png").width > 500
+    assert "--task classification" in run("eval", *options, "--task", "retrieval", code=2)
+
+
+def test_labels_of_a_plot_do_not_collide(own: Path) -> None:
+    rows = [Row(r, f"r={r}", {}, seconds=[1.0], inputs=10 + r % 3, speedups=[1.0], metric=0.5) for r in range(9)]
+    rows.insert(0, Row(None, "unmerged", seconds=[1.0], inputs=9, speedups=[1.0], metric=0.5))
+    report = Report("some/vit", "data/food", "", None, "", "image", "accuracy", 10, {}, 10, rows=rows)
+    figure = tradeoff(report)
+    assert figure.get_suptitle() == "vit on food: 10 images"
+    texts = [each.get_window_extent() for each in figure.axes[0].texts]
+    assert len(texts) == 9
+    assert not any(a.overlaps(b) for a, b in combinations(texts, 2))
 
 
 def test_the_grid_of_variants() -> None:

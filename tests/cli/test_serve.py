@@ -13,14 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from own_data import BY_MODALITY, saved
 from PIL import Image
 from recordings import write_sound
 
 from hf_tome import ToMeValueError
 from hf_tome.core import Schedule
-from hf_tome.data.embedded import embedded_images
+from hf_tome.data.embedded import SOUNDS, embedded_images
 from hf_tome.show.app import Handlers, launch
 
 gradio = pytest.importorskip("gradio", reason="the page needs gradio")
@@ -102,6 +104,16 @@ def test_a_sample_and_the_controls(tab, sample, label, tokens, layers, protected
     assert not tab.locator("#groups").is_visible()
 
 
+@pytest.mark.slow
+def test_on_a_phone_nothing_is_wider_than_the_screen(tab) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.get_by_role("button", name="Ankle boot", exact=True).click()
+    wait_for_tokens(tab, 3 * (197 // 8) // 5, 197, 8, 1)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    boxes = [tab.locator(part).bounding_box() for part in ("#groups img", "table")]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+
+
 def test_what_the_page_shows_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The handlers of the page, without a browser."""
     monkeypatch.setattr("hf_tome.show.app.ROUNDS", 1)
@@ -136,6 +148,40 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
         plain, *_, said = handlers.open_file(str(tmp_path / name))
         assert plain is None
         assert reason in said
+
+
+def test_it_says_which_model_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_tome.show.app.ROUNDS", 1)
+    saved(BY_MODALITY["image"], tmp_path / "own")
+    embedded_images()[0][0].save(tmp_path / "boot.png")
+    handlers, name = Handlers(str(tmp_path / "own"), tmp_path), str(tmp_path / "own")
+    for file, model in (
+        (tmp_path / "boot.png", f"Model: {name}."),
+        (next(SOUNDS.rglob("*.flac")), f"Model: embedded AST (drum sounds), since {name} takes images."),
+    ):
+        plain = handlers.open_file(str(file))[0]
+        assert all(model in answer[1] for answer in handlers.merge(plain, 4, "constant", 1))
+
+
+def test_other_sites_are_refused() -> None:
+    """By their address, and by a name of theirs that leads to this machine."""
+    with gradio.Blocks(analytics_enabled=False) as blocks:
+        gradio.Markdown("a page")
+    address = launch(blocks)
+    try:
+        for headers, status in (
+            ({}, 200),
+            ({"Host": address.split("/")[2].replace("127.0.0.1", "localhost")}, 200),
+            ({"Host": "127.0.0.1.evil.example"}, 403),
+            ({"Host": ""}, 403),
+            ({"Origin": address.rstrip("/")}, 200),
+            ({"Origin": "http://evil.example"}, 403),
+            ({"Origin": "http://127.0.0.1:1"}, 403),
+            ({"Origin": "null"}, 403),
+        ):
+            assert httpx.get(address, headers=headers).status_code == status, headers
+    finally:
+        blocks.close()
 
 
 def test_a_port_that_is_taken_is_named() -> None:

@@ -46,6 +46,7 @@ def test_an_image(run: Run, tmp_path: Path) -> None:
     out = run("show", "boot.png", "--r", "16", "--inflection", "-1", "-o", "out.png")
     assert "197 tokens" in out
     assert "Ankle boot" in out
+    assert "by embedded ViT (clothes)" in out
     assert Image.open(tmp_path / "out.png").size == (904, 448)
 
 

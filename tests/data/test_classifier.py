@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cases import AST, CLASSIFIERS, VIDEOMAE, Case, each_classifier
+from cases import AST, CLASSIFIERS, SMALL_VIT, VIDEOMAE, Case, each_classifier
 from own_data import saved
 from PIL import Image
 from recordings import tone, write_clip, write_sound
-from transformers import BertConfig, BertModel, SwinConfig, SwinModel, ViTConfig, ViTModel
+from transformers import BertConfig, BertModel, SwinConfig, SwinModel, ViTConfig, ViTImageProcessorPil, ViTModel
 
 from hf_tome import ToMeValueError, UnsupportedModelError
 from hf_tome.data.classifier import load_classifier
+from hf_tome.show.look import look, picture_of
+from hf_tome.train.augment import Pictures
 
 
 def write_media(case: Case, folder: Path) -> list[Path]:
@@ -78,3 +80,20 @@ def test_models_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         load_classifier(str(tmp_path / "swin"))
     with pytest.raises(ToMeValueError, match=r"holds no classifier\.bias"):
         load_classifier(str(tmp_path / "headless"))
+
+
+def test_a_model_of_grey_pictures(tmp_path: Path) -> None:
+    """Files of colours are read in grey, in evaluation, training and pictures alike."""
+    classes = {0: "day", 1: "night"}
+    SMALL_VIT.build(num_channels=1, id2label=classes).save_pretrained(tmp_path)
+    size = {"height": 24, "width": 24}
+    ViTImageProcessorPil(size=size, image_mean=[0.4], image_std=[0.3]).save_pretrained(tmp_path)
+    classifier, picture = load_classifier(str(tmp_path)), Image.effect_noise((24, 24), 60).convert("RGB")
+    picture.save(tmp_path / "a.png")
+    pixels = classifier.inputs([classifier.read(tmp_path / "a.png")])["pixel_values"]
+    expected = (torch.from_numpy(np.asarray(picture.convert("L"))) / 255 - 0.4) / 0.3
+    torch.testing.assert_close(pixels[0, 0], expected)
+    assert torch.equal(Pictures(classifier.processor)(tmp_path / "a.png", None)["pixel_values"], pixels[0])
+    found = look(classifier, classifier.read(tmp_path / "a.png"), 2)
+    assert np.array_equal(found.scene.pixels, np.asarray(picture))
+    picture_of(found)

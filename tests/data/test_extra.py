@@ -11,12 +11,11 @@ import pytest
 
 CALLS = {
     "soundfile": "hf_tome.data.sound.read_sound(Path('a.wav'))",
-    "soxr": "hf_tome.data.sound.read_sound({'array': [0.0] * 9, 'sampling_rate': 8000}, 16000)",
     "av": "hf_tome.data.clip.read_clip(Path('a.mp4'), 4)",
 }
 
 
-@pytest.mark.parametrize(("name", "module"), [("audio", "soundfile"), ("audio", "soxr"), ("video", "av")])
+@pytest.mark.parametrize(("name", "module"), [("audio", "soundfile"), ("video", "av")])
 def test_a_missing_package_is_told(tmp_path: Path, name: str, module: str) -> None:
     (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError('no {module} here')")
     code = f"""

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from hf_tome import ToMeValueError
-from hf_tome.data.folder import classes_of, files_below
+from hf_tome.data.folder import files_below, folder_names
+from hf_tome.data.labels import Classes
 
 CLASSES = {"T-shirt/top": 0, "Ankle boot": 1}
+
+
+def classes_of(files: list[Path], folder: Path, classes: dict[str, int]) -> list[tuple[int, ...]]:
+    return Classes(classes.items()).numbers(folder_names(files, folder), optional=True)
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -50,9 +55,9 @@ def test_labels_are_the_names_of_the_subfolders(tmp_path: Path) -> None:
     fill(tmp_path, "t-shirt_top/a.png", "Ankle Boot/b.png", "Ankle Boot/c.png")
     files = sorted(files_below(tmp_path, "image"))
     assert classes_of(files, tmp_path, CLASSES) == [(1,), (1,), (0,)]
-    assert classes_of(files, tmp_path, {"cat": 0, "dog": 1}) is None
+    assert classes_of(files, tmp_path, {"cat": 0, "dog": 1}) == []
     fill(tmp_path, "Ankle boot+T-shirt_top/d.png")
-    assert (classes_of(sorted(files_below(tmp_path, "image")), tmp_path, CLASSES) or [])[2] == (0, 1)
+    assert classes_of(sorted(files_below(tmp_path, "image")), tmp_path, CLASSES)[2] == (0, 1)
 
 
 def test_a_file_outside_of_the_class_folders_is_told(tmp_path: Path) -> None:

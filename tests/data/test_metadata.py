@@ -26,8 +26,9 @@ def folder(tmp_path: Path) -> Path:
 def said(folder: Path, column: str | None = None) -> dict[str, object]:
     table = metadata_in(folder)
     assert table is not None
-    files, labels = described(table, column, ["text", "caption"])
-    return {path.name: label for path, label in zip(files, labels, strict=True)}
+    found = described(table, folder, column, ["text", "caption"])
+    assert found is not None
+    return {path.name: label for path, label in zip(*found, strict=True)}
 
 
 def test_rows_of_one_file_and_lists_are_several_texts(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import av
@@ -18,10 +19,14 @@ CONTAINERS = {
 }  # fmt: skip
 
 
-def decoded(path: Path) -> list[np.ndarray]:
-    """Every frame, one after the other: the slow and obvious way."""
+def decoded(path: Path, strict: bool = False) -> list[np.ndarray]:
+    """Every frame, one after the other: the slow and obvious way. A player passes over what cannot be decoded."""
+    every = []
     with av.open(path) as file:
-        return [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+        for packet in file.demux(video=0):
+            with nullcontext() if strict else suppress(av.FFmpegError):
+                every += [frame.to_ndarray(format="rgb24") for frame in packet.decode()]
+    return every
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -47,46 +52,78 @@ def test_a_jump_leaves_frames_undecoded(tmp_path: Path) -> None:
         content[start : start + size] = b"\xff" * size
     path.write_bytes(content)
     with pytest.raises(av.FFmpegError):
-        decoded(path)
+        decoded(path, strict=True)
     assert np.array_equal(read_clip(path, 1), good)
 
 
-def test_a_clip_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
-    """The matrix in the track's header says: the top of the scene is at the left of the file."""
-    left = np.zeros((32, 48, 3), np.uint8)
-    left[:, :24] = 255
-    upright = write_clip(tmp_path / "a.mp4", [left] * 5)
-    one, zero, last = (number.to_bytes(4, "big", signed=True) for number in (1 << 16, 0, 1 << 30))
-    minus = (-1 << 16).to_bytes(4, "big", signed=True)
-    content = upright.read_bytes()
-    as_it_is, quarter = (b"".join(rows) for rows in (
-        (one, zero, zero, zero, one, zero, zero, zero, last), (zero, one, zero, minus, zero, zero, zero, zero, last),
-    ))  # fmt: skip
-    track = content.index(as_it_is, content.index(b"tkhd"))
-    (tmp_path / "turned.mp4").write_bytes(content[:track] + quarter + content[track + 36 :])
-    plain, turned = read_clip(upright, 2), read_clip(tmp_path / "turned.mp4", 2)
-    assert (plain.shape, turned.shape) == ((2, 32, 48, 3), (2, 48, 32, 3))
-    assert turned[:, :20].min() > 200
-    assert turned[:, 28:].max() < 50
+MATRICES = {  # a b c d, of (x, y) -> (a x + c y, b x + d y), and what becomes of a picture
+    "a quarter to the right": ((0, 1, -1, 0), lambda picture: np.rot90(picture, -1)),
+    "a quarter to the left": ((0, -1, 1, 0), np.rot90),
+    "upside down": ((-1, 0, 0, -1), lambda picture: np.rot90(picture, 2)),
+    "mirrored": ((-1, 0, 0, 1), np.fliplr),
+    "mirrored and turned": ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
+}
 
 
-def test_packets_that_no_player_shows_are_not_taken(tmp_path: Path) -> None:
-    """Cut without encoding anew: the frames from the last keyframe on are in the file, to decode the others."""
-    whole = write_clip(tmp_path / "a.mp4", range(0, 250, 5))
-    options = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
-    with av.open(whole) as source, av.open(tmp_path / "cut.mp4", "w", options=options) as cut:
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_clip_is_turned_as_its_camera_noted(tmp_path: Path, name: str) -> None:
+    """By the matrix in the track's header."""
+    corner = np.zeros((32, 48, 3), np.uint8)
+    corner[:8, :24] = 255
+    content = write_clip(tmp_path / "a.mp4", [corner] * 5).read_bytes()
+
+    def rows(a: int, b: int, c: int, d: int) -> bytes:
+        values = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30]
+        return b"".join(value.to_bytes(4, "big", signed=True) for value in values)
+
+    track = content.index(rows(1, 0, 0, 1), content.index(b"tkhd"))
+    numbers, turn = MATRICES[name]
+    (tmp_path / "b.mp4").write_bytes(content[:track] + rows(*numbers) + content[track + 36 :])
+    for plain, turned in zip(read_clip(tmp_path / "a.mp4", 2), read_clip(tmp_path / "b.mp4", 2), strict=True):
+        assert np.array_equal(turned, turn(plain))
+
+
+def cut(whole: Path, seconds: float, out: Path, before: bool = True) -> Path:
+    """What is shown from so many seconds on, copied without encoding anew: with the packets before that are needed to
+    decode it, which no player shows; or without them."""
+    options = {"avoid_negative_ts": "disabled", "use_editlist": "1"} if out.suffix == ".mp4" else {}
+    with av.open(whole) as source, av.open(out, "w", options=options) as target:
         stream = source.streams.video[0]
-        copied = cut.add_stream_from_template(stream)
+        copied = target.add_stream_from_template(stream)
         for packet in source.demux(stream):
-            if packet.size and packet.time_base and packet.pts is not None and packet.dts is not None:
-                start = int(0.72 / packet.time_base)
-                packet.pts, packet.dts, packet.stream = packet.pts - start, packet.dts - start, copied
-                cut.mux(packet)
-    every = decoded(tmp_path / "cut.mp4")
-    assert len(every) == 32
-    for count in (4, 32):
-        expected = [every[int((part + 0.5) * 32 / count)] for part in range(count)]
-        assert np.array_equal(read_clip(tmp_path / "cut.mp4", count), np.stack(expected))
+            if not packet.size or not packet.time_base or packet.dts is None:
+                continue
+            start = int(seconds / packet.time_base)
+            if before or packet.dts >= start:
+                packet.pts, packet.dts = (packet.dts if packet.pts is None else packet.pts) - start, packet.dts - start
+                packet.stream = copied
+                target.mux(packet)
+    return out
+
+
+@pytest.mark.parametrize(
+    "x264", ["keyint=12:bframes=2", "keyint=12:bframes=2:open-gop=1", "keyint=12:intra-refresh=1"], ids=str
+)
+def test_frames_are_those_that_a_player_shows(tmp_path: Path, x264: str) -> None:
+    """Also where a file says that a frame can be decoded by itself, and that is not so."""
+    whole = write_clip(tmp_path / "a.mp4", range(0, 250, 2), **{"x264-params": x264})
+    for path in (whole, cut(whole, 0.72, tmp_path / "b.mp4"), cut(whole, 0.72, tmp_path / "c.mp4", before=False)):
+        every = decoded(path)
+        for count in (4, 32):
+            expected = [every[int((part + 0.5) * len(every) / count)] for part in range(count)]
+            assert np.array_equal(read_clip(path, count), np.stack(expected)), path
+    assert len(decoded(tmp_path / "b.mp4")) < 125
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ts", "libx264"), ("a.mpg", "mpeg2video"), ("a.avi", "mpeg4")])
+def test_a_recording_that_begins_between_keyframes(tmp_path: Path, name: str, codec: str) -> None:
+    """Fewer frames can be decoded than the file has packets."""
+    whole = write_clip(tmp_path / name, range(0, 250, 2), codec)
+    path = cut(whole, 0.72, whole.with_stem("b"), before=False)
+    every = decoded(path)
+    assert len(every) < 125
+    expected = [every[int((part + 0.5) * len(every) / 16)] for part in range(16)]
+    assert np.array_equal(read_clip(path, 16), np.stack(expected))
 
 
 def test_frames_that_are_decoded_already_are_chosen_alike() -> None:

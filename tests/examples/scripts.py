@@ -38,7 +38,7 @@ def call(script: str, place: Path, *options: str) -> Any:
         patch.chdir(place)
         patch.setattr(sys, "argv", [script, *options])
         if script.startswith("finetune"):
-            module.entry(Path(script).stem, module.main)
+            module.script(Path(script).stem, module.main)
         else:
             module.main()
     return module

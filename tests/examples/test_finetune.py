@@ -36,7 +36,7 @@ def own_images(place: Path, *folders: str) -> None:
 def test_a_folder_and_a_model_of_ones_own(tmp_path: Path) -> None:
     """In a process of its own. Then its model is evaluated only, which changes nothing."""
     own_images(tmp_path, "cat", "dog", "rain")
-    options = ("--data", "data", "--r", "6,4", "--use_cpu", "--bf16")
+    options = ("--data", "data", "--r", "[6,4]", "--use_cpu", "--bf16")
     done = launch(
         "finetune_image.py", tmp_path, *options, "--model", "model", "--output_dir", "out", "--max_steps", "2",
         "--gradient_checkpointing", "--r_warmup", "0.5",
@@ -86,10 +86,10 @@ def test_videos_in_several_views(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for script, options, said in (
-        ("finetune_image.py", ("--tiny", "--r", "many"), "finetune_image: r is an int"),
-        ("finetune_image.py", ("--data", "empty"), "finetune_image: The data is a folder with images"),
-        ("finetune_audio.py", ("--data", "empty"), "finetune_audio: The data is a folder with sounds"),
-        ("finetune_video.py", ("--data", "empty"), "finetune_video: The data is a folder with clips"),
+        ("finetune_image.py", ("--tiny", "--r", "many"), "finetune_image: --r is written as in Python"),
+        ("finetune_image.py", ("--tyni",), "finetune_image: Every option is known. Got: --tyni"),
+        ("finetune_audio.py", ("--data", "empty"), "finetune_audio: --model names the model"),
+        ("finetune_video.py", ("--model", "empty"), "finetune_video: A model is"),
     ):
         with pytest.raises(SystemExit, match=said):
             call(script, tmp_path, *options, "--output_dir", "out", "--use_cpu")

@@ -33,6 +33,36 @@ def test_what_is_kept_is_found_again_by_its_own_run_alone(tmp_path: Path) -> Non
         Store(tmp_path / "no" / "store", "a")
 
 
+@pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_of_something_else_is_told(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "store").write_bytes(content)
+    with pytest.raises(ToMeValueError, match=r"store \(.*delete it"):
+        Store(tmp_path / "store", "a").done()
+    assert (tmp_path / "store").read_bytes() == content
+
+
+def test_a_cell_that_is_not_whole_and_a_disk_that_is_full_are_told(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", "a")
+    store.add([("r=4", 0, {"index": np.arange(9)})])
+    store._file.execute("PRAGMA max_page_count = 5")
+    with pytest.raises(ToMeValueError, match=r"disk is full.*Make room"):
+        store.add([("r=4", 1, {"index": np.arange(100000)})])
+    assert store.done() == {("r=4", 0)}
+    store._file.execute("UPDATE cells SET content = substr(content, 1, 50)")
+    with pytest.raises(ToMeValueError, match="delete it"):
+        store.cells("r=4", {0})
+
+
+def test_what_is_forgotten_is_gone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", "a")
+    for variant in ("r=4", "own"):
+        store.add([(variant, 0, {"index": np.arange(9)})])
+        store.add_costs({variant: {"macs": 7}})
+    store.forget("own")
+    assert store.done() == {("r=4", 0)}
+    assert set(store.costs()) == {"r=4"}
+
+
 def test_the_key_tells_all_that_results_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
     key = run_of(SMALL_VIT.build(), [1], [torch.ones(2)])
     assert run_of(apply_tome(SMALL_VIT.build(), r=4), [1], [torch.ones(2)]) == key  # settings of merging are apart

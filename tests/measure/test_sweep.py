@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from cases import CLASSES, SMALL_VIT
+from cases import CLASSES, LAYERS, SMALL_VIT
 from PIL import Image
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 from transformers import ViTImageProcessorPil
 
-from hf_tome import ToMeConfig, ToMeValueError, apply_tome
+from hf_tome import ToMeConfig, ToMeValueError, apply_tome, register_matching
+from hf_tome.core import match_bipartite
 from hf_tome.data.classifier import Classifier
+from hf_tome.data.samples import samples_of
+from hf_tome.measure.baselines import Baseline, baselines
 from hf_tome.measure.sweep import sweep
 from hf_tome.measure.variants import variant_name
 from hf_tome.metrics.ranking import Ranking
@@ -87,6 +91,63 @@ def test_one_label(classifier: Classifier, tmp_path: Path) -> None:
         sweep(classifier, data, VARIANTS, against=7, progress=False)
 
 
+def test_what_never_differs_is_rarer_than_three_in_n(classifier: Classifier, tmp_path: Path) -> None:
+    """A variant that merges nothing changes nothing; 11 samples do not tell that it never does."""
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    row = sweep(classifier, data, [0], batch_size=BATCH, progress=False).rows[1]
+    assert row.change == 0
+    assert row.change_interval == pytest.approx((-3 / COUNT, 3 / COUNT))
+
+
+def test_changed_answers_and_means_over_classes(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    report = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
+    files, found = logits_of(classifier, data)
+    labels, classes = [path.parent.name for path in files], [logits.argmax(-1) for logits in found]
+    for row, each in zip(report.rows, classes, strict=True):
+        predicted = [f"class {number}" for number in each]
+        assert row.more["F1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+        assert row.more["balanced accuracy"] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert report.changed == [
+        {
+            "sample": f"{label}/{path.name}", "label": label, "variant": row.name,
+            "unmerged": f"class {before}", "merged": f"class {after}",
+        }
+        for row, each in zip(report.rows[1:], classes[1:], strict=True)
+        for path, label, before, after in zip(files, labels, classes[0], each, strict=True)
+        if before != after
+    ]  # fmt: skip
+    assert report.changed
+
+
+def test_a_baseline_on_smaller_images(classifier: Classifier, tmp_path: Path) -> None:
+    data, setting, smaller = folder(tmp_path, lambda number: f"class {number % CLASSES}"), ToMeConfig(r=6), Baseline(16)
+    report = sweep(classifier, data, [setting, smaller], batch_size=BATCH, progress=False)
+    _, merged, rival = report.rows
+    assert rival.token_counts == [1 + (16 // 4) ** 2] * (LAYERS + 1)  # patches of 4 x 4 pixels
+    assert abs(rival.macs - merged.macs) < 0.2 * merged.macs
+    assert rival.mac_ratio == report.rows[0].macs / rival.macs
+    assert (rival.name, rival.settings) == ("unmerged, 16 px", None)
+    samples = samples_of(data, classifier)
+    pixels = classifier.inputs([samples.read(number) for number in range(COUNT)])["pixel_values"]
+    small = torch.nn.functional.interpolate(pixels, (16, 16), mode="bicubic", antialias=True)
+    with torch.no_grad():
+        logits = classifier.model(small, interpolate_pos_encoding=True).logits
+    assert rival.metric == (logits.argmax(-1).numpy() == samples.labels).mean()
+
+
+@pytest.mark.slow
+def test_a_compiled_baseline_answers_as_the_model(classifier: Classifier, tmp_path: Path) -> None:
+    inputs = classifier.inputs([Image.effect_noise((30, 40), 60).convert("RGB")])
+    assert baselines(classifier, inputs, [ToMeConfig(r=6)] * 2) == [Baseline(compiled=True), Baseline(16)]
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    report = sweep(classifier, data, [6, Baseline(compiled=True)], batch_size=BATCH, progress=False)
+    compiled = report.rows[2]
+    assert (compiled.name, compiled.agreement, compiled.mac_ratio) == ("unmerged, compiled", 1, 1)
+    assert compiled.peak_bytes is None
+    assert max(compiled.seconds) < 1  # compiling is no part of the time
+
+
 def test_several_labels(classifier: Classifier, tmp_path: Path) -> None:
     data = folder(tmp_path, lambda number: f"class {number % 3}+class {3 + number % 2}")
     report = sweep(classifier, data, VARIANTS, batch_size=BATCH, progress=False)
@@ -95,11 +156,11 @@ def test_several_labels(classifier: Classifier, tmp_path: Path) -> None:
     assert report.metric == "mAP"
     for row, logits in zip(report.rows, found, strict=True):
         assert row.metric == pytest.approx(average_precision_score(labels, logits, average="macro"), abs=1e-12)
+        expected = f1_score(labels, logits > 0, average="macro", zero_division=0)  # pyright: ignore
+        assert row.more == {"F1": pytest.approx(expected)}
 
 
 def test_interrupted_it_keeps_what_is_done_and_goes_on(classifier: Classifier, tmp_path: Path) -> None:
-    from hf_tome.data.samples import samples_of
-
     data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
     samples, store, read = samples_of(data, classifier), tmp_path / "store", []
 
@@ -132,6 +193,37 @@ def test_a_bad_file_is_named_or_left_out(classifier: Classifier, tmp_path: Path)
     with pytest.warns(UserWarning, match=r"Left out: .*broken\.png"):
         report = sweep(classifier, data, [6], batch_size=BATCH, progress=False, skip_bad_files=True)
     assert (report.samples, report.left_out, report.total, report.finished) == (COUNT, 1, COUNT + 1, True)
+
+
+def test_a_matching_of_the_users_own_is_measured_anew(classifier: Classifier, tmp_path: Path) -> None:
+    """Its name does not tell what it does."""
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    options = {"batch_size": BATCH, "store": tmp_path / "store", "progress": False}
+    found = []
+    for share in (1, 2, 1):
+        register_matching(
+            "sweeps_own", lambda given, share=share: match_bipartite(given.metric, given.r // share, given.protected)
+        )
+        variants = [6, ToMeConfig(6, matching="sweeps_own")]
+        found.append([row.kl for row in sweep(classifier, data, variants, **options).rows])
+    assert found[0] == found[2]
+    assert found[0][1] == found[0][2] == found[1][1] != found[1][2]
+
+
+def test_other_content_under_the_same_name_is_measured_anew(classifier: Classifier, tmp_path: Path) -> None:
+    data = folder(tmp_path, lambda number: f"class {number % CLASSES}")
+    options = {"batch_size": BATCH, "store": tmp_path / "store", "progress": False}
+    before = sweep(classifier, data, [6], **options).rows[1]
+    path = data / "class 0" / "0.png"
+    about = path.stat()
+    pixels = np.random.default_rng(99).integers(0, 256, (30, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    path.write_bytes(path.read_bytes().ljust(about.st_size, b"\0")[: about.st_size])
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    after = sweep(classifier, data, [6], **options).rows[1]
+    assert after.kl != before.kl
+    again = sweep(classifier, data, [6], **options).rows[1]
+    assert (again.kl, again.seconds) == (after.kl, after.seconds)
 
 
 def test_precision_of_a_draw_is_that_of_scikit_learn() -> None:

@@ -13,7 +13,8 @@ from transformers import ASTFeatureExtractor, VideoMAEImageProcessorPil, ViTImag
 
 from hf_tome import ToMeValueError
 from hf_tome.data.image import read_image
-from hf_tome.train.augment import Clips, Pictures, Spectrograms, faster, masked, random_square, square
+from hf_tome.train.augment import Clips, Pictures, Spectrograms, random_square, square
+from hf_tome.train.rand_augment import OPERATIONS, rand_augment
 
 PICTURES = Pictures(ViTImageProcessorPil(size={"height": 24, "width": 24}))
 EXTRACTOR = ASTFeatureExtractor(sampling_rate=16000, num_mel_bins=32, max_length=64)
@@ -46,6 +47,18 @@ def test_pictures_vary_in_training_alone(tmp_path: Path) -> None:
     assert not torch.equal(seen[0], seen[3])
 
 
+def test_rand_augment_changes_colours_and_places_but_no_size() -> None:
+    picture = Image.fromarray(chance(0).integers(0, 255, (40, 30, 3), dtype=np.uint8))
+    seen = [rand_augment(picture, 9, chance(seed)) for seed in range(60)]
+    assert {(each.size, each.mode) for each in seen} == {((30, 40), "RGB")}
+    assert rand_augment(picture, 9, chance(3)) == seen[3]
+    assert len({each.tobytes() for each in seen}) > 40
+    read = Pictures(PICTURES.processor, 9)
+    assert torch.equal(read(picture, None)["pixel_values"], PICTURES(picture, None)["pixel_values"])
+    for name, change in OPERATIONS.items():
+        assert (change(picture, 0.9).tobytes() == picture.tobytes()) == (name == "identity")
+
+
 # Sounds
 
 
@@ -57,22 +70,6 @@ def test_any_rate_length_and_channels(tmp_path: Path, rate: int, channels: int, 
     assert values.isfinite().all()
 
 
-def test_masks_are_one_band_of_each_kind() -> None:
-    spectrogram, widths = torch.ones(50, 20), set()
-    for seed in range(200):
-        out = masked(spectrogram, chance(seed), 10, 6)
-        rows, columns = (out == 0).all(1).nonzero().ravel().tolist(), (out == 0).all(0).nonzero().ravel().tolist()
-        expected = torch.ones(50, 20)
-        for band, axis in ((rows, 0), (columns, 1)):
-            assert not band or band == list(range(band[0], band[-1] + 1))
-            expected.index_fill_(axis, torch.tensor(band, dtype=torch.int64), 0)
-        assert torch.equal(out, expected)
-        widths.add((len(rows), len(columns)))
-    assert {rows for rows, _ in widths} == set(range(11))
-    assert {columns for _, columns in widths} == set(range(7))
-    assert (spectrogram == 1).all()
-
-
 def test_sounds_are_masked_in_training_alone(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", chance(0).normal(0, 0.1, 8000), 16000)
     values = Spectrograms(EXTRACTOR)(path, None)["input_values"]
@@ -80,14 +77,6 @@ def test_sounds_are_masked_in_training_alone(tmp_path: Path) -> None:
     some = Spectrograms(EXTRACTOR, 40, 20)
     assert torch.equal(some(path, None)["input_values"], values)
     assert not torch.equal(some(path, chance(0))["input_values"], values)
-
-
-def test_faster_is_shorter_and_higher() -> None:
-    quick = faster(tone(1, 16000), 1.25)
-    assert quick.dtype == np.float32
-    assert len(quick) == 12800
-    assert np.abs(np.fft.rfft(quick)).argmax() * 16000 / len(quick) == pytest.approx(550, abs=2)
-    assert np.abs(quick[100:-100]).max() == pytest.approx(0.5, abs=0.01)  # as loud as before
 
 
 def test_speed_varies_in_training_alone(tmp_path: Path) -> None:

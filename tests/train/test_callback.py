@@ -86,7 +86,7 @@ def test_what_does_not_fit_the_model_is_refused_before_the_first_step(tmp_path: 
 def test_plain_trainer_and_a_model_that_is_not_patched(tmp_path: Path) -> None:
     model = remove_tome(apply_tome(SMALL_VIT.build(), r=4))
     trainer = Trainer(model, arguments(tmp_path), train_dataset=Noise(), callbacks=[ToMeCallback()])
-    with pytest.raises(NotPatchedError):
+    with pytest.raises(NotPatchedError, match=r"ToMeTrainer.* apply_tome was not called.*before the Trainer is made"):
         trainer.train()
     with pytest.raises(NotPatchedError):
         add_tome_to_card(tmp_path / "README.md", model)
@@ -156,7 +156,8 @@ def test_time_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     model, wanted = apply_tome(SMALL_VIT.build(), r=4), arguments(tmp_path, 4, logging_steps=4)
     trainer = SlowEvaluation(model, wanted, train_dataset=SlowNoise(), callbacks=[SlowStep()])
-    trainer.train()
+    with pytest.warns(UserWarning, match=r"40% of the time of training waits for data.*dataloader_num_workers \(0 now"):
+        trainer.train()
     assert logged(trainer, "data_wait") == pytest.approx([0.08 / 0.2])
     assert logged(trainer, "samples_per_second") == pytest.approx([4 / 0.2])
     assert logged(trainer, "tokens_per_second") == pytest.approx([4 / 0.2 * TOKENS])

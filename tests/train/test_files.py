@@ -75,6 +75,20 @@ def test_splits_and_several_classes(tmp_path: Path, modality: str) -> None:
     assert not has_several(held_out)
 
 
+def test_classes_that_a_model_knows_keep_their_numbers(tmp_path: Path) -> None:
+    for name in ("t-shirt_top", "Bag", "Coat"):
+        for number in range(2):
+            wave(tmp_path / name / f"{number}.wav")
+    for like in (["T-shirt/top", "Coat", "Bag"], ["Bag", "T-shirt/top", "Coat"]):
+        train, _, names = load_files(tmp_path, "audio", like=like)
+        assert names == like
+        assert {path.parent.name[0].lower(): names[row[0]][0].lower() for path, row in zip(
+            train.files, train.labels, strict=True
+        )} == {"t": "t", "b": "b", "c": "c"}  # fmt: skip
+    for like in (["LABEL_0", "LABEL_1", "LABEL_2"], ["Bag", "Coat"], ["Bag", "bag", "Coat", "T-shirt/top"]):
+        assert load_files(tmp_path, "audio", like=like)[2] == ["Bag", "Coat", "t-shirt_top"]
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -151,8 +165,9 @@ def test_columns_that_are_no_classes(column: str | None) -> None:
 
 def test_rows_without_a_medium_or_a_label_are_told() -> None:
     data = made([0, 1, 0, 1], datasets.ClassLabel(names=NAMES[:2]))
-    with pytest.raises(ToMeError, match="Got: None"):
-        load_files(data.map(lambda row: {"what": None}), "audio")
+    some = data.map(lambda row, number: {"what": number if number < 2 else None}, with_indices=True)
+    with pytest.raises(ToMeError, match=r"Got: none for 2\.bin; 2 of 4 rows"):
+        load_files(some, "audio")
     train, _, _ = load_files(data.map(lambda row: {"file": None}), "audio")
     with pytest.raises(ToMeError, match="none in row"):
         LabelledFiles(train, samples_of, 2)[0]
@@ -195,11 +210,12 @@ def test_several_labels_are_numbers_by_class() -> None:
         LabelledFiles(media, name_of, 3)[0]
 
 
-def test_mixup_blends_inputs_and_labels_alike() -> None:
+@pytest.mark.parametrize("several", [True, False])
+def test_mixup_blends_inputs_and_labels_alike(several: bool) -> None:
     def read(path: Path, chance: np.random.Generator | None, view: int) -> dict[str, Tensor]:
         return {"x": torch.nn.functional.one_hot(torch.tensor(int(path.stem) % 3), 3).float()}
 
-    data = LabelledFiles(FILES, read, 3, several=True, seed=0, mixup=1.0)
+    data = LabelledFiles(FILES, read, 3, several=several, seed=0, mixup=1.0)
     blended = 0
     for epoch in range(5):
         data.set_epoch(epoch)
@@ -208,8 +224,8 @@ def test_mixup_blends_inputs_and_labels_alike() -> None:
             assert item["labels"].sum() == pytest.approx(1)
             blended += int(item["labels"].max() < 1)
     assert blended > 10
-    with pytest.raises(ToMeValueError, match="Mixup blends labels"):
-        LabelledFiles(FILES, name_of, 3, seed=0, mixup=0.5)
+    with pytest.raises(ToMeValueError, match="Mixup blends a share"):
+        LabelledFiles(FILES, name_of, 3, mixup=0.5)
 
 
 def test_files_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:

@@ -77,5 +77,5 @@ def test_another_head_is_made_new(tmp_path: Path) -> None:
 def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
     SMALL_VIDEO.build().save_pretrained(tmp_path)
     for name in (str(tmp_path), str(tmp_path / "nowhere"), "nobody/nothing"):
-        with pytest.raises(ToMeValueError, match="as a classifier"):
+        with pytest.raises(ToMeValueError, match="A model is the hub name or the folder"):
             classifier(name, ["a"])

@@ -12,7 +12,7 @@ from cases import BARE, CLASSIFIERS, SMALL_VIT, Case
 from comparison import assert_same
 from untouched import assert_untouched
 
-from hf_tome import ToMeConfig, ToMeError, apply_tome, trace_tome
+from hf_tome import ToMeConfig, ToMeError, UnsupportedModelError, apply_tome, trace_tome
 from hf_tome.core.macs import mac_ratio
 from hf_tome.tune import tune
 
@@ -44,6 +44,15 @@ def test_the_chosen_schedule_reaches_the_ratio_and_travels_with_the_model(case: 
     assert loaded.config.tome == saved
     with torch.no_grad():
         assert_same(loaded(**inputs), model(**inputs))
+
+
+@pytest.mark.parametrize("head", [{"num_labels": 1}, {"problem_type": "regression"}], ids=str)
+def test_a_head_that_is_no_classifier_is_refused(head: dict[str, Any]) -> None:
+    """Its outputs are numbers: softmax, divergence and agreement say nothing of them."""
+    model = SMALL_VIT.build(**head)
+    with pytest.raises(UnsupportedModelError, match="scores of classes"):
+        apply_tome(model, r="auto", max_kl=0.5, calibration=SMALL_VIT.inputs())
+    assert not hasattr(model.config, "tome")
 
 
 @each_classifier_but_one_slow()

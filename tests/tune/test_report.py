@@ -14,8 +14,9 @@ from transformers import ViTImageProcessorPil
 from hf_tome import ToMeConfig
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.samples import Samples
-from hf_tome.tune import Trials, Tuned
-from hf_tome.tune.report import drawn, judged, tune_kept
+from hf_tome.measure.row import Row
+from hf_tome.tune import Goal, Trials, Tuned
+from hf_tome.tune.report import drawn, judged, remarks, tune_kept
 
 GOAL: dict[str, Any] = {"target_speedup": 1.3, "trials": 12}
 
@@ -97,3 +98,22 @@ def test_schedules_at_equal_multiply_adds(classifier: Classifier) -> None:
         trial = trials(tuple(row.r))
         assert (row.kl, row.agreement, row.metric) == (trial.kl, trial.agreement, trial.accuracy)
     assert rows[0].kl == 0
+
+
+def test_what_the_figures_do_not_say_by_themselves() -> None:
+    def rows(tuned_kl: float, constant_kl: float, accuracy: float) -> list[Row]:
+        return [
+            Row([0, 0], "unmerged", kl=0.0, metric=0.9),
+            Row([3, 1], "tuned", kl=tuned_kl, metric=accuracy),
+            Row([2, 2], "constant", kl=constant_kl, metric=0.9),
+        ]
+
+    goal = Goal(max_kl=0.01)
+    assert remarks(goal, rows(0.005, 0.02, 0.9), True) == []
+    (said,) = remarks(goal, rows(0.02, 0.03, 0.9), True)
+    assert "0.02 here, above --max-kl 0.01" in said
+    assert remarks(goal, rows(0.02, 0.03, 0.9), False) == []  # it is what the search allowed
+    (said,) = remarks(goal, rows(0.004, 0.004, 0.9), False)
+    assert "apply_tome(model, r=[2, 2]) does as well" in said
+    (said,) = remarks(Goal(max_drop=1), rows(0.004, 0.02, 0.85), True)
+    assert "5.0 points of accuracy are lost here, above --max-drop 1" in said

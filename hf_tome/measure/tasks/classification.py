@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from torch import Tensor
 
@@ -33,6 +35,13 @@ class Classification(Task):
             "kl": kl(logits, reference, several).numpy(),
         }
 
+    def words(self, answers: Cell) -> list[str]:
+        """The class with the highest score."""
+        best = answers["predicted"]
+        encoder: Any = self.encoder
+        names = {number: name for name, number in encoder.classes}
+        return [names[number] for number in (best if best.ndim == 1 else best.argmax(-1)).tolist()]
+
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:
         """Drift, and the metric where there are labels."""
         predicted, agrees, drift = ([each[key] for each in answers] for key in ("predicted", "agrees", "kl"))
@@ -42,3 +51,24 @@ class Classification(Task):
             return  # or no class has a positive sample yet
         right = average_precisions(predicted, labels) if labels.ndim == 2 else means(np.stack(predicted) == labels)
         fill_metric(rows, right, len(seen), against)
+        for row, each in zip(rows, predicted, strict=True):
+            row.more = class_scores(each, labels)
+
+
+def class_scores(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Means over classes: F1 and, with one label a sample, the recall, which is called balanced accuracy.
+
+    Args:
+        predicted: class numbers (samples,), or scores (samples, classes), of which those above 0 say yes.
+        labels: class numbers (samples,), or 0 and 1 (samples, classes).
+    """
+    if labels.ndim == 2:
+        yes = predicted > 0
+        hits, true, said = (yes & (labels == 1)).sum(0), labels.sum(0), yes.sum(0)
+    else:
+        most = int(max(predicted.max(), labels.max())) + 1
+        parts = labels[predicted == labels], labels, predicted
+        hits, true, said = (np.bincount(part, minlength=most) for part in parts)
+    met, there = true + said > 0, true > 0
+    scores = {"F1": float((2 * hits[met] / (true + said)[met]).mean())}
+    return scores if labels.ndim == 2 else {**scores, "balanced accuracy": float((hits[there] / true[there]).mean())}

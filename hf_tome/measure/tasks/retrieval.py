@@ -57,6 +57,12 @@ class Retrieval(Task):
             "kl": kl(logits, reference).numpy(),
         }
 
+    def words(self, answers: Cell) -> list[str]:
+        """The nearest caption."""
+        texts = [str(text) for texts in self.samples.said for text in texts]
+        nearest = torch.from_numpy(answers["embedding"]) @ self.captions.T.float().cpu()
+        return [texts[number] for number in nearest.argmax(-1).tolist()]
+
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:
         """Drift and recalls, among the images seen and their captions."""
         agrees, drift = (np.stack([each[key] for each in answers]) for key in ("agrees", "kl"))

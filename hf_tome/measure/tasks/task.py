@@ -43,6 +43,10 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def words(self, answers: Cell) -> list[str]:
+        """Each answer as a person reads it, of what `cell` gave."""
+
+    @abstractmethod
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:
         """Fill in what the answers are worth.
 

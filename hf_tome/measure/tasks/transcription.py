@@ -36,6 +36,10 @@ class Transcription(Task):
         texts = [[" ".join(words_of(text)) for text in self.encoder.texts(each)] for each in (output, unmerged)]
         return {"text": np.array(texts[0], str), "unmerged": np.array(texts[1], str)}
 
+    def words(self, answers: Cell) -> list[str]:
+        """What was heard."""
+        return answers["text"].tolist()
+
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:
         """Word error rate, and the share of the unmerged model's words that are others."""
         fill_drift(rows, np.stack([each["text"] == each["unmerged"] for each in answers]), against)

@@ -1,0 +1,174 @@
+"""The media of a data set of `datasets`, row by row, and what it calls their classes."""
+
+from __future__ import annotations
+
+import io
+import random
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hf_tome.data.extra import extra
+from hf_tome.data.folder import NAMES
+from hf_tome.data.labels import Label
+from hf_tome.data.splits import RULE, Choice
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+
+FEATURES = {"image": "Image", "audio": "Audio", "video": "Video"}
+
+
+class InMemory(io.BytesIO):
+    """The bytes of a file that a data set holds; shown by its name."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Column(Sequence[Any]):
+    """The media of a `datasets.Dataset`.
+
+    Args:
+        rows: the data set.
+        name: of the column.
+        numbers: what its rows are called; by default by their places.
+    """
+
+    def __init__(self, rows: Any, name: str, numbers: Sequence[int] | None = None) -> None:
+        self.rows, self.name = _undecoded(rows, name), name  # our own readers decode
+        self.numbers = range(len(rows)) if numbers is None else numbers
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def select(self, order: Sequence[int]) -> Column:
+        """Some of the rows; they keep their numbers."""
+        return Column(self.rows.select(order), self.name, [self.numbers[each] for each in order])
+
+    @property
+    def fingerprint(self) -> list[Any]:
+        """What `datasets` knows the rows by."""
+        return [self.rows._fingerprint, self.name]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that the rows name; none where they hold them."""
+        if not len(self) or not isinstance(self._medium(0), Path):
+            return []
+        return [each for number in range(len(self)) if isinstance(each := self._medium(number), Path)]
+
+    def path(self, number: int) -> str:
+        """What a row calls its file, which is not read; or the row's number."""
+        value = self.rows.with_format("arrow")[number][self.name].combine_chunks()
+        path = value.field("path")[0].as_py() if hasattr(value, "field") else None
+        return path or str(self.numbers[number])
+
+    def __getitem__(self, number: Any) -> Any:
+        """A path, the content of a file, or a decoded medium.
+
+        Raises:
+            ToMeValueError: if the row holds none.
+        """
+        medium = self._medium(number)
+        if medium is None:
+            got = f"none in row {self.numbers[number]}"
+            raise ToMeValueError(complaint("Every row holds a medium.", got, "Remove this row."))
+        return medium
+
+    def _medium(self, number: int) -> Any:
+        value = self.rows[number][self.name]
+        if isinstance(value, dict) and "bytes" in value:
+            name = value.get("path") or f"row {self.numbers[number]}"
+            return Path(name) if value["bytes"] is None else InMemory(value["bytes"], name)
+        return Path(value) if isinstance(value, str) else value
+
+
+def media_of_rows(
+    rows: Any, modality: str, choice: Choice, usual: Sequence[str], texts: bool
+) -> tuple[Column, list[Label | None], list[str]]:
+    """The media of a `datasets.Dataset` or of a stream, their labels, and the names of the classes in their order.
+
+    Args:
+        rows: the data set. Of a stream, the rows are kept in memory.
+        modality: "image", "audio" or "video".
+        choice: the columns, and how many rows.
+        usual: names of columns of labels.
+        texts: whether labels are texts.
+
+    Returns:
+        Without a column of labels, the lists are empty. A row that says no label has None.
+
+    Raises:
+        ToMeTypeError, ToMeValueError: if it is no data set, or has no such columns.
+    """
+    limit, media, label = choice.limit, choice.media_column, choice.label_column
+    rows = _as_stored(rows, limit)
+    kinds = rows.features
+    media = media or next((key for key, kind in kinds.items() if type(kind).__name__ == FEATURES[modality]), None)
+    if not texts:
+        label = label or next((key for key, kind in kinds.items() if _names(kind)), None)
+    label = label or next((key for key in usual if key in kinds), None)
+    no_labels = label not in kinds and (texts or label is not None)
+    if media not in kinds or no_labels or label == media or not len(rows):
+        said = "texts (of a folder, in its metadata.csv)" if texts else "classes"
+        rule = f"The data set has rows with a column of {NAMES[modality]}, and one of {said}."
+        got = f"{len(rows)} rows with the columns {', '.join(kinds)}"
+        raise ToMeValueError(complaint(rule, got, "Name the columns with media_column and label_column."))
+    column = Column(rows, str(media))
+    if limit is not None and limit < len(rows):
+        column = column.select(random.Random(0).sample(range(len(rows)), limit))  # the first may be of one class
+    names = [] if label is None else _names(kinds[label])
+    return column, [] if label is None else _labels(column, column.rows[label][:], names), names
+
+
+def _as_stored(rows: Any, limit: int | None) -> Any:
+    """A `datasets.Dataset` without a format or transform; of a stream, its first rows."""
+    with extra("eval", "read a data set"):
+        import datasets
+    if not isinstance(rows, datasets.Dataset | datasets.IterableDataset):
+        raise ToMeTypeError(complaint(RULE, shown(rows), "Load the data set with `datasets`."))
+    if isinstance(rows, datasets.Dataset):
+        if rows.format["type"] == "custom":
+            warnings.warn("The transform of the data set is left out: the model's processor is used.", stacklevel=2)
+        return rows.with_format(None)
+    kinds, stored = dict(rows.features or {}), {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
+    media = [name for name, kind in kinds.items() if type(kind).__name__ in FEATURES.values()]
+    for name in media:
+        rows = _undecoded(rows, name)
+    plain = datasets.Features({**kinds, **dict.fromkeys(media, stored)}) if kinds else None
+    found = datasets.Dataset.from_list(list(rows if limit is None else rows.take(limit)), features=plain)
+    for name in media:
+        found = found.cast_column(name, type(kinds[name])(decode=False))
+    return found
+
+
+def _undecoded(rows: Any, name: str) -> Any:
+    """The data set with the files of a column as they are."""
+    feature = rows.features[name]
+    decodes = type(feature).__name__ in FEATURES.values()
+    return rows.cast_column(name, type(feature)(decode=False)) if decodes else rows
+
+
+def _labels(column: Column, values: Sequence[Any], names: Sequence[str]) -> list[Label | None]:
+    """What a column says of each row; numbers become names, where there are names. None where it says nothing.
+
+    Raises:
+        ToMeValueError: if a label is neither a number nor a name.
+    """
+    nothing = (None, -1) if names else (None,)  # -1: as `datasets` has it
+    rows = [tuple(each) if isinstance(each, list) else None if each in nothing else (each,) for each in values]
+    kinds, rule = (int, f"A number of the data's {len(names)} classes") if names else (int | str, "A number or a name")
+    for number, each in ((number, each) for number, row in enumerate(rows) for each in row or ()):
+        if not isinstance(each, kinds) or (names and not 0 <= each < len(names)):
+            got = f"{each} for {column.path(number)}"
+            raise ToMeValueError(complaint(f"{rule} is the label of each row.", got, "Remove such rows."))
+    return [row if row is None or not names else tuple(names[each] for each in row) for row in rows]
+
+
+def _names(feature: Any) -> list[str]:
+    """Of a ClassLabel or a list of them; empty for other features."""
+    return getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None) or []
