@@ -31,17 +31,19 @@ class Scene:
 
 def animal_scenes(stamps: Path, photos: Path, side: int) -> list[Scene]:
     """Each animal of Tux Paint's stamps that is a photo, somewhere on a photo of ground. The same every time."""
-    chance = np.random.default_rng(0)
-    grounds = [Image.open(photos / name).convert("RGB") for name in GROUNDS]
-    scenes = []
-    for file in sorted((stamps / "animals").rglob("*.png")):
+    return scenes(stamps / "animals", [Image.open(photos / name).convert("RGB") for name in GROUNDS], side)
+
+
+def scenes(stamps: Path, grounds: list[Image.Image], side: int) -> list[Scene]:
+    """Each stamp that is a photo, somewhere on one of the grounds by turns. The same every time."""
+    chance, found = np.random.default_rng(0), []
+    for file in sorted(stamps.rglob("*.png")):
         with Image.open(file) as stamp:
             if "cartoon" in file.parts or "A" not in stamp.getbands() or min(stamp.size) < SMALLEST:
                 continue
-            animal = stamp.convert("RGBA")
-        ground = grounds[len(scenes) % len(grounds)]
-        scenes.append(_scene(animal, ground, side, chance))
-    return scenes
+            cut_out = stamp.convert("RGBA")
+        found.append(_scene(cut_out, grounds[len(found) % len(grounds)], side, chance))
+    return found
 
 
 def _scene(animal: Image.Image, ground: Image.Image, side: int, chance: np.random.Generator) -> Scene:
@@ -57,14 +59,17 @@ def _scene(animal: Image.Image, ground: Image.Image, side: int, chance: np.rando
 
 
 def photos_to_look_at(photos: Path, side: int) -> list[Image.Image]:
-    """The middle square of each."""
-    squares = []
-    for name in LOOKED_AT:
-        photo = Image.open(photos / name).convert("RGB")
-        length = min(photo.size)
-        left, top = (photo.width - length) // 2, (photo.height - length) // 2
-        squares.append(photo.crop((left, top, left + length, top + length)).resize((side, side)))
-    return squares
+    """Some photos that scikit-image ships."""
+    return [squared(photos / name, side) for name in LOOKED_AT]
+
+
+def squared(file: Path, side: int) -> Image.Image:
+    """The middle square of a photo."""
+    with Image.open(file) as opened:
+        photo = opened.convert("RGB")
+    length = min(photo.size)
+    left, top = (photo.width - length) // 2, (photo.height - length) // 2
+    return photo.crop((left, top, left + length, top + length)).resize((side, side))
 
 
 def photo_processor(side: int) -> ViTImageProcessorPil:

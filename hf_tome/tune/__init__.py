@@ -3,7 +3,8 @@
 from hf_tome.tune.choose import Tuned, tune
 from hf_tome.tune.goal import Goal
 from hf_tome.tune.greedy_search import usual_schedules
+from hf_tome.tune.recommended import recommended
 from hf_tome.tune.space import Space
 from hf_tome.tune.trial import Trial, Trials
 
-__all__ = ["Goal", "Space", "Trial", "Trials", "Tuned", "tune", "usual_schedules"]
+__all__ = ["Goal", "Space", "Trial", "Trials", "Tuned", "recommended", "tune", "usual_schedules"]

@@ -68,7 +68,7 @@ class Trials:
         self.model, self.settings = apply_tome(twin(model), config=settings.replace(r=0)), settings
         check_classes(self.model.config, type(model).__name__)
         self.batches = _batches(calibration, next(model.parameters()).device)
-        self.space = _space_of(self.model, self.batches[0][0])
+        self.space = space_of(self.model, self.batches[0][0])
         self.reference = self._outputs()
         if not all(logits.isfinite().all() for logits in self.reference):
             rule = "The unmerged model must give finite logits on the calibration inputs."
@@ -140,7 +140,7 @@ def _batch(batch: Any, device: torch.device) -> Batch:
     return values, labels
 
 
-def _space_of(model: nn.Module, inputs: dict[str, Any]) -> Space:
+def space_of(model: nn.Module, inputs: dict[str, Any]) -> Space:
     """The schedules of a patched model for such inputs."""
     towers = [(module, family) for module in model.modules() if (family := family_of(module))]
     if len(towers) > 1:
