@@ -10,6 +10,7 @@ on other images, and `page` only writes the page: docs/results/quality.md.
 from __future__ import annotations
 
 import argparse
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,17 @@ from benchmarks.recorded.dense_scenes import animal_scenes, photo_processor, sce
 from benchmarks.recorded.quality_trials import TRIALS, register_trials
 from benchmarks.results import Results
 from hf_tome import apply_tome, remove_tome, trace_tome
-from hf_tome.core.macs import mac_ratio
+from hf_tome.core.macs import encoder_macs, mac_ratio
+from hf_tome.core.schedule import Schedule
 from hf_tome.families import widths_of
 from hf_tome.measure.table import markdown
-from hf_tome.tune.recommended import r_for
 from hf_tome.tune.space import Space
 
 PAGE, RESULTS = ROOT / "docs/results/quality.md", ROOT / "docs/results/data/quality.json"
 CHOOSE, CONFIRM = 2.0, (1.5, 2.0)  # MAC ratios
 BATCH, NEIGHBOURS = 4, 5
 CONCAT = {"heads": "concat", "restore": "residual"}
-DEFAULT, CHOSEN = "default", "recommended"
+DEFAULT, CHOSEN = "default", "share"
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {  # the shape of the schedule, and settings of apply_tome
     DEFAULT: ("constant", {}),
     CHOSEN: ("share", CONCAT),
@@ -94,12 +95,23 @@ class Judge:
     def r(self, shape: str, ratio: float) -> float | list[int]:
         """The schedule of a shape that reaches the ratio just so."""
         if shape == "share":
-            return r_for(self.space, ratio, share=True)
+            return self.share(ratio)
         layers = range(self.space.layers)
         weights = [1.0 if shape == "constant" else float(self.space.layers - 1 - layer) for layer in layers]
         fitted = self.space.along(weights, int(self.space.macs(self.space.nothing) / ratio))
         assert fitted is not None
         return list(fitted)
+
+    def share(self, ratio: float) -> float:
+        """The smallest share of four digits that reaches the ratio."""
+        most, space = self.space.macs(self.space.nothing) / ratio, self.space
+
+        def reaches(share: float) -> bool:
+            counts = Schedule("share", share).counts(space.tokens, space.layers, space.protected)
+            return encoder_macs(counts, space.hidden, space.intermediate) <= most
+
+        shares = [step / 10_000 for step in range(1, 5_000)]
+        return shares[bisect_left(shares, True, key=reaches)]
 
 
 def lost_neighbours(features: Tensor, plain: Tensor) -> list[float]:
@@ -149,7 +161,7 @@ def page(found: dict[str, Any]) -> None:
     header = ("MAC ratio", *MEASURES.values())
     ways = found["choose"]
     rows = [(*row(name, each, ways[DEFAULT]), told(each, ways[CHOSEN])) for name, each in ways.items()]
-    write_block(PAGE, "choose", markdown(("settings", *header, "p against the recommended"), rows))
+    write_block(PAGE, "choose", markdown(("settings", *header, "p against the share"), rows))
     cases = [(subject, ratio) for subject in (PHOTOS, OBJECTS, TEXTURES) for ratio in CONFIRM]
     tests = [(subject, ratio, key) for subject, ratio in cases for key in MEASURES]
     values = [
@@ -174,7 +186,7 @@ def page(found: dict[str, Any]) -> None:
 
 
 def told(found: dict[str, Any], chosen: dict[str, Any]) -> str:
-    """The p-values of both drifts against the recommended settings."""
+    """The p-values of both drifts against the chosen settings."""
     if found is chosen:
         return ""
     return ", ".join(f"{p_value(found[key], chosen[key]):.1g}" for key in ("class_drift", "patch_drift"))
@@ -215,7 +227,7 @@ def measure(options: argparse.Namespace, results: Results) -> None:
 
 
 def confirm(judge: Judge, subjects: dict[str, slice], results: Results) -> None:
-    """Keep the default and the recommended settings at each ratio, the images of each subject apart."""
+    """Keep the default and the chosen settings at each ratio, the images of each subject apart."""
     for ratio in CONFIRM:
         ways = {name: judge.way(name, ratio) for name in (DEFAULT, CHOSEN)}
         for subject, part in subjects.items():

@@ -79,7 +79,6 @@ def _describe(family: Family) -> None:
         "rule of thumb for r": "tokens // (4 * layers), which merges a quarter of them away"
         if family.positions
         else "tokens // (2 * layers), which merges half of them away",
-        "recommended": _recommended(family),
         "padding mask": _mask(family),
         "heads that take restore=False": ", ".join(family.token_heads) or "none",
         "parts that need every token": ", ".join(family.whole) or "none known",
@@ -93,23 +92,6 @@ def _describe(family: Family) -> None:
     for fact, value in facts.items():
         table.add_row(fact, value)
     Console().print(table)
-
-
-def _recommended(family: Family) -> str:
-    """Where settings were measured, these and r for two depths: r hardly depends on anything else."""
-    from hf_tome.tune import Space
-    from hf_tome.tune.recommended import r_for, settings_for
-
-    if not (settings := settings_for(family)):
-        return "the defaults"
-    spaces = {layers: Space(197, layers, 1, 768, 3072) for layers in (12, 24)}  # of a ViT at 224 pixels
-    shares = [
-        f"r={r_for(space, speedup, share=True):.2f} for {speedup}x in {layers} layers"
-        for layers, space in spaces.items()
-        for speedup in (1.5, 2.0)
-    ]
-    named = [f"{name}={value!r}" for name, value in settings.items()]
-    return f"{', '.join(named)}, about {', '.join(shares)}; hf_tome.tune.recommended fits r to a model"
 
 
 def _protected(family: Family) -> str:

@@ -1,4 +1,4 @@
-"""Settings that drift least off the shelf, as far as docs/results/quality.md has measured. They need no data."""
+"""Settings that reach a MAC ratio, without data: the paper's, with the r that it takes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from hf_tome.api import apply_tome, module_of
 from hf_tome.config import ToMeConfig
 from hf_tome.core.macs import encoder_macs
 from hf_tome.core.schedule import Schedule
-from hf_tome.families import Family, tower_in
+from hf_tome.families import tower_in
 from hf_tome.measure.compare import twin
 from hf_tome.tune.goal import Goal
 from hf_tome.tune.space import Space
 from hf_tome.tune.trial import space_of
-
-FINE = 10_000  # shares have four digits
 
 
 def recommended(model: Any, target_speedup: float = 2.0) -> ToMeConfig:
@@ -23,10 +21,8 @@ def recommended(model: Any, target_speedup: float = 2.0) -> ToMeConfig:
 
         apply_tome(model, config=recommended(model, 2.0))
 
-    For image encoders with learned positions and proportional attention, those that were chosen on photos with a
-    pretrained ViT and confirmed on others: each layer merges the same share of its tokens, keys are compared with
-    their heads side by side, and each position gets back what set it apart. For all others, where no other settings
-    were closer, the paper's: one r in every layer.
+    One r in every layer, and the defaults for all else: at equal multiply-adds no other settings drift less beyond
+    chance on all the images of docs/results/quality.md. `tune` searches further on inputs of your own.
 
     Args:
         model: of a supported family, or a pipeline around one. It is only read: one random input of the size that its
@@ -44,28 +40,19 @@ def recommended(model: Any, target_speedup: float = 2.0) -> ToMeConfig:
         name: value.to(first.device, first.dtype if value.is_floating_point() else None)
         for name, value in family.inputs(tower.config, 1).items()
     }
-    settings = settings_for(family)
-    return ToMeConfig(r=r_for(space_of(tower, given), target_speedup, share=bool(settings)), **settings)
+    return ToMeConfig(r=r_for(space_of(tower, given), target_speedup))
 
 
-def settings_for(family: Family) -> dict[str, Any]:
-    """What is recommended beside r; nothing where that was not measured."""
-    measured = family.modality == "image" and family.prop_attn and not family.positions
-    return {"heads": "concat", "restore": "residual"} if measured else {}
-
-
-def r_for(space: Space, target_speedup: float, share: bool) -> int | float:
-    """The smallest r with which a MAC ratio is reached: a share of the tokens of each layer, or one number for all.
+def r_for(space: Space, target_speedup: float) -> int:
+    """The smallest number of tokens to merge in every layer with which a MAC ratio is reached.
 
     Raises:
         ToMeTypeError, ToMeValueError: as `Goal`.
     """
-    macs = Goal(target_speedup).macs(space)
-    kind = "share" if share else "constant"
-    values = [step / FINE for step in range(FINE // 2 + 1)] if share else range(space.tokens + 1)
+    most = Goal(target_speedup).macs(space)
 
-    def reaches(r: int | float) -> bool:
-        counts = Schedule(kind, r).counts(space.tokens, space.layers, space.protected)
-        return encoder_macs(counts, space.hidden, space.intermediate) <= macs
+    def reaches(r: int) -> bool:
+        counts = Schedule("constant", r).counts(space.tokens, space.layers, space.protected)
+        return encoder_macs(counts, space.hidden, space.intermediate) <= most
 
-    return values[bisect_left(values, True, key=reaches)] or 0  # a share of 0.0 is no r
+    return bisect_left(range(space.tokens + 1), True, key=reaches)
