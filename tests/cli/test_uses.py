@@ -39,7 +39,7 @@ def test_zero_shot_and_retrieval(own: Path, run: Run) -> None:
     (own / "images" / "metadata.csv").write_text(f"file_name,text\n{rows}")
     out = run("eval", "--task", "retrieval", *options)
     assert "text R@1" in out
-    assert "image R@5" in out
+    assert "image R@5" in (own / "out" / "report.md").read_text()
 
 
 def test_embed(own: Path, run: Run) -> None:

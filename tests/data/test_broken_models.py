@@ -92,7 +92,7 @@ KINDS: dict[str, tuple[Change, str]] = {  # and a word that the error says
     "a model that cannot be merged, without a processor": (swin, "swin"),
     "a config with text for a number": (fields(CONFIG, hidden_size="wide"), "hidden_size"),
     "a config with none for a number": (fields(CONFIG, num_hidden_layers=None), "num_hidden_layers"),
-    "a width that heads do not divide": (fields(CONFIG, num_attention_heads=5), "5"),
+    "a width that heads do not divide": (fields(CONFIG, num_attention_heads=5), "mismatched_sizes"),
     "no width": (fields(CONFIG, hidden_size=0), "model"),
     "no patches": (fields(CONFIG, patch_size=0), "model"),
     "an unknown activation": (fields(CONFIG, hidden_act="nothing"), "nothing"),
