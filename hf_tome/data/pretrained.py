@@ -28,7 +28,7 @@ from hf_tome.config import ToMeConfig
 from hf_tome.data.fault import is_pointer
 from hf_tome.data.hub import asking, may_be_on_hub
 from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
-from hf_tome.families import REFUSED, family_named
+from hf_tome.families import FAMILIES, REFUSED, family_named
 
 RULE = "A model is the hub name or the folder of a trained model with its processor."
 SAVE = "Check the name, or save model and processor there with save_pretrained."
@@ -77,7 +77,7 @@ def unsupported(name: str, config: PretrainedConfig, needs: str = "") -> Unsuppo
     if needs and not reason:
         cure = "apply_tome works on any model that holds a supported encoder; this command needs another."
         return UnsupportedModelError(complaint(needs, got, cure))
-    rule = "A model needs an encoder of a supported family."
+    rule = f"A model is of a supported family: {', '.join(family.model_type for family in FAMILIES)}."
     why = f"It cannot be merged: {reason}. " if reason else ""
     cure = f"{why}`hf-tome families` lists what works and why the rest does not."
     return UnsupportedModelError(complaint(rule, got, cure))

@@ -26,7 +26,7 @@ from hf_tome.engine.saved import MISSING, earlier_of, written
 from hf_tome.engine.settings import Settings
 from hf_tome.engine.tower import TowerSite, begin_forward, end_forward, restore_collected, restore_tapped, take_mask
 from hf_tome.errors import ToMeTypeError, UnsupportedModelError, complaint, shown
-from hf_tome.families import REFUSED, Block, Family, family_of
+from hf_tome.families import FAMILIES, REFUSED, Block, Family, family_of
 
 
 def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
@@ -40,10 +40,11 @@ def towers_of(model: nn.Module) -> list[tuple[nn.Module, Family]]:
         return towers
     types = {str(getattr(getattr(m, "config", None), "model_type", "")) for m in model.modules()} - {""}
     reasons = [f"{name} cannot be merged: {REFUSED[name]}." for name in sorted(types) if name in REFUSED]
+    supported = ", ".join(family.model_type for family in FAMILIES)
     got = f"{type(model).__name__}" + (f" (model type {', '.join(sorted(types))})" if types else "")
     how = "docs/contributing.md#adding-a-family says how to add one."
     cure = " ".join([*(reasons or [how]), "`hf-tome families` lists what works and why the rest does not."])
-    raise UnsupportedModelError(complaint("A model needs an encoder of a supported family.", got, cure))
+    raise UnsupportedModelError(complaint(f"A model needs a tower of a supported family: {supported}.", got, cure))
 
 
 def patched_towers(model: nn.Module) -> Iterator[nn.Module]:

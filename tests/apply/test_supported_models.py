@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import SMALL_VIT, Case, each_bare, layers_of, tower_of
+from cases import FAMILIES, SMALL_VIT, Case, each_bare, layers_of, tower_of
 from comparison import apart
 from torch import nn
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel, ViTModel
@@ -28,12 +28,14 @@ def bert() -> nn.Module:
 
 @pytest.mark.parametrize("build", [swin, bert, lambda: nn.Linear(2, 2)], ids=["swin", "bert", "linear"])
 @pytest.mark.parametrize("settings", [{"r": 3}, {}])
-def test_unsupported_models_are_refused(build: Callable[[], nn.Module], settings: dict[str, Any]) -> None:
+def test_unsupported_models_are_refused_and_the_families_named(
+    build: Callable[[], nn.Module], settings: dict[str, Any]
+) -> None:
     model = build()
     before = photograph(model)
     with pytest.raises(UnsupportedModelError) as caught:
         apply_tome(model, **settings)
-    assert "`hf-tome families` lists" in str(caught.value)
+    assert all(family.model_type in str(caught.value) for family in FAMILIES)
     assert type(model).__name__ in str(caught.value)
     assert photograph(model) == before
     with pytest.raises(NotPatchedError), trace_tome(model):
