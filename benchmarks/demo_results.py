@@ -55,7 +55,14 @@ def repeated(samples: Samples, times: int) -> Samples:
     """The same samples several times over, for more paired rounds."""
     labels = np.concatenate([samples.labels] * times)  # pyright: ignore
     count = samples.count
-    return replace(samples, read=lambda number: samples.read(number % count), labels=labels, count=count * times)
+    return replace(
+        samples,
+        read=lambda number: samples.read(number % count),
+        path=lambda number: samples.path(number % count),
+        labels=labels,
+        said=[*samples.said] * times,
+        count=count * times,
+    )
 
 
 def main() -> None:
