@@ -53,15 +53,14 @@ def main() -> None:
     if args.dry:
         print(markdown(*vlm_table(measured("tiny", 1.0, "cpu", rounds=1))))
         return
-    models = {}
+    results, models = Results(RESULTS), {}
     for name, share in DEPTHS.items():
         depth = Fraction(1) if args.device == "cuda" else share
         rows = measured(name, float(depth), args.device, ROUNDS)
         models[name] = {"depth": str(depth), "rows": [asdict(row) for row in rows]}
         print(f"{name}\n{markdown(*vlm_table(rows))}", flush=True)
-    results = Results(RESULTS)
-    results.keep(args.device, {"models": models, "rounds": ROUNDS, "machine": machine(args.device)})
-    page(args.device, results.found[args.device])
+        results.keep(args.device, {"models": models, "rounds": ROUNDS, "machine": machine(args.device)})
+        page(args.device, results.found[args.device])
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ VLM_PRESETS = {
         },
         (1, 5, 3, 512, 512),
         5 * 64,
-        {"scale_factor": 4},
+        {"scale_factor": 4, "image_token_id": 49190},
     ),
 }  # fmt: skip
 
