@@ -49,3 +49,16 @@ def add_tome_to_card(path: str | Path, model: nn.Module, name: str | None = None
     data["tags"] = [*(tag for tag in data.get("tags") or [] if tag != TAG), TAG]
     section = SECTION.format(usage=as_saved(settings, load))
     with_section(card, TITLE, section, ModelCardData(**data)).save(path)
+
+
+def unlink_base(path: str | Path, base: str | Path) -> None:
+    """Name a base model that is a folder in a card, where transformers links to a page of the hub that does not exist.
+
+    Args:
+        path: of the card.
+        base: the folder, as it was given to `create_model_card`.
+    """
+    card, data = ModelCard.load(path), ModelCard.load(path).data.to_dict()
+    data.pop("base_model", None)
+    text = card.text.replace(f"[{base}](https://huggingface.co/{base})", f"`{Path(base).name}`")
+    ModelCard(f"---\n{ModelCardData(**data).to_yaml()}\n---\n{text}").save(path)

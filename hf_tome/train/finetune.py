@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.measure.variants import even_steps, read_one_r
 from hf_tome.train.augment import Clips, Pictures, Spectrograms, spectrogram_size
 from hf_tome.train.callback import ToMeCallback
+from hf_tome.train.card import unlink_base
 from hf_tome.train.files import LabelledFiles, Read, has_several, load_files, readable
 from hf_tome.train.options import Options
 from hf_tome.train.part import freeze_backbone, with_adapters
@@ -80,8 +82,16 @@ def finetune(
         callbacks=[ToMeCallback(warmup=options.r_warmup)],
     )
     run(trainer, options.resume)
-    trainer.create_model_card(tasks=f"{modality}-classification", finetuned_from=options.model or None)
+    _write_card(trainer, options, modality)
     return trainer
+
+
+def _write_card(trainer: ToMeTrainer, options: Options, modality: str) -> None:
+    """The model card, with the names of base model and data."""
+    base, data = options.model or None, Path(options.data or "").name or None
+    trainer.create_model_card(tasks=f"{modality}-classification", finetuned_from=base, dataset=data)
+    if base and Path(base).is_dir() and trainer.is_world_process_zero():
+        unlink_base(Path(str(trainer.args.output_dir)) / "README.md", base)
 
 
 def _files(options: Options, modality: str, seed: int, config: Any) -> tuple[Media, Media, list[str]]:

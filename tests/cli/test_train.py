@@ -66,7 +66,11 @@ def test_the_model_says_what_is_trained(modality: str, run: Run, tmp_path: Path)
     assert "r=[3, 2]: " in out
     assert "x as fast as with r=0" in out
     assert AutoConfig.from_pretrained(tmp_path / "out").tome["r"] == [3, 2]
-    assert "token-merging" in (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "token-merging" in card
+    assert "a fine-tuned version of `model` on the data dataset" in card
+    assert "https://huggingface.co/" not in card
+    assert "base_model" not in card  # a folder is none
     first = next(each for each in log(tmp_path / "out") if "loss" in each)
     assert first["tome_speedup"] > 0
     assert first["tome_tokens_2"] == first["tome_tokens_0"] - 5
