@@ -4,7 +4,7 @@
 
 RUNS is the folder of the recorded trainings. Of the cases `drums` and `sprites`, one that is not done there leaves
 its model and its files as they are. `--samples` are the sounds of Sonic Pi (Debian package `sonic-pi-samples`, CC0):
-none of them is in a drum kit that the model was trained on. It needs `pip install soxr`.
+none of them is in a drum kit that the model was trained on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import soxr
 from transformers import (
     AutoFeatureExtractor,
     AutoModelForAudioClassification,
@@ -26,6 +25,7 @@ from transformers import (
 )
 
 from hf_tome.data.embedded import AST, CLIPS, SOUNDS, VIDEOMAE
+from hf_tome.data.waves import resampled
 
 RATE, LONGEST, PEAK = 16000, 1.5, 0.9  # samples per second; seconds; of full scale
 STRUCK = {  # which samples are what
@@ -43,7 +43,7 @@ def write_sounds(samples: Path) -> None:
         (SOUNDS / kind).mkdir(parents=True, exist_ok=True)
         for source in sorted(path for path in samples.glob("*.flac") if re.fullmatch(pattern, path.stem)):
             wave, rate = soundfile.read(source, dtype="float32", always_2d=True)
-            mono = soxr.resample(wave[: int(LONGEST * rate)].mean(axis=1), rate, RATE)
+            mono = resampled(wave[: int(LONGEST * rate)].mean(axis=1), rate, RATE)
             loud = PEAK * mono / np.abs(mono).max()  # as the sounds that the model was trained on
             soundfile.write(SOUNDS / kind / source.name, loud, RATE, subtype="PCM_16")
 

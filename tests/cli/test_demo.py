@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from command import Run
 from own_data import BY_MODALITY, saved
 from PIL import Image
@@ -32,6 +33,7 @@ def test_images(run: Run, tmp_path: Path) -> None:
     assert Image.open(tmp_path / "hf-tome-demo.png").size > (800, 300)
 
 
+@pytest.mark.slow
 def test_all_embedded_models_in_one_call(run: Run, tmp_path: Path) -> None:
     """Each says beforehand what is run, on its own line; the next commands come once."""
     out = run("demo", "--modality", "all", "--limit", "2", "--r", "12")
@@ -96,6 +98,7 @@ def test_own_sounds(run: Run, tmp_path: Path) -> None:
     assert Image.open(tmp_path / "hf-tome-demo.png").height > 300
 
 
+@pytest.mark.slow
 def test_own_clips(run: Run, tmp_path: Path) -> None:
     """Of several lengths and kinds, in folders that name no classes."""
     saved(BY_MODALITY["video"], tmp_path / "mae")

@@ -20,6 +20,7 @@ def saved(tmp_path: Path) -> str:
     return "saved"
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_onnx_of_a_saved_model(run: Run, saved: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX needs the extra [export]")

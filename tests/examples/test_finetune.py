@@ -75,6 +75,7 @@ def test_sounds_and_a_training_that_goes_on(tmp_path: Path) -> None:
     assert AutoConfig.from_pretrained(tmp_path / "out").tome["r"] == 3
 
 
+@pytest.mark.slow
 def test_videos_in_several_views(tmp_path: Path) -> None:
     options = ("--tiny", "--max_steps", "1", "--eval_strategy", "no", "--save_strategy", "no", "--output_dir", "out")
     views = ("--load_best_model_at_end", "false", "--eval_clips", "1", "--eval_crops", "2")

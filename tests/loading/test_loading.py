@@ -59,6 +59,7 @@ def test_one_import_merges_what_was_saved_with_merging(saved: Path) -> None:
     assert max(apart(each, expected(4)) for each in logits) <= 1e-6
 
 
+@pytest.mark.slow
 def test_the_lines_in_its_card_load_it_merged(saved: Path) -> None:
     card = saved / "saved/README.md"
     add_tome_to_card(card, apply_tome(SMALL_VIT.build(), r=4), name="saved")

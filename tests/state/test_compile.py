@@ -68,6 +68,7 @@ def test_compile_before_any_forward_and_again_when_r_changes() -> None:
         compiled(**SMALL_VIT.inputs(), **SMALL_VIT.labels()).loss.backward()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_dynamo")
 def test_compiled_layers_share_their_graphs() -> None:
     """One where all sizes are 1, one for the layers after it: at any depth, batch size and r."""
