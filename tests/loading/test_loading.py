@@ -11,7 +11,7 @@ import pytest
 import torch
 from cases import SMALL_VIT
 from comparison import apart
-from transformers import ViTImageProcessorPil
+from transformers import BertConfig, BertModel, ViTImageProcessorPil
 
 from hf_tome import apply_tome, remove_tome
 from hf_tome.train import add_tome_to_card
@@ -95,3 +95,15 @@ def test_an_adapter_on_a_saved_model_keeps_the_merge(saved: Path) -> None:
     again = peft.PeftModel.from_pretrained(loaded, saved / "adapter").eval()
     assert apart(again(**SMALL_VIT.inputs()).logits, adapted(**SMALL_VIT.inputs()).logits) <= 1e-6
     assert apart(remove_tome(again)(**SMALL_VIT.inputs()).logits, adapted(**SMALL_VIT.inputs()).logits) > 1e-3
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_merged_is_loaded_with_a_warning(tmp_path: Path) -> None:
+    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    config.tome = {"r": 4}
+    BertModel(config).save_pretrained(tmp_path / "saved")
+    script = "import hf_tome.auto, transformers; transformers.AutoModel.from_pretrained('saved')"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=SETTINGS, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert "UserWarning: Loaded without token merging. A model needs a tower" in done.stderr
