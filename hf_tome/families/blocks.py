@@ -204,23 +204,46 @@ def step3p7_block(
     return layer.lambda_2 * layer.mlp(normed) + x
 
 
-def packed_block(
-    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any
-) -> Tensor:
+PACKED = "cu_seqlens", "position_embeddings"
+
+
+def packed_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """Qwen2-VL and all that come from it: images of several sizes in one sequence (tokens, channels)."""
-    told = {"cu_seqlens": cu_seqlens, "position_embeddings": position_embeddings}
-    x, normed = merge(x, layer.attn(layer.norm1(x), **told, **kwargs), layer.norm2)
+    named = dict(zip(PACKED, args, strict=False))
+    x, normed = merge(x, layer.attn(layer.norm1(x), **named, **kwargs), layer.norm2)
     return x + layer.mlp(normed)
 
 
-def packed_clip_block(
-    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any, *, merge: Merge, **kwargs: Any
-) -> Tensor:
+def packed_clip_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
     """VideoLLaMA 3, PaddleOCR-VL: the same with CLIP's parts."""
-    normed = layer.layer_norm1(x)
-    attended, _ = layer.self_attn(normed, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **kwargs)
+    named = dict(zip(PACKED, args, strict=False))
+    attended, _ = layer.self_attn(layer.layer_norm1(x), **named, **kwargs)
     x, normed = merge(x, attended, layer.layer_norm2)
     return x + layer.mlp(normed)
+
+
+def cosmos3_block(layer: Any, x: Tensor, cu_seqlens: Any, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """Cosmos 3 Edge: the same without rotary positions."""
+    attended = layer.self_attn(hidden_states=layer.layer_norm1(x), cu_seqlens=cu_seqlens, **kwargs)
+    x, normed = merge(x, attended, layer.layer_norm2)
+    return x + layer.mlp(normed)
+
+
+def minimax_m3_block(layer: Any, x: Tensor, attention_mask: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
+    """MiniMax M3: the same in a batch of one, which its attention takes without that axis."""
+    attended, _ = layer.self_attn(layer.layer_norm1(x).squeeze(0), **kwargs)
+    x, normed = merge(x, attended.view_as(x), layer.layer_norm2)
+    return x + layer.mlp(normed)
+
+
+def pixtral_block(
+    layer: Any, x: Tensor, attention_mask: Any, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any
+) -> Tensor:
+    """Pixtral: images in one sequence, which a mask hides from each other."""
+    told = {"attention_mask": attention_mask, "position_embeddings": position_embeddings}
+    attended, _ = layer.attention(hidden_states=layer.attention_norm(x), **told, **kwargs)
+    x, normed = merge(x, attended, layer.ffn_norm)
+    return x + layer.feed_forward(normed)
 
 
 def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
@@ -231,13 +254,23 @@ def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merg
     return x + layer.mlp(normed)
 
 
+DECODER = "attention_mask", "position_ids", "past_key_values", "use_cache", "position_embeddings"
+
+
 def moonshine_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
-    """Moonshine, PE audio: as GLM-ASR, with the arguments of a decoder."""
-    names = ("attention_mask", "position_ids", "past_key_values", "use_cache", "position_embeddings")
-    named = dict(zip(names, args, strict=False))
+    """Moonshine, PE audio, PE video: as GLM-ASR, with the arguments of a decoder."""
+    named = dict(zip(DECODER, args, strict=False))
     attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
     x, normed = merge(x, attended, layer.post_attention_layernorm)
     return x + layer.mlp(normed)
+
+
+def dots3_audio_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
+    """dots3.note: Moonshine with dropout."""
+    named = dict(zip(DECODER, args, strict=False))
+    attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
+    x, normed = merge(x, layer.resid_attn_dropout(attended), layer.post_attention_layernorm)
+    return x + layer.resid_mlp_dropout(layer.mlp(normed))
 
 
 def dinov3_block(
