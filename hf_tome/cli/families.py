@@ -53,7 +53,7 @@ def _list() -> None:
     console = Console()
     for title, group in GROUPS.items():
         table = Table(title=title.capitalize(), title_justify="left", box=None, pad_edge=False)
-        for column, width in (("model type", 29), ("protected tokens", 24), ("padding mask", 12), ("prop_attn", 9)):
+        for column, width in (("model type", 32), ("protected tokens", 24), ("padding", 7), ("prop_attn", 9)):
             table.add_column(column, min_width=width)
         for family in group:
             mask = "yes" if family.mask and not family.mask.ignored else "no"

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hf_tome.families.blocks import (
-    clip_block,
-    cosmos3_block,
-    minimax_m3_block,
-    packed_block,
-    packed_clip_block,
-    pixtral_block,
-)
+from hf_tome.families.blocks import clip_block
 from hf_tome.families.dino import DINOV3
 from hf_tome.families.family import Family
 from hf_tome.families.grids import images_grid, packed_grid, patches_grid
@@ -23,6 +16,13 @@ from hf_tome.families.inputs import (
     paddleocr_inputs,
     rows_inputs,
     video_llama3_inputs,
+)
+from hf_tome.families.packed_blocks import (
+    cosmos3_block,
+    minimax_m3_block,
+    packed_block,
+    packed_clip_block,
+    pixtral_block,
 )
 from hf_tome.families.widths import gated_widths, glm4v_widths, named_widths, qwen2_vl_widths
 

@@ -116,7 +116,7 @@ PACKED = (
     packed(
         "pixtral",
         "PixtralVisionModel",
-        {**CLIP, "image_size": 16},
+        {**CLIP, "image_size": 24},
         lambda: {"pixel_values": made(3, 3, 16, 24), "image_sizes": torch.tensor(SIZES_OF_IMAGES)},
         "transformer.layers",
         ("attention", "ffn_norm"),

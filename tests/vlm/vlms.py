@@ -226,7 +226,7 @@ VLMS = (
         "mistral3",
         "Mistral3ForConditionalGeneration",
         lambda: tf.Mistral3Config(
-            vision_config=tf.PixtralVisionConfig(**TOWER),
+            vision_config=tf.PixtralVisionConfig(**{**TOWER, "image_size": 32}),
             text_config=tf.MistralConfig(**TEXT),
             image_token_index=IMAGE,
         ),
