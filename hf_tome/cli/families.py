@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,10 +42,19 @@ def _compose(name: str, parts: dict[str, str]) -> None:
 
     console = Console()
     console.print(f"{name} is a model around others. By default it holds", highlight=False)
-    for part, kind in parts.items():
+    for part, kind in _innermost(parts):
         family = family_named(kind)
         told = f"merged as {family.model_type}" if family else f"cannot be merged: {REFUSED.get(kind, 'not known')}"
         console.print(f"{part}: {kind or 'of any kind'}{f', {told}' if kind else ''}", highlight=False)
+
+
+def _innermost(parts: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Parts and their model types; those of a part that only holds others, in its place."""
+    from hf_tome.families import REFUSED, family_named, parts_of
+
+    for part, kind in parts.items():
+        inner = {} if family_named(kind) or kind in REFUSED else parts_of(kind)
+        yield from ((f"{part}.{name}", of) for name, of in _innermost(inner)) if inner else [(part, kind)]
 
 
 def _list() -> None:
