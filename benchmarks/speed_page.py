@@ -89,7 +89,7 @@ def write_cpu(results: list[Result], machine: str) -> None:
     table = markdown(SPEED, [speed_row(each) for each in against])
     write_block(page, "cpu", f"{table}\n\n{source}")
     singles = [single_row(each, each.ours[-1]) for each in single]  # at the largest r; the plot has all
-    write_block(page, "single", f"{markdown(SINGLE, singles)}\n\n{source}")
+    write_block(page, "single", markdown(SINGLE, singles))
     write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
     groups: dict[str, list[Row]] = {}
     for each in results:
