@@ -57,7 +57,7 @@ def test_nothing_tells_images_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         apply_tome(row.build(), r=3)(**row.inputs())
 
 
-@pytest.mark.slow  # 20 s
+@pytest.mark.slow  # inductor takes minutes: each layer's tokens are of another shape
 @pytest.mark.parametrize("name", [pytest.param("qwen2_vl_vision", marks=needs_qwen), "pixtral"])
 @torch.no_grad()
 def test_compiled_with_breaks_in_the_graph(name: str) -> None:
@@ -65,7 +65,7 @@ def test_compiled_with_breaks_in_the_graph(name: str) -> None:
     model, inputs = build(name, r=3), ROWS[name].inputs()
     expected = model(**inputs).last_hidden_state
     torch._dynamo.reset()
-    compiled = torch.compile(model)
+    compiled = torch.compile(model, backend="aot_eager")
     for _ in range(2):
         torch.testing.assert_close(compiled(**inputs).last_hidden_state, expected, rtol=0, atol=1e-5)
 
