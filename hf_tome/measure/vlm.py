@@ -118,7 +118,8 @@ def _answer_costs(model: Any, prompt: Inputs) -> dict[str, int]:
     """Length of the prompt, its cache, and multiply-adds of the language model for the whole answer."""
     cache = _answer(model, prompt, 1, {}).past_key_values
     bytes_ = sum(part.numel() * part.element_size() for layer in cache.layers for part in (layer.keys, layer.values))
-    decoder, tokens = model.get_decoder(), prompt.get("inputs_embeds", prompt.get("input_ids")).shape[1]
+    decoder, name = model.get_decoder(), "inputs_embeds" if "inputs_embeds" in prompt else "input_ids"
+    tokens = prompt[name].shape[1]
     weights = sum(weight.numel() for weight in decoder.layers.parameters() if weight.ndim == 2)
     config, head = decoder.config, model.get_output_embeddings().weight.numel()
     width = len(decoder.layers) * config.num_attention_heads * cache.layers[0].keys.shape[-1]
