@@ -62,6 +62,10 @@ class Store:
         with self._open():
             return set(self._file.execute("SELECT variant, batch FROM cells WHERE run = ?", (self.run,)))
 
+    def batches(self, variant: str) -> set[int]:
+        """The numbers of the batches on which a variant is done."""
+        return {batch for other, batch in self.done() if other == variant}
+
     def forget(self, variant: str) -> None:
         """Measure a variant anew: no key tells what a function of the user's own does."""
         with self._open(), self._file:
