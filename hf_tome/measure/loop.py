@@ -29,16 +29,12 @@ def finish(
     workers: int,
     bar: Callable[..., tqdm],
 ) -> bool:
-    """Fill in the cells that are missing. Each batch is read once, and kept as soon as it is done.
+    """Fill in the cells that are missing in `kept`. Each batch is read once, by `workers` processes ahead of time, and
+    kept as soon as it is done.
 
     Args:
-        batches: of the data set.
-        variants: keys of those that see every batch.
         work: gives the cells of a batch, from the variants that are missing there, the inputs on the model's device,
             the numbers of the samples and that of the batch.
-        kept: what is finished.
-        processes: those that share the work.
-        workers: processes that read ahead.
         bar: makes a progress bar over the batches.
 
     Returns:

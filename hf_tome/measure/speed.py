@@ -57,7 +57,7 @@ def measure(
     """
     if rounds < 1 or not inputs:
         raise ToMeValueError(complaint("At least one round on one batch is timed.", f"{rounds} rounds", "Give more."))
-    rows, models = _variants(model, inputs, rs, {OURS: _merged(model), **(rivals or {})}, train)
+    rows, models = _variants(model, inputs, rs, rivals or {}, train)
     runs = [_run(each, train, compiled) for each in models]
     batch = len(next(iter(inputs.values())))
     costs = run_costs(
@@ -76,9 +76,10 @@ def measure(
 
 
 def _variants(
-    model: nn.Module, inputs: Inputs, rs: Sequence[Any], ways: dict[str, Merge], train: bool
+    model: nn.Module, inputs: Inputs, rs: Sequence[Any], rivals: dict[str, Merge], train: bool
 ) -> tuple[list[Row], list[nn.Module]]:
     """Rows with what can be counted, and the models they are of. Tokens of a rival are ours at the same r."""
+    saved = saved_settings(model.config)  # pyright: ignore
 
     def fresh() -> nn.Module:
         plain = twin(model)
@@ -86,17 +87,11 @@ def _variants(
 
     rows, models = [Row(name=UNMERGED, **token_costs(model, None, inputs))], [fresh()]
     for r in rs:
-        costs = token_costs(model, setting_of(r, saved_settings(model.config)), inputs)  # pyright: ignore
-        for name, merge in ways.items():
-            rows.append(Row(r, name, **costs))
-            models.append(merge(fresh(), r))
+        setting = setting_of(r, saved)
+        costs = token_costs(model, setting, inputs)
+        rows += [Row(r, name, **costs) for name in (OURS, *rivals)]
+        models += [apply_tome(fresh(), config=setting), *(merge(fresh(), r) for merge in rivals.values())]
     return rows, models
-
-
-def _merged(model: nn.Module) -> Merge:
-    """Merges a copy of the model by our own settings."""
-    saved = saved_settings(model.config)  # pyright: ignore
-    return lambda fresh, r: apply_tome(fresh, config=setting_of(r, saved))
 
 
 def _run(model: nn.Module, train: bool, compiled: str | None) -> Run:

@@ -103,13 +103,8 @@ class Store:
 
 
 def run_of(model: nn.Module, settings: Any, tensors: Iterable[torch.Tensor] = ()) -> str:
-    """The cache key of a run: another one where anything differs that its results depend on.
-
-    Args:
-        model: its config but for the settings of merging, its attention and its weights count.
-        settings: plain data.
-        tensors: of which every value counts.
-    """
+    """The cache key of a run: another one where its results may differ. It is made of the versions, the model's
+    weights, attention and config without the settings of merging, `settings` (plain data), and `tensors`."""
     plain: Any = twin(model)
     config = {**plain.config.to_dict(), "tome": None, "attention": plain.config._attn_implementation}
     known = [hf_tome.__version__, transformers.__version__, config, settings]

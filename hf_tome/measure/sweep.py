@@ -94,7 +94,7 @@ def sweep(
     try:
         work = _Sweep(task, batches, wanted, kept, processes, bar)
         work.measure_costs()
-        whole = work.run(workers)
+        whole = finish(batches, wanted, work.cells, kept, processes, workers, partial(bar, desc="Evaluating"))
         report = work.report(whole, reference)
         if not whole and not report.samples:
             raise KeyboardInterrupt
@@ -105,16 +105,7 @@ def sweep(
 
 @dataclass
 class _Sweep:
-    """What the steps of a sweep share.
-
-    Attributes:
-        task: what the model is asked to do.
-        batches: of the samples.
-        variants: the unmerged model first.
-        kept: what is finished.
-        processes: those that share the work.
-        bar: makes a progress bar over the batches.
-    """
+    """What the steps of a sweep share; of the variants, the unmerged model comes first."""
 
     task: Task
     batches: Batches
@@ -160,12 +151,7 @@ class _Sweep:
         costs = token_costs(model, None, setting.inputs(model, first_of(inputs)), output)
         return {**costs, "mac_ratio": token_costs(model, None, inputs, output)["macs"] / costs["macs"]}
 
-    def run(self, workers: int) -> bool:
-        """Fill in the cells that are missing. Gives False if it was interrupted."""
-        bar = partial(self.bar, desc="Evaluating")
-        return finish(self.batches, self.runs, self._cells, self.kept, self.processes, workers, bar)
-
-    def _cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
+    def cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
         """What each variant gives on one batch. The unmerged model runs in any case: times are paired with its own."""
         keys = [UNMERGED, *(key for key in keys if key != UNMERGED)]
         if len(index) not in self.warm:
@@ -225,18 +211,12 @@ class _Sweep:
     def _changed(self, rows: list[Row], answers: list[Cell], seen: list[int]) -> list[dict[str, str]]:
         samples, (unmerged, *others) = self.task.samples, [self.task.words(each) for each in answers]
         return [
-            {"sample": samples.path(number), "label": label_text(samples, number), "variant": row.name,
+            {"sample": samples.path(number), "label": samples.label_text(number), "variant": row.name,
              "unmerged": before, "merged": after}
             for row, texts in zip(rows[1:], others, strict=True)
             for number, before, after in zip(seen, unmerged, texts, strict=True)
             if before != after
         ]  # fmt: skip
-
-
-def label_text(samples: Samples, number: int) -> str:
-    """What the data say of a sample, as text; empty where they say nothing."""
-    said = samples.said[number] if samples.said else ""
-    return said if isinstance(said, str) else "+".join(map(str, said))
 
 
 def key_of(batches: Batches) -> str:

@@ -82,7 +82,7 @@ def measure_vlm(
         for keep, cost in zip(keeps, costs, strict=True):
             own: dict[str, Any] = {**cost, "macs": macs + cost["macs"]}
             rows.append(VlmRow(each, batch=1, inputs=rounds, keep=keep, token_counts=counts, **own))
-            encode.append(partial(_encode, tower, keep))
+            encode.append(partial(shorten, tower, keep=keep))
     answer = [partial(_answer, plain, prompt, new) for prompt in prompts for new in (1, 1 + ANSWER)]
     for run in (*encode, *answer):
         run(inputs)  # warms up
@@ -94,10 +94,6 @@ def measure_vlm(
         row.mac_ratio = rows[0].macs / row.macs
     pair(rows)
     return rows
-
-
-def _encode(model: Any, keep: float, inputs: Inputs) -> Any:
-    return shorten(model, inputs, keep)
 
 
 def _answer(model: Any, prompt: Inputs, new: int, _: Inputs) -> Any:
