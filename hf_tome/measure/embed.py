@@ -83,8 +83,6 @@ def embed(
         ToMeError: if an argument is wrong, the model or the data cannot be loaded, or a sample cannot be read.
         MissingExtraError: without the extra [eval].
     """
-    from tqdm.auto import tqdm
-
     check_parquet(out)
     processes, embedder = Processes(), model
     if not isinstance(embedder, Embedder):
@@ -105,14 +103,12 @@ def embed(
     def embedded(_: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
         return [(variant, batch, _cell(run(inputs), index))]
 
-    silent = not (progress and processes.main)
-    bar = partial(tqdm, total=len(batches), unit="batch", desc="Embedding", disable=silent)
     kept = Store(unfinished(out) if processes.main else None, key)
     try:
         if setting.own:
             kept.forget(variant)
         before, start = kept.batches(variant), time.perf_counter()
-        whole = finish(batches, [variant], embedded, kept, processes, workers, bar)
+        whole = finish(batches, [variant], embedded, kept, processes, workers, "Embedding" if progress else None)
         seconds, after = time.perf_counter() - start, kept.batches(variant)
         fresh, rows = (sum(len(batches.numbers(each)) for each in part) for part in (after - before, after))
         if whole and processes.main:

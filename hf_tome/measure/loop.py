@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch.utils.data import DataLoader
 
@@ -12,9 +12,6 @@ from hf_tome.measure.batches import Batches
 from hf_tome.measure.compare import Inputs
 from hf_tome.measure.processes import Processes
 from hf_tome.measure.store import Cell, Store
-
-if TYPE_CHECKING:
-    from tqdm.auto import tqdm
 
 Cells = list[tuple[str, int, Cell]]  # variant, number of the batch, and the variant's output on it
 Work = Callable[[list[str], Inputs, list[int], int], Cells]
@@ -27,7 +24,7 @@ def finish(
     kept: Store,
     processes: Processes,
     workers: int,
-    bar: Callable[..., tqdm],
+    bar: str | None,
 ) -> bool:
     """Fill in the cells that are missing in `kept`. Each batch is read once, by `workers` processes ahead of time, and
     kept as soon as it is done.
@@ -35,7 +32,7 @@ def finish(
     Args:
         work: gives the cells of a batch, from the variants that are missing there, the inputs on the model's device,
             the numbers of the samples and that of the batch.
-        bar: makes a progress bar over the batches.
+        bar: what the progress bar says; None for no bar.
 
     Returns:
         Whether all is there: False after Ctrl-C.
@@ -43,12 +40,15 @@ def finish(
     Raises:
         ToMeValueError: if a sample cannot be read. Finished batches are kept.
     """
+    from tqdm.auto import tqdm
+
     done: set[tuple[str, int]] = processes.shared(kept.done())
     missing = [batch for batch in range(len(batches)) if any((key, batch) not in done for key in variants)]
     mine: Any = processes.part(missing)
     ahead = DataLoader(batches, batch_size=None, sampler=mine, num_workers=workers)
     try:
-        with bar(initial=len(batches) - len(missing)) as progress:
+        seen, silent = len(batches) - len(missing), bar is None or not processes.main
+        with tqdm(total=len(batches), initial=seen, unit="batch", desc=bar, leave=False, disable=silent) as progress:
             for batch, (inputs, index) in zip(mine, _as_read(ahead), strict=True):
                 cells: Cells = []
                 if inputs is not None:

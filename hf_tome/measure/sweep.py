@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,6 @@ from hf_tome.measure.variants import Variant, Variants, keyed, place_of, variant
 
 if TYPE_CHECKING:
     from datasets import Dataset as Rows
-    from tqdm.auto import tqdm
 
 BATCHES = {"image": 32, "audio": 4, "video": 2}
 LATENCY_ROUNDS = 10
@@ -75,8 +73,6 @@ def sweep(
     Raises:
         ToMeError: if a setting is wrong, the model or the data cannot be loaded, or a sample cannot be read.
     """
-    from tqdm.auto import tqdm
-
     processes = Processes()
     encoder = model
     if not isinstance(encoder, Encoder):
@@ -90,11 +86,10 @@ def sweep(
     for key, setting in wanted.items():
         if isinstance(setting, ToMeConfig) and setting.own:
             kept.forget(key)
-    bar = partial(tqdm, total=len(batches), unit="batch", leave=False, disable=not (progress and processes.main))
     try:
-        work = _Sweep(task, batches, wanted, kept, processes, bar)
-        work.measure_costs()
-        whole = finish(batches, wanted, work.cells, kept, processes, workers, partial(bar, desc="Evaluating"))
+        work = _Sweep(task, batches, wanted, kept, processes)
+        work.measure_costs(progress)
+        whole = finish(batches, wanted, work.cells, kept, processes, workers, "Evaluating" if progress else None)
         report = work.report(whole, reference)
         if not whole and not report.samples:
             raise KeyboardInterrupt
@@ -112,7 +107,6 @@ class _Sweep:
     variants: Variants
     kept: Store
     processes: Processes
-    bar: Callable[..., tqdm]
 
     def __post_init__(self) -> None:
         self.encoder = self.task.encoder
@@ -126,13 +120,15 @@ class _Sweep:
             return setting.run(plain, self.encoder.output)
         return inference(plain if setting is None else apply_tome(plain, config=setting), self.encoder.output)
 
-    def measure_costs(self) -> None:
+    def measure_costs(self, progress: bool) -> None:
         """What needs no whole data set, on the first batch, by the main process alone."""
+        from tqdm.auto import tqdm
+
         known = self.kept.costs()
         missing = [key for key in self.runs if key not in known]
         if not missing or not self.processes.main:
             return
-        with self.bar(total=1, desc="Measuring latency and memory"):
+        with tqdm(total=1, desc="Measuring latency and memory", leave=False, disable=not progress):
             inputs = self.batches.placed(self.batches.first())
             for compiled in (False, True):  # the tensors inside a compiled model cannot be counted
                 keys = [key for key in missing if (key in self.compiled) == compiled]
