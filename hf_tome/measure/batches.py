@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from hf_tome.data.encoder import Encoder
 from hf_tome.data.samples import Samples, read_all
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.compare import placed_with
 
 
 @dataclass
@@ -37,10 +38,8 @@ class Batches(Dataset):
         return (self.encoder.inputs(media) if media else None), index
 
     def placed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A batch where the model is, in its numbers."""
-        first = next(self.encoder.model.parameters())
-        kinds = {name: first.dtype if value.is_floating_point() else value.dtype for name, value in inputs.items()}
-        return {name: value.to(first.device, kinds[name]) for name, value in inputs.items()}
+        """A batch on the device of the model, floats in its dtype."""
+        return placed_with(self.encoder.model, inputs)
 
     def numbers(self, batch: int | None) -> range:
         """The samples of a batch; none of no batch."""

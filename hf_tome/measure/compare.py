@@ -138,6 +138,15 @@ def run_costs(
     return costs
 
 
+def placed_with(model: nn.Module, inputs: Inputs) -> Inputs:
+    """Tensors on the device of a model, those of floats in its dtype."""
+    first = next(model.parameters())
+    return {
+        name: value.to(first.device, first.dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+    }
+
+
 def first_of(inputs: Inputs) -> Inputs:
     """A batch of the first input alone."""
     return {name: value[:1] if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}

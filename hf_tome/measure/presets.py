@@ -23,6 +23,7 @@ from transformers import (
 
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.families import tower_in
+from hf_tome.measure.compare import placed_with
 
 SMALL = {"hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
@@ -88,7 +89,4 @@ def random_inputs(model: PreTrainedModel, batch: int) -> dict[str, Tensor]:
         rule = "Random inputs are made for encoders and classifiers, which read nothing but images, clips or sounds."
         cure = "Measure its encoder, or pass inputs of your own to hf_tome.measure."
         raise ToMeValueError(complaint(rule, f"a {type(model).__name__}, which takes {' and '.join(more)}", cure))
-    return {
-        name: value.to(model.device, model.dtype if value.is_floating_point() else None)
-        for name, value in inputs.items()
-    }
+    return placed_with(model, inputs)
