@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hf_tome.cli import options
 from hf_tome.cli.tables import table
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -42,6 +42,9 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="Draw speed-up against MAC ratio.")] = None,
 ) -> None:
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
+    from tqdm.auto import tqdm
+
+    from hf_tome.cli.bench_vlm import bench_vlm
     from hf_tome.measure.output import writing
     from hf_tome.measure.plot import check_plot, plot_speed
     from hf_tome.measure.presets import random_inputs
@@ -49,33 +52,27 @@ def bench(
     from hf_tome.measure.table import cells
     from hf_tome.measure.variants import read_r
 
-    if vlm is not None:
-        from hf_tome.cli.bench_vlm import bench_vlm
-
-        given = {"--model": model, "--config": config, "--compile": compiled, "--train": train, "--plot": plot}
-        return bench_vlm(vlm, keep, depth, r, rounds, dtype, attn, device, json_out, given)
     rs = read_r(r or ["8,16"])
+    others = {"--model": model, "--config": config, "--compile": compiled, "--train": train, "--plot": plot}
+    if vlm is not None and (given := [name for name, value in others.items() if value]):
+        rule = "--vlm measures a question about one image, from tower to answer."
+        raise ToMeValueError(complaint(rule, f"{given[0]} with it", f"Leave {given[0]} out."))
     if json_out is not None:
         with writing(json_out):
             json_out.touch()  # refuses what cannot be written before anything is measured
     if plot is not None:
         check_plot(plot)
     console = Console()
-    subject = loaded(model, config, attn, dtype, device)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("Measuring", total=rounds * (1 if train or batch == 1 else 2))
-        rows = measure(
-            subject,
-            random_inputs(subject, batch),
-            rs,
-            rounds=rounds,
-            train=train,
-            compiled=compiled,
-            done=lambda: progress.advance(task),
-        )
-    title = f"{model or config or 'vit-base'}, {subject.device}, {dtype}, batch {batch}"
-    console.print(table(title, COLUMNS, cells(rows, COLUMNS), caption=CAPTION))
+    if vlm is not None:
+        rows, shown = bench_vlm(vlm, keep, depth, r, rounds, dtype, attn, device)
+    else:
+        subject = loaded(model, config, attn, dtype, device)
+        total, inputs = rounds * (1 if train or batch == 1 else 2), random_inputs(subject, batch)
+        with tqdm(total=total, desc="Measuring", leave=False, disable=None) as bar:
+            rows = measure(subject, inputs, rs, rounds=rounds, train=train, compiled=compiled, done=bar.update)
+        title = f"{model or config or 'vit-base'}, {subject.device}, {dtype}, batch {batch}"
+        shown = table(title, COLUMNS, cells(rows, COLUMNS), caption=CAPTION)
+    console.print(shown)
     if json_out is not None:
         json_out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     if plot is not None:
@@ -84,13 +81,8 @@ def bench(
 
 
 def loaded(model: str | None, config: str | None, attn: str, dtype: str, device: str | None) -> PreTrainedModel:
-    """The model to measure, on its device.
-
-    Raises:
-        ToMeValueError: if both or unknown names are given, or the device is not there.
-    """
+    """The model to measure, on its device."""
     from hf_tome.data.classifier import load_classifier
-    from hf_tome.errors import ToMeError, ToMeValueError, complaint
     from hf_tome.measure.presets import build
 
     if model and config:

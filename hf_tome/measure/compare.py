@@ -55,7 +55,7 @@ def compare(runs: Sequence[Run], inputs: Inputs, turn: int = 0) -> list[Ran]:
 
 
 def time_rounds(
-    runs: Sequence[Run], inputs: Inputs, rounds: int, done: Callable[[], None] = lambda: None
+    runs: Sequence[Run], inputs: Inputs, rounds: int, done: Callable[[], Any] = lambda: None
 ) -> list[list[float]]:
     """Seconds of each run, round by round, on one batch. `done` is called after each round."""
     seconds: list[list[float]] = [[] for _ in runs]
@@ -115,7 +115,7 @@ def run_costs(
     *,
     memory: bool = True,
     latency: bool = True,
-    done: Callable[[], None] = lambda: None,
+    done: Callable[[], Any] = lambda: None,
 ) -> list[dict[str, Any]]:
     """Memory of each run on a batch, and the median time of several rounds on its first input alone.
 

@@ -33,7 +33,7 @@ def measure(
     rivals: dict[str, Merge] | None = None,
     latency: bool = True,
     overhead: bool = True,
-    done: Callable[[], None] = lambda: None,
+    done: Callable[[], Any] = lambda: None,
 ) -> list[Row]:
     """Time the unmerged model and each r in turn, in one process, and count what they hold.
 
