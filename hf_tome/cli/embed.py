@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -47,20 +47,10 @@ def embed(
     processes = Processes()
     embedder = load_embedder(model, features)
     options.place(embedder.model, device or str(processes.device), dtype)
-    found = embed_all(
-        embedder,
-        data,
-        out,
-        setting,
-        batch_size=batch,
-        skip_bad_files=skip_bad_files,
-        workers=workers,
-        split=split,
-        limit=limit,
-        media_column=media_column,
-        label_column=label_column,
-        streaming=streaming,
-    )
+    choice: dict[str, Any] = {"split": split, "limit": limit, "streaming": streaming}
+    choice |= {"media_column": media_column, "label_column": label_column}
+    reading: dict[str, Any] = {"batch_size": batch, "skip_bad_files": skip_bad_files, "workers": workers}
+    found = embed_all(embedder, data, out, setting, **choice, **reading)
     if not processes.main:
         return
     console, things = Console(soft_wrap=True, highlight=False), NAMES[embedder.modality]

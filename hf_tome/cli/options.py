@@ -9,7 +9,6 @@ import typer
 if TYPE_CHECKING:
     from torch import nn
 
-
 MODEL = "Hub name or folder of a classifier with its processor."
 Model = Annotated[str, typer.Option(help=MODEL)]
 OwnModel = Annotated[str | None, typer.Option(help=MODEL, show_default="the one inside the package")]
@@ -46,11 +45,7 @@ def out(text: str) -> Any:
 
 
 def place(model: nn.Module, device: str | None, dtype: str = "float32") -> Any:
-    """The model, moved to --device and to the numbers of --dtype.
-
-    Raises:
-        ToMeValueError: if the device is not there.
-    """
+    """The model, moved to --device and to the dtype of --dtype."""
     import torch
 
     from hf_tome.data.pretrained import placed
