@@ -54,12 +54,7 @@ class Options:
 
 
 class Parser(HfArgumentParser):
-    """Reads `Options` and `TrainingArguments`; what is wrong is a ToMeValueError.
-
-    Args:
-        output_dir: the default of that option.
-        defaults: those of others.
-    """
+    """Reads `Options` and `TrainingArguments`, with other defaults; what is wrong is a ToMeValueError."""
 
     def __init__(self, output_dir: str, **defaults: Any) -> None:
         super().__init__([Options, TrainingArguments], add_help=False, allow_abbrev=False)  # pyright: ignore
@@ -85,10 +80,8 @@ class Parser(HfArgumentParser):
             cure = "Change one of them."
             raise ToMeValueError(complaint("Options of a training must fit together.", str(error), cure)) from error
         if unknown:
-            near = difflib.get_close_matches(unknown[0].replace("-", "_"), self._known(), 1)
+            known = [action.dest for action in self._actions]
+            near = difflib.get_close_matches(unknown[0].replace("-", "_"), known, 1)
             cure = f"Is --{near[0]} meant? " if near else ""
             raise ToMeValueError(complaint("Every option is known.", " ".join(unknown), f"{cure}`--help` lists them."))
         return options, training
-
-    def _known(self) -> list[str]:
-        return [action.dest for action in self._actions]

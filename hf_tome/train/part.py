@@ -17,12 +17,6 @@ def backbone_of(model: PreTrainedModel) -> nn.Module:
     return tower_in(model)[0] if base is model else base
 
 
-def freeze_backbone(model: PreTrainedModel) -> PreTrainedModel:
-    """Train the head alone."""
-    backbone_of(model).requires_grad_(False)
-    return model
-
-
 def with_adapters(model: PreTrainedModel, rank: int) -> Any:
     """The model in PEFT's wrapper: adapters on every matrix of the encoder's layers (LoRA, arXiv 2106.09685), and the
     head, are trained; `merge_and_unload` makes a plain model of it.

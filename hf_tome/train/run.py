@@ -40,9 +40,8 @@ def run(trainer: ToMeTrainer, resume: bool = False) -> None:
         raise type(error)(TRACEBACK.sub("", str(error)).strip()) from error
     except KeyboardInterrupt:
         kept, steps = last_checkpoint(str(trainer.args.output_dir)), trainer.state
-        way = "No checkpoint was written yet: --save_strategy steps --save_steps 100 writes them more often."
-        if kept:
-            way = f"The same command with --resume goes on from {kept}."
+        none = "No checkpoint was written yet: --save_strategy steps --save_steps 100 writes them more often."
+        way = f"The same command with --resume goes on from {kept}." if kept else none
         print(f"\nInterrupted after {steps.global_step} of {steps.max_steps} steps. {way}")
         raise SystemExit(130) from None
 
