@@ -19,12 +19,7 @@ RULES = {  # and an example of each
 
 @dataclass(frozen=True)
 class Goal:
-    """One of three goals.
-
-    Attributes:
-        target_speedup: the schedule of least drift that reaches this MAC ratio.
-        max_kl: the schedule with the fewest multiply-adds of which the KL divergence is at most this.
-        max_drop: the one that loses at most so many points of accuracy.
+    """One of three goals, as `RULES` say: the least drift at a MAC ratio, or the fewest multiply-adds within a bound.
 
     Raises:
         ToMeTypeError, ToMeValueError: if not exactly one is given, or it is no such number.
