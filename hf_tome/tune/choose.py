@@ -113,7 +113,7 @@ class _SpentError(Exception):
 
 
 def _search(trials: Trials, goal: Goal, search: Search, budget: int, done: Callable[[Tuned], None]) -> None:
-    """Try schedules, at most `budget` beside the unmerged one: then _SpentError. `done` gets the best so far after each."""
+    """Try schedules until `budget` are tried beside the unmerged one: _SpentError. `done` gets the best after each."""
     space, unmerged = trials.space, trials(trials.space.nothing)
     macs = goal.macs(space)
 

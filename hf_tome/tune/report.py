@@ -61,8 +61,8 @@ def tune_kept(
     done: Callable[[Tuned], None] = lambda best: None,
     **goal: Any,
 ) -> Tuned:
-    """`tune` on what `drawn` gives. Each finished trial is kept in the file `store`, from which a call with the same model
-    and inputs goes on; None keeps nothing."""
+    """`tune` on what `drawn` gives. Each finished trial is kept in the file `store`, from which a call with the same
+    model and inputs goes on; None keeps nothing."""
     settings = {field.name: goal.get(field.name) for field in fields(ToMeConfig)}
     tensors = (each for batch in calibration for each in batch.values())
     own = goal.get("matching", "bipartite") not in MATCHINGS.shipped  # its name does not tell what it does
