@@ -1,4 +1,4 @@
-"""`hf-tome eval`: what merging costs and gains, on a model and data of one's own."""
+"""`hf-tome eval`: what merging costs and gains, on a your model and data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hf-tome train`: fine-tune a classifier of images, sounds or clips with merging, on data of one's own."""
+"""`hf-tome train`: fine-tune a classifier of images, sounds or clips with merging, on your data."""
 
 from __future__ import annotations
 

@@ -18,17 +18,12 @@ from hf_tome.data.encoder import Encoder
 from hf_tome.families import widths_of
 from hf_tome.measure.compare import Inputs, Output, Run, inference, token_costs, twin
 
-RESIZE = "interpolate_pos_encoding"  # what a model is told that else refuses images of another size
+RESIZE = "interpolate_pos_encoding"  # the argument with which many models take images of another size
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A way to run the unmerged model.
-
-    Attributes:
-        side: images are resized to so many pixels; None leaves them.
-        compiled: whether by `torch.compile`.
-    """
+    """A way to run the unmerged model: on images resized to `side` pixels, or compiled by `torch.compile`."""
 
     side: int | None = None
     compiled: bool = False
@@ -44,8 +39,8 @@ class Baseline:
             return inputs
         size = (self.side, self.side)
         pixels = F.interpolate(inputs["pixel_values"], size, mode="bicubic", antialias=True)
-        told = {RESIZE: True} if RESIZE in inspect.signature(model.forward).parameters else {}
-        return {**inputs, "pixel_values": pixels, **told}
+        resize = {RESIZE: True} if RESIZE in inspect.signature(model.forward).parameters else {}
+        return {**inputs, "pixel_values": pixels, **resize}
 
     def run(self, model: nn.Module, output: Output) -> Run:
         """One round of `model`, without gradients."""

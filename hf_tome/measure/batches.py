@@ -15,14 +15,8 @@ from hf_tome.measure.compare import placed_with
 
 @dataclass
 class Batches(Dataset):
-    """The model's inputs and the numbers of the samples, by the number of the batch.
-
-    Attributes:
-        encoder: makes the inputs.
-        samples: what it is run on.
-        size: of a batch.
-        skip_bad: leave out samples that cannot be read, with a warning.
-    """
+    """The model's inputs and the numbers of the samples, by the number of the batch. With `skip_bad`, samples that
+    cannot be read are left out, with a warning."""
 
     encoder: Encoder
     samples: Samples
@@ -48,11 +42,7 @@ class Batches(Dataset):
         return range(batch * self.size, min((batch + 1) * self.size, self.samples.count))
 
     def first(self) -> dict[str, Tensor]:
-        """The inputs of the first batch that holds any.
-
-        Raises:
-            ToMeError: if a sample cannot be read and is not to be skipped, or none can be read.
-        """
+        """The inputs of the first batch that holds any. Raises ToMeError if no sample can be read."""
         inputs = next((found for batch in range(len(self)) if (found := self[batch][0]) is not None), None)
         if inputs is None:
             raise ToMeValueError(complaint("Some sample must be readable.", "none", "Check the files."))

@@ -22,8 +22,8 @@ from hf_tome.trace import trace_tome
 
 Model = TypeVar("Model", bound=nn.Module)
 Inputs = dict[str, Any]  # a batch of a model's keyword inputs
-Run = Callable[[Inputs], Any]  # one round on a batch; what it returns is the output
-Output = Callable[[nn.Module, Inputs], Any]  # what a model answers on a batch
+Run = Callable[[Inputs], Any]  # runs a batch once, and returns the output
+Output = Callable[[nn.Module, Inputs], Any]  # the part of a model's output that is looked at, as logits
 
 
 class Ran(NamedTuple):
@@ -34,16 +34,8 @@ class Ran(NamedTuple):
 
 
 def compare(runs: Sequence[Run], inputs: Inputs, turn: int = 0) -> list[Ran]:
-    """Run each once on the same batch, one after the other.
-
-    Args:
-        runs: on the device of the batch.
-        inputs: the batch.
-        turn: number of the round: each begins with another run, so that none is always the first.
-
-    Returns:
-        One for each run, in the order of `runs`.
-    """
+    """Run each once on the same batch, one after the other. Round `turn` begins with another run than the round before,
+    so that none is always the first. The results are in the order of `runs`."""
     device = device_of(inputs)
     ran: dict[int, Ran] = {}
     for place in range(len(runs)):
@@ -79,11 +71,7 @@ def answer(model: nn.Module, inputs: Inputs) -> Any:
 
 
 def inference(model: nn.Module, output: Output = answer) -> Run:
-    """One round without gradients.
-
-    Raises (the round):
-        ToMeValueError: if the inputs do not fit the model.
-    """
+    """A forward without gradients. It raises ToMeValueError if the inputs do not fit the model."""
 
     @torch.inference_mode()
     def run(inputs: Inputs) -> Any:

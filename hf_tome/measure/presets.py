@@ -62,11 +62,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def build(name: str, attention: str = "sdpa", **settings: Any) -> PreTrainedModel:
-    """The named model in evaluation mode, with random weights.
-
-    Raises:
-        ToMeValueError: if there is no such name.
-    """
+    """The named model in eval mode, with random weights. Raises ToMeValueError if there is no such name."""
     if name not in PRESETS:
         rule = f"--config is one of {', '.join(PRESETS)}."
         raise ToMeValueError(complaint(rule, name, "Or name a model of your own with --model."))

@@ -46,7 +46,7 @@ def measure(
         compiled: a mode of `torch.compile`, or None.
         rivals: other ways to merge, by name, each a function of a copy of the model and r.
         latency: time single inputs too, where a batch has several. A compiled model is compiled once more for them.
-        overhead: profile the share of merging too. torch's profiler speaks up outside of the main thread.
+        overhead: profile the share of merging too. torch's profiler prints warnings outside of the main thread.
         done: called after each round, for a progress bar.
 
     Returns:

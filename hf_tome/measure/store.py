@@ -49,7 +49,7 @@ class Store:
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """Around a use of the file: what is wrong with it is told."""
+        """Around a use of the file, whose errors become a ToMeValueError."""
         try:
             yield
         except (sqlite3.Error, ValueError, BadZipFile) as error:

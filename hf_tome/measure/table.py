@@ -1,4 +1,4 @@
-"""The figures of rows as text, for the terminal and for Markdown: how each is written is said here alone."""
+"""The figures of rows as text, for the terminal and for Markdown."""
 
 from __future__ import annotations
 

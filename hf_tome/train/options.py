@@ -1,4 +1,4 @@
-"""What `hf-tome train` and the example scripts can be told: our options, beside all of transformers' own."""
+"""The options of `hf-tome train` and of the example scripts: our own, beside all of transformers'."""
 
 from __future__ import annotations
 
