@@ -45,10 +45,10 @@ To merge tokens ([ToMe](https://arxiv.org/abs/2210.09461)) with r = {r}:
 
 
 def as_saved(settings: Mapping[str, Any], load: str) -> str:
-    """How to load a model that was saved with these settings, for its card: with `load`, the lines of Python that load
-    any model of its kind."""
-    told = {name: "as the family does" if value is None else value for name, value in settings.items()}
-    listed = ", ".join(f"{name} = {value}" for name, value in told.items())
+    """How to load a model that was saved with these settings; `load`: lines of Python that load a model of its
+    class."""
+    shown = {name: "as the family does" if value is None else value for name, value in settings.items()}
+    listed = ", ".join(f"{name} = {value}" for name, value in shown.items())
     return AS_SAVED.format(settings=listed, lines=f"{MERGED}\n{load}")
 
 

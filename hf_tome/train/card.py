@@ -17,12 +17,8 @@ TAG = "token-merging"
 
 
 def settings_of(model: nn.Module) -> ToMeConfig:
-    """The settings that the patched `model` runs with.
-
-    Raises:
-        NotPatchedError: if `apply_tome` was not called on it.
-    """
-    with trace_tome(model):  # says what is wrong with a model that is not patched, though its config holds settings
+    """The settings that the patched `model` runs with. Raises NotPatchedError if it is not patched."""
+    with trace_tome(model):  # raises for a model that is not patched, though its config may hold settings
         configs = (getattr(module, "config", None) for module in model.modules())
         return ToMeConfig.from_dict(next(saved for config in configs if (saved := getattr(config, "tome", None))))
 

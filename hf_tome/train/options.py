@@ -65,11 +65,8 @@ class Parser(HfArgumentParser):
         raise ToMeValueError(complaint("An option takes a value of its kind.", message, "`--help` shows each."))
 
     def read(self, arguments: Sequence[str]) -> tuple[Options, TrainingArguments]:
-        """What the words of a command say.
-
-        Raises:
-            ToMeValueError: if an option is unknown, its value wrong, or transformers refuses them together.
-        """
+        """Parse the arguments of a command. Raises ToMeValueError where one is unknown, wrong, or refused by
+        transformers."""
         try:
             options, training, unknown = self.parse_args_into_dataclasses(
                 [*arguments], return_remaining_strings=True, look_for_args_file=False

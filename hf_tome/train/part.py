@@ -19,11 +19,7 @@ def backbone_of(model: PreTrainedModel) -> nn.Module:
 
 def with_adapters(model: PreTrainedModel, rank: int) -> Any:
     """The model in PEFT's wrapper: adapters on every matrix of the encoder's layers (LoRA, arXiv 2106.09685), and the
-    head, are trained; `merge_and_unload` makes a plain model of it.
-
-    Raises:
-        MissingExtraError: without PEFT.
-    """
+    head, are trained; `merge_and_unload` makes a plain model of it. Raises MissingExtraError without PEFT."""
     with extra("lora", "train adapters"):
         from peft import LoraConfig, get_peft_model  # pyright: ignore[reportMissingImports]
     tower, family = tower_in(model)

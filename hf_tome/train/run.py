@@ -24,11 +24,7 @@ TRACEBACK = re.compile(r"^Caught .*\nhf_tome\.errors\.\w+: ", re.DOTALL)
 
 
 def run(trainer: ToMeTrainer, resume: bool = False) -> None:
-    """Train, evaluate, save, and say what merging gained.
-
-    Args:
-        trainer: ready to train.
-        resume: go on after the last whole checkpoint in the output directory.
+    """Train, evaluate, save, and print what merging gained; `resume` goes on after the last whole checkpoint.
 
     Raises:
         ToMeError: if a file cannot be read.

@@ -42,11 +42,7 @@ class Goal:
             raise error(complaint(rule, shown(value), f"For example {name}={example}."))
 
     def macs(self, space: Space) -> int:
-        """Multiply-adds at which a search can end.
-
-        Raises:
-            ToMeValueError: if there is no schedule with so few.
-        """
+        """Multiply-adds at which a search can end. Raises ToMeValueError if no schedule has so few."""
         most, least = space.macs(space.nothing), space.macs(space.everything)
         macs = least if self.target_speedup is None else int(most / self.target_speedup)
         if macs < least:
