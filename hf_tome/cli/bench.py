@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from hf_tome.cli import options
 from hf_tome.cli.tables import table
@@ -17,11 +18,17 @@ from hf_tome.errors import ToMeError, ToMeValueError, complaint
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from hf_tome.measure.vlm import VlmRow
+
 COLUMNS = {  # header: figure of `hf_tome.measure.table`
     "r": "r", "inputs/s": "rate", "one input": "latency", "speed-up": "speed-up", "MAC ratio": "MAC ratio",
     "score": "score", "memory": "memory", "merging": "merging",
 }  # fmt: skip
 CAPTION = "speed-up: median of paired rounds, quartiles in brackets; score: speed-up / MAC ratio"
+VLM_CAPTION = (
+    "seconds of the tower with shorten, of the first token, of 32 more, of all; speed-up of all: median of paired "
+    "rounds, quartiles in brackets; MACs: how many times fewer"
+)
 
 
 def bench(
@@ -44,7 +51,6 @@ def bench(
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
     from tqdm.auto import tqdm
 
-    from hf_tome.cli.bench_vlm import bench_vlm
     from hf_tome.measure.output import writing
     from hf_tome.measure.plot import check_plot, plot_speed
     from hf_tome.measure.presets import random_inputs
@@ -64,7 +70,7 @@ def bench(
         check_plot(plot)
     console = Console()
     if vlm is not None:
-        rows, shown = bench_vlm(vlm, keep, depth, r, rounds, dtype, attn, device)
+        rows, shown = vlm_rows(vlm, keep, depth, r, rounds, dtype, attn, device)
     else:
         subject = loaded(model, config, attn, dtype, device)
         total, inputs = rounds * (1 if train or batch == 1 else 2), random_inputs(subject, batch)
@@ -96,3 +102,25 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
         got = f"--attn {attn} ({str(error).splitlines()[0]})"
         raise ToMeValueError(complaint("--attn names what this machine has.", got, "For example sdpa.")) from error
     return options.place(subject, device, dtype).eval()
+
+
+def vlm_rows(
+    vlm: str, keep: str, depth: float, r: list[str] | None, rounds: int, dtype: str, attn: str, device: str | None
+) -> tuple[list[VlmRow], Table]:
+    """The measurements, and how they are shown. The arguments are those of `bench`."""
+    from hf_tome.measure.variants import read_one_r
+    from hf_tome.measure.vlm import measure_vlm, vlm_table
+    from hf_tome.measure.vlm_presets import build_vlm, question
+
+    try:
+        keeps = [float(part) for part in keep.split(",")]
+    except ValueError as error:
+        rule = "--keep is shares in (0, 1], with commas between."
+        raise ToMeValueError(complaint(rule, keep, "For example --keep 1,0.5,0.25.")) from error
+    model = options.place(build_vlm(vlm, attn, depth), device, dtype)
+    chosen = read_one_r(r[0]) if r else None
+    with Console().status("Measuring"):
+        rows = measure_vlm(model, question(vlm, model), keeps, chosen, rounds=rounds)
+    title = f"{vlm}, {model.device}, {dtype}" + ("" if depth == 1 else f", {depth:g} of the layers")
+    header, cells = vlm_table(rows)
+    return rows, table(title, header, cells, caption=CAPTION, box=None, padding=(0, 1, 0, 0))

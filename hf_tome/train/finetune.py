@@ -22,8 +22,7 @@ from hf_tome.train.callback import ToMeCallback
 from hf_tome.train.card import unlink_base
 from hf_tome.train.files import LabelledFiles, Read, has_several, load_files, readable
 from hf_tome.train.options import Options
-from hf_tome.train.part import backbone_of, with_adapters
-from hf_tome.train.pretrained import classifier, merge_for_training
+from hf_tome.train.pretrained import backbone_of, classifier, merge_for_training, with_adapters
 from hf_tome.train.run import run
 from hf_tome.train.trainer import ToMeTrainer
 
