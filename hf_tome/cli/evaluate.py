@@ -1,4 +1,4 @@
-"""`hf-tome eval`: what merging costs and gains, on a your model and data."""
+"""`hf-tome eval`: what merging costs and gains, on your model and data."""
 
 from __future__ import annotations
 

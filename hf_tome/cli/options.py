@@ -29,7 +29,7 @@ SkipBadFiles = Annotated[
     bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read, and rows without a label.")
 ]
 Device = Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")]
-Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Numbers to compute in.")]
+Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="dtype of weights and inputs.")]
 
 
 def r(default: str, several: bool = True) -> Any:

@@ -1,4 +1,4 @@
-"""`hf-tome tune`: the r of each layer for a goal, on a user's own model and data."""
+"""`hf-tome tune`: the r of each layer for a goal, on your model and data."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def check_folder(save: Path | None) -> None:
 
 
 def write(classifier: Classifier, name: str, best: Tuned, folder: Path) -> None:
-    """Save the model with its schedule, in the numbers that it was stored in, and its processor."""
+    """Save the model with its schedule, in the dtype that it was stored in, and its processor."""
     from transformers import AutoConfig
 
     from hf_tome.api import apply_tome

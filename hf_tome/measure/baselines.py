@@ -30,11 +30,11 @@ class Baseline:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """As reports call it."""
         return "unmerged, compiled" if self.compiled else f"unmerged, {self.side} px"
 
     def inputs(self, model: nn.Module, inputs: Inputs) -> Inputs:
-        """A batch as the model gets it."""
+        """The batch, resized."""
         if self.side is None:
             return inputs
         size = (self.side, self.side)
@@ -43,14 +43,14 @@ class Baseline:
         return {**inputs, "pixel_values": pixels, **resize}
 
     def run(self, model: nn.Module, output: Output) -> Run:
-        """One round of `model`, without gradients."""
+        """A forward of `model` without gradients."""
         runs: Any = torch.compile(model) if self.compiled else model
         return inference(runs, lambda used, inputs: output(used, self.inputs(model, inputs)))
 
 
 def baselines(encoder: Encoder, inputs: Inputs, settings: Sequence[ToMeConfig]) -> list[Baseline]:
-    """The rivals of some settings on inputs like these: compiled where torch can compile, and for images the size whose
-    multiply-adds are nearest to those of each setting, where the model takes other sizes."""
+    """What to compare `settings` with: the unmerged model compiled, where torch can compile, and on smaller images,
+    where the model takes them: for each setting the size whose multiply-adds are nearest to those of the setting."""
     model: Any = encoder.model
     found = [Baseline(compiled=True)]
     try:

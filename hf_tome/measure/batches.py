@@ -27,7 +27,7 @@ class Batches(Dataset):
         return -(-self.samples.count // self.size)
 
     def __getitem__(self, batch: int | None) -> tuple[dict[str, Tensor] | None, list[int]]:
-        """Inputs and numbers of the samples that can be read; (None, []) where there is none, or no batch."""
+        """Inputs and numbers of the samples that can be read; (None, []) where there is none."""
         media, index = read_all(self.samples, self.numbers(batch), self.skip_bad)
         return (self.encoder.inputs(media) if media else None), index
 
@@ -36,7 +36,7 @@ class Batches(Dataset):
         return placed_with(self.encoder.model, inputs)
 
     def numbers(self, batch: int | None) -> range:
-        """The samples of a batch; none of no batch."""
+        """The samples of a batch; none for None, which fills up the share of a process."""
         if batch is None:
             return range(0)
         return range(batch * self.size, min((batch + 1) * self.size, self.samples.count))

@@ -1,4 +1,4 @@
-"""The one loop that runs, times and compares models: `measure`, `sweep` and the trials of `hf_tome.tune` all use it."""
+"""The one loop that runs, times and compares models, which `measure`, `sweep` and the gain of a training use."""
 
 from __future__ import annotations
 
@@ -136,17 +136,17 @@ def placed_with(model: nn.Module, inputs: Inputs) -> Inputs:
 
 
 def first_of(inputs: Inputs) -> Inputs:
-    """A batch of the first input alone."""
+    """A batch of the first sample alone."""
     return {name: value[:1] if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
 
 
 def device_of(inputs: Inputs) -> torch.device:
-    """Where a batch lies."""
+    """The device of a batch."""
     return next(value.device for value in inputs.values() if isinstance(value, torch.Tensor))
 
 
 def _now(device: torch.device) -> float:
-    """Seconds, when all work of the device is done."""
+    """The time in seconds, after all work of the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

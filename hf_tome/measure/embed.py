@@ -122,7 +122,7 @@ def embed(
 
 
 def unfinished(out: Path) -> Path:
-    """Where finished batches wait for the others."""
+    """The file that keeps finished batches until all are done."""
     return out.with_name(f"{out.name}.unfinished")
 
 

@@ -66,7 +66,7 @@ def finish(
 
 
 def _as_read(loader: DataLoader) -> Iterator[Any]:
-    """The loader's batches; an error of a worker as the error that it was."""
+    """The loader's batches. An error in a worker, which torch wraps in a traceback, becomes a plain ToMeValueError."""
     try:
         yield from loader
     except ToMeError as error:

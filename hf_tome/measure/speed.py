@@ -35,7 +35,7 @@ def measure(
     overhead: bool = True,
     done: Callable[[], Any] = lambda: None,
 ) -> list[Row]:
-    """Time the unmerged model and each r in turn, in one process, and count what they hold.
+    """Time the unmerged model and each r in turn, in one process, and measure their memory.
 
     Args:
         model: a model of a supported family with `logits`; comes back as it came.
@@ -95,7 +95,7 @@ def _variants(
 
 
 def _run(model: nn.Module, train: bool, compiled: str | None) -> Run:
-    """One round: a forward, or a training step on a made-up loss."""
+    """A forward, or a training step: forward, backward of the mean square of the logits, AdamW."""
     runs: Any = model if compiled is None else torch.compile(model, mode=compiled)
     if not train:
         return inference(runs)

@@ -216,7 +216,7 @@ class _Sweep:
 
 
 def key_of(batches: Batches) -> str:
-    """The run that cells belong to: another one where model, processor, data, batches, numbers or device differ."""
+    """The cache key of cells: another one where model, processor, data, batches, dtype or device differ."""
     encoder = batches.encoder
     about = {name: str(value) for name, value in vars(encoder).items() if name not in ("model", "saved")}
     device = next(encoder.model.parameters()).device.type

@@ -1,4 +1,4 @@
-"""What merging gains in a training, measured on its first batch before it begins."""
+"""The speed-up of a training step by merging, measured on the first batch before the training."""
 
 from __future__ import annotations
 

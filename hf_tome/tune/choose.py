@@ -1,4 +1,4 @@
-"""The call: the schedule that reaches a goal best on calibration inputs."""
+"""`tune`: the schedule that reaches a goal best on calibration inputs."""
 
 from __future__ import annotations
 

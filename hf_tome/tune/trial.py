@@ -45,7 +45,7 @@ class Trial:
 
 
 class Trials:
-    """What each schedule does to the outputs of a model. The model is only read, whatever happens.
+    """What each schedule does to the outputs of a model, of which a copy is run.
 
     Args:
         model, calibration, known: as of `tune`; `labels` are not passed on to the model.

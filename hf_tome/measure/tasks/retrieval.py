@@ -29,7 +29,7 @@ class Retrieval(Task):
 
     @property
     def metric(self) -> str | None:
-        """The first of the recalls: of texts by images."""
+        """The recall of captions by images."""
         return "text R@1"
 
     @cached_property

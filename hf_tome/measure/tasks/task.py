@@ -1,4 +1,4 @@
-"""The form of a task."""
+"""The base class of tasks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Task(ABC):
 
     @abstractmethod
     def words(self, answers: Cell) -> list[str]:
-        """Each answer as a person reads it, of what `cell` gave."""
+        """Each answer as text, of what `cell` gave."""
 
     @abstractmethod
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:

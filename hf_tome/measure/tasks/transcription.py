@@ -17,7 +17,7 @@ CHANGED = "words changed"
 
 
 class Transcription(Task):
-    """What is said in a sound. The answers are numbers of tokens."""
+    """What is said in a sound. The answers are token ids."""
 
     find = staticmethod(samples_with_texts)
 
