@@ -89,6 +89,7 @@ def bench(
 def loaded(model: str | None, config: str | None, attn: str, dtype: str, device: str | None) -> PreTrainedModel:
     """The model to measure, on its device."""
     from hf_tome.data.classifier import load_classifier
+    from hf_tome.data.pretrained import placed
     from hf_tome.measure.presets import build
 
     if model and config:
@@ -101,13 +102,14 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
     except (ValueError, ImportError) as error:
         got = f"--attn {attn} ({str(error).splitlines()[0]})"
         raise ToMeValueError(complaint("--attn names what this machine has.", got, "For example sdpa.")) from error
-    return options.place(subject, device, dtype).eval()
+    return placed(subject, device, dtype).eval()
 
 
 def vlm_rows(
     vlm: str, keep: str, depth: float, r: list[str] | None, rounds: int, dtype: str, attn: str, device: str | None
 ) -> tuple[list[VlmRow], Table]:
     """The measurements, and how they are shown. The arguments are those of `bench`."""
+    from hf_tome.data.pretrained import placed
     from hf_tome.measure.variants import read_one_r
     from hf_tome.measure.vlm import measure_vlm, vlm_table
     from hf_tome.measure.vlm_presets import build_vlm, question
@@ -117,7 +119,7 @@ def vlm_rows(
     except ValueError as error:
         rule = "--keep is shares in (0, 1], with commas between."
         raise ToMeValueError(complaint(rule, keep, "For example --keep 1,0.5,0.25.")) from error
-    model = options.place(build_vlm(vlm, attn, depth), device, dtype)
+    model = placed(build_vlm(vlm, attn, depth), device, dtype)
     chosen = read_one_r(r[0]) if r else None
     with Console().status("Measuring"):
         rows = measure_vlm(model, question(vlm, model), keeps, chosen, rounds=rounds)

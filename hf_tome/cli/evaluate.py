@@ -71,6 +71,7 @@ def evaluate(
     Writes report.md, report.json, report.csv, report.png and model-index.yaml. Under torchrun or accelerate launch,
     the processes share the data.
     """
+    from hf_tome.data.pretrained import placed
     from hf_tome.measure.baselines import baselines
     from hf_tome.measure.batches import Batches
     from hf_tome.measure.card import check_push
@@ -89,7 +90,7 @@ def evaluate(
         check_push(model)
     processes = Processes()
     encoder = loaded(model, task, labels, template, language)
-    options.place(encoder.model, device or str(processes.device), dtype)
+    placed(encoder.model, device or processes.device, dtype)
     choice = {"split": split, "limit": limit, "media_column": media_column, "label_column": label_column}
     choice |= {"streaming": streaming, "skip_bad_files": skip_bad_files}
     samples, saved = task_of(encoder, data, **choice).samples, encoder.saved

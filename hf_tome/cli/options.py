@@ -1,13 +1,10 @@
-"""Options that several commands share: each is declared once here, and read once."""
+"""Options that several commands share: each is declared once here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from torch import nn
 
 MODEL = "Hub name or folder of a classifier with its processor."
 Model = Annotated[str, typer.Option(help=MODEL)]
@@ -42,12 +39,3 @@ def r(default: str, several: bool = True) -> Any:
 def out(text: str) -> Any:
     """--out of a command; `text` says what is written there."""
     return typer.Option("--out", "-o", help=text)
-
-
-def place(model: nn.Module, device: str | None, dtype: str = "float32") -> Any:
-    """The model, moved to --device and to the dtype of --dtype."""
-    import torch
-
-    from hf_tome.data.pretrained import placed
-
-    return placed(model, device or ("cuda" if torch.cuda.is_available() else "cpu"), getattr(torch, dtype))

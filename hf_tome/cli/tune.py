@@ -54,6 +54,7 @@ def tune(
 ) -> None:
     """Choose r for each layer, so that the predictions change least. Needs no labels."""
     from hf_tome.data.classifier import load_classifier
+    from hf_tome.data.pretrained import placed
     from hf_tome.data.samples import samples_of
     from hf_tome.measure.sweep import BATCHES
     from hf_tome.measure.table import cells
@@ -65,7 +66,7 @@ def tune(
     check_folder(save)
     console = Console()
     classifier = load_classifier(model)
-    options.place(classifier.model, device)
+    placed(classifier.model, device)
     most, size = limit or LIMITS[classifier.modality], batch or BATCHES[classifier.modality]
     choice = {"split": split, "media_column": media_column, "label_column": label_column, "streaming": streaming}
     choice |= {"limit": 2 * most if streaming else None, "skip_bad_files": skip_bad_files}

@@ -126,10 +126,14 @@ def load_processor(name: str, modality: str, config: PretrainedConfig) -> Any:
     return loaded(STAND_INS.get(config.model_type, PROCESSORS[modality]), name)
 
 
-def placed(model: nn.Module, device: str | torch.device, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The model, moved to a device and a dtype. Raises ToMeValueError if the device is not there."""
+def placed(model: nn.Module, device: str | torch.device | None = None, dtype: str = "float32") -> Any:
+    """The model, moved to a device and a dtype. Raises ToMeValueError if the device is not there.
+
+    Without a device, it is moved to the first GPU, or to the CPU where there is none.
+    """
     try:
-        return model.to(torch.device(device), dtype)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return model.to(chosen, getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:  # torch says which way it is missing
         reason = str(error).splitlines()[0]
         rule = "The device is one that this machine has."
