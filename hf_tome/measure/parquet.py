@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tome.data.extra import extra
 from hf_tome.data.samples import Samples
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, complaint, extra
 from hf_tome.measure.store import Cell
 
 if TYPE_CHECKING:

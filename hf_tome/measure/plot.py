@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES
+from hf_tome.errors import extra
 from hf_tome.measure.output import check_out
 from hf_tome.measure.row import Report, Row
 

@@ -10,7 +10,7 @@ import torch
 import transformers
 from torch import nn
 
-from hf_tome.data.extra import extra
+from hf_tome.errors import extra
 
 
 class Processes:

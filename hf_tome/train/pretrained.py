@@ -11,8 +11,8 @@ from transformers import AutoConfig, PreTrainedModel, ViTForImageClassification
 from hf_tome.api import apply_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.data.classifier import AUTO
-from hf_tome.data.extra import extra
 from hf_tome.data.pretrained import as_vit, loaded, saved_settings
+from hf_tome.errors import extra
 from hf_tome.families import tower_in
 
 
