@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -103,8 +104,7 @@ def embed(
     def embedded(_: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
         return [(variant, batch, _cell(run(inputs), index))]
 
-    kept = Store(unfinished(out) if processes.main else None, key)
-    try:
+    with closing(Store(unfinished(out) if processes.main else None, key)) as kept:
         if setting.own:
             kept.forget(variant)
         before, start = kept.batches(variant), time.perf_counter()
@@ -114,8 +114,6 @@ def embed(
         if whole and processes.main:
             cells = (cell for batch in sorted(after) for cell in kept.cells(variant, {batch}))  # one at a time
             rows = write_parquet(out, about, cells, samples)
-    finally:
-        kept.close()
     if whole and processes.main:
         unfinished(out).unlink()
     return processes.shared(done(rows, fresh, seconds, finished=whole))

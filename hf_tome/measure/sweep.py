@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,20 +83,17 @@ def sweep(
     batches = Batches(encoder, task.samples, batch_size or BATCHES[encoder.modality], skip_bad_files)
     wanted = keyed(variants, encoder.saved)
     reference = place_of(against, wanted, encoder.saved)
-    kept = Store(store if processes.main else None, key_of(batches))
-    for key, setting in wanted.items():
-        if isinstance(setting, ToMeConfig) and setting.own:
-            kept.forget(key)
-    try:
+    with closing(Store(store if processes.main else None, key_of(batches))) as kept:
+        for key, setting in wanted.items():
+            if isinstance(setting, ToMeConfig) and setting.own:
+                kept.forget(key)
         work = _Sweep(task, batches, wanted, kept, processes)
         work.measure_costs(progress)
         whole = finish(batches, wanted, work.cells, kept, processes, workers, "Evaluating" if progress else None)
         report = work.report(whole, reference)
-        if not whole and not report.samples:
-            raise KeyboardInterrupt
-        return processes.shared(report)
-    finally:
-        kept.close()
+    if not whole and not report.samples:
+        raise KeyboardInterrupt
+    return processes.shared(report)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -66,19 +67,16 @@ def tune_kept(
     settings = {field.name: goal.get(field.name) for field in fields(ToMeConfig)}
     tensors = (each for batch in calibration for each in batch.values())
     own = goal.get("matching", "bipartite") not in MATCHINGS.shipped  # its name does not tell what it does
-    kept = Store(None if own else store, run_of(classifier.model, settings, tensors))
-    known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
+    with closing(Store(None if own else store, run_of(classifier.model, settings, tensors))) as kept:
+        known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
 
-    def keep(best: Tuned) -> None:
-        fresh = {schedule: trial for schedule, trial in best.known.items() if schedule not in known}
-        kept.add_costs({json.dumps(schedule): asdict(trial) for schedule, trial in fresh.items()})
-        known.update(fresh)
-        done(best)
+        def keep(best: Tuned) -> None:
+            fresh = {schedule: trial for schedule, trial in best.known.items() if schedule not in known}
+            kept.add_costs({json.dumps(schedule): asdict(trial) for schedule, trial in fresh.items()})
+            known.update(fresh)
+            done(best)
 
-    try:
         return tune(classifier.model, calibration, known=dict(known), done=keep, **goal)
-    finally:
-        kept.close()
 
 
 def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
