@@ -1,4 +1,4 @@
-"""A classifier for any classes, made of their names: zero-shot classification with CLIP, SigLIP and their kin."""
+"""A classifier for any classes, made of their names: zero-shot classification with CLIP, SigLIP and the like."""
 
 from __future__ import annotations
 
