@@ -18,9 +18,8 @@ from hf_tome.config import ToMeConfig
 from hf_tome.data.embedder import POOLED, Embedder, load_embedder
 from hf_tome.data.pretrained import placed
 from hf_tome.data.samples import Samples, samples_alone
-from hf_tome.measure.batches import Batches
+from hf_tome.measure.batches import Batches, Cells, finish
 from hf_tome.measure.compare import Inputs, inference, token_costs, twin
-from hf_tome.measure.loop import Cells, finish
 from hf_tome.measure.parquet import check_parquet, rows_written, write_parquet
 from hf_tome.measure.processes import Processes
 from hf_tome.measure.store import Cell, Store

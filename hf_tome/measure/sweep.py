@@ -17,9 +17,8 @@ from hf_tome.data.encoder import Encoder
 from hf_tome.data.pretrained import placed
 from hf_tome.data.samples import Samples
 from hf_tome.measure.baselines import Baseline
-from hf_tome.measure.batches import Batches
+from hf_tome.measure.batches import Batches, Cells, finish
 from hf_tome.measure.compare import Inputs, Ran, Run, compare, first_of, inference, run_costs, token_costs, twin
-from hf_tome.measure.loop import Cells, finish
 from hf_tome.measure.processes import Processes, machine
 from hf_tome.measure.row import UNMERGED, Report, Row
 from hf_tome.measure.store import Cell, Store, run_of
