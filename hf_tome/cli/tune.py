@@ -102,7 +102,8 @@ def searched(classifier: Classifier, calibration: list[dict[str, Any]], store: P
 
         def done(best: Tuned) -> None:
             last[:] = [best]
-            bar.total = options["trials"] or TRIALS_PER_LAYER * best.space.layers
+            if bar.total is None:
+                bar.reset(options["trials"] or TRIALS_PER_LAYER * best.space.layers)
             bar.set_description(f"Best: {best.mac_ratio:.2f}x, KL {best.trial.kl:.2g}", refresh=False)
             bar.update(len(best.known) - 1 - bar.n)
 
