@@ -28,8 +28,8 @@ def check_plot(out: Path) -> None:
 
 
 def plot_speed(groups: dict[str, Sequence[Row]], out: Path) -> None:
-    """Speed-up against MAC ratio, with quartiles, and the line on which one is the other: of rows of `measure`, by
-    their name in the legend. Unmerged models are left out."""
+    """Plot speed-up against MAC ratio, with quartiles, of rows of `measure`, by their names in the legend. Unmerged
+    models are left out. A dashed line shows where the two are equal."""
     check_plot(out)
     figure, axes = _axes("MAC ratio: times fewer multiply-adds", "speed-up (median and quartiles of paired rounds)")
     from matplotlib import colormaps

@@ -17,8 +17,10 @@ Statistics = Callable[[np.ndarray], np.ndarray]  # from how often each sample co
 
 
 def fill_drift(rows: list[Row], agrees: np.ndarray, against: int, kl: np.ndarray | None = None) -> None:
-    """Fill in how far rows are from the first one, the unmerged model: where the answers agree, (rows, samples), and
-    the divergence of answers that are scores, (rows, samples). Changes are against the row of number `against`."""
+    """Fill in agreement and divergence of rows, of which the first is the unmerged model.
+
+    `agrees` and `kl` are (rows, samples); answers that are no scores have no `kl`. Changes are against row `against`.
+    """
     for row, each in zip(rows, agrees, strict=True):
         row.agreement, row.kl = float(each.mean()), None
     if kl is None:
@@ -30,8 +32,8 @@ def fill_drift(rows: list[Row], agrees: np.ndarray, against: int, kl: np.ndarray
 
 
 def fill_metric(rows: list[Row], metrics: Statistics, samples: int, against: int, highest: float = 1.0) -> None:
-    """Fill in the metric of rows, at most `highest`, its change against the row of number `against`, and the intervals
-    of both, on paired draws of the samples."""
+    """Fill in the metric of rows, its change against row `against`, and the intervals of both, on paired draws of the
+    samples. The metric is at most `highest`."""
     (values, changes), errors = estimates(metrics, samples, against)
     errors = np.where(errors > SAME, errors, 3 / samples / NORMAL)  # rule of three: rarer than 3/n
     errors[1, against] = 0.0  # a row does not differ from itself

@@ -80,8 +80,8 @@ def tune_kept(
 
 
 def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
-    """Rows named "unmerged", "tuned", and as the usual schedules with as many multiply-adds or just fewer ("constant",
-    "decreasing"): r, MAC ratio, divergence, agreement and, as the metric, accuracy."""
+    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer, as rows
+    named "unmerged", "tuned", "constant" and "decreasing". Their metric is the accuracy."""
     trials = Trials(classifier.model, batches, tuned.config)
     space = trials.space
     schedules = {"unmerged": space.nothing, "tuned": tuple(tuned.r), **usual_schedules(space, space.macs(tuned.r))}
