@@ -125,4 +125,4 @@ def vlm_rows(
         rows = measure_vlm(model, question(vlm, model), keeps, chosen, rounds=rounds)
     title = f"{vlm}, {model.device}, {dtype}" + ("" if depth == 1 else f", {depth:g} of the layers")
     header, cells = vlm_table(rows)
-    return rows, table(title, header, cells, caption=CAPTION, box=None, padding=(0, 1, 0, 0))
+    return rows, table(title, header, cells, caption=VLM_CAPTION, box=None, padding=(0, 1, 0, 0))
