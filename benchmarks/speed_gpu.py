@@ -1,6 +1,7 @@
 """The speed of full-size models on a GPU, eager and with compiled layers, each also as a CUDA graph; and of its parts.
 
-A CUDA graph replays all launches of a forward at once, so that the host does not count. Times are those of CUDA events.
+A CUDA graph replays all launches of a forward at once, so that the host does not count. `hf_tome.graphed` makes it,
+which copies inputs in and outputs out. Times are those of CUDA events.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 from unittest.mock import patch
@@ -26,14 +28,15 @@ from benchmarks.gpu_ways import ways_of
 from benchmarks.pages import machine
 from benchmarks.plain import PROTECTED, layers_of, plain_tome
 from benchmarks.speed_cases import DRY, GPU, Case
-from hf_tome import apply_tome, compile
+from hf_tome import apply_tome, compile, graphed
 from hf_tome.core.macs import mac_ratio
 from hf_tome.core.schedule import Schedule
+from hf_tome.cuda_graphs import capture
 from hf_tome.measure.presets import build, random_inputs
 
 SECONDS = {"eager": 15, "ways": 15, "compiled": 60}  # what a case may take: none begins with less left
 REPEATS = 10  # calls of a way at a time: one alone takes some microseconds
-Run = Callable[[], Any]
+Run = Callable[..., Any]
 
 
 class OutOfTime(BaseException):
@@ -70,7 +73,7 @@ def measure_gpu(out: Path, limit: float, dry: bool = False, cases: tuple[Case, .
 
 
 def rows_of(case: Case, how: str, device: str) -> Iterator[dict[str, Any]]:
-    """The rows of one case: each variant in turn with the others, then each as a CUDA graph."""
+    """The rows of one case: each variant in turn with the others, then each by `hf_tome.graphed`."""
     model = on_device(case, device)
     inputs, (r,) = random_inputs(model, case.batch), case.rs
     models: dict[str, nn.Module] = {
@@ -85,8 +88,12 @@ def rows_of(case: Case, how: str, device: str) -> Iterator[dict[str, Any]]:
     ratio = ratio_of(model, r)
     runs = {name: forward_of(each, inputs) for name, each in models.items()}
     yield from timed(runs, case.rounds, ratio, device)
-    captured = {name: as_graph(run, device) for name, run in runs.items() if name != "plain"}
-    for row in timed(captured, case.rounds, ratio, device):
+    graphs = {
+        name: forward_of(each if device == "cpu" else graphed(each), inputs)
+        for name, each in models.items()
+        if name != "plain"
+    }
+    for row in timed(graphs, case.rounds, ratio, device):
         yield {"graph": True, **row}
 
 
@@ -98,9 +105,15 @@ def way_rows(case: Case, device: str) -> Iterator[dict[str, Any]]:
     with torch.inference_mode():
         for part, way, call in ways_of(case, model.config, tokens, protected, device):
             call()
-            run = as_graph(lambda call=call: [call() for _ in range(repeats)], device)
-            times = [1000 * milliseconds(run, device) / repeats for _ in range(warm + case.rounds)][warm:]
+            run = partial(repeated, call, repeats)
+            replay = run if device == "cpu" else capture(run)[0].replay
+            times = [1000 * milliseconds(replay, device) / repeats for _ in range(warm + case.rounds)][warm:]
             yield {"part": part, "way": way, "us": [round(each, 2) for each in times]}
+
+
+def repeated(call: Run, times: int) -> None:
+    for _ in range(times):
+        call()
 
 
 def on_device(case: Case, device: str) -> Any:
@@ -134,7 +147,7 @@ def compile_layers(models: dict[str, nn.Module], backend: str) -> None:
             layer.compile(backend=backend, dynamic=dynamic)
 
 
-def forward_of(model: nn.Module, inputs: dict[str, Tensor]) -> Run:
+def forward_of(model: Run, inputs: dict[str, Tensor]) -> Run:
     """A forward of `model`, without gradients."""
 
     @torch.inference_mode()
@@ -183,21 +196,6 @@ def milliseconds(run: Run, device: str) -> float:
     end.record()
     torch.cuda.synchronize()
     return begin.elapsed_time(end)
-
-
-def as_graph(run: Run, device: str) -> Run:
-    """The replay of a CUDA graph of one call. The run has been called before, so that all it launches is compiled."""
-    if device == "cpu":
-        return run
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        run()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
 
 
 def synchronize(device: str) -> None:

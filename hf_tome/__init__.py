@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hf_tome.compiled import compile
     from hf_tome.config import ToMeConfig
     from hf_tome.core.options.matchings import register_matching
+    from hf_tome.cuda_graphs import graphed
     from hf_tome.errors import (
         MissingExtraError,
         NotPatchedError,
@@ -38,6 +39,7 @@ __all__ = [
     "UnsupportedModelError",
     "apply_tome",
     "compile",
+    "graphed",
     "is_merged",
     "merged",
     "register_matching",
@@ -50,6 +52,7 @@ __all__ = [
 _ROOMS = {
     "apply_tome": "api",
     "compile": "compiled",
+    "graphed": "cuda_graphs",
     "is_merged": "api",
     "merged": "api",
     "remove_tome": "api",

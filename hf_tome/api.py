@@ -41,8 +41,9 @@ def apply_tome(
             `max_kl=0.01`, `max_drop=0.5`. What it chose is a list, and that is saved.
             Left out: what `model.config.tome` holds, as `save_pretrained` wrote it.
         config: all settings at once, in place of `r` and `settings`.
-        block: for layers with a forward of your own: that forward as a function `block(layer, x, *args, merge,
-            **kwargs)`, with `x = merge(x)` between attention and MLP. It is not saved.
+        block: for layers with a forward of your own: that forward as a function `block(layer, x, *, merge, **kwargs)`,
+            with `x = merge(x)` between attention and MLP; `kwargs` are the forward's other arguments, by their names.
+            It is not saved.
         **settings: any field of `ToMeConfig`: `prop_attn`, `restore`, and the options of the merge. With r="auto", any
             argument of `tune` too.
 
@@ -83,7 +84,7 @@ def is_merged(model: Any) -> bool:
     Raises:
         ToMeTypeError: if `model` is neither a torch module nor a pipeline.
     """
-    return any(True for _ in patch.patched_towers(module_of(model)))
+    return bool(patch.sites_in(module_of(model)))
 
 
 @contextmanager
@@ -96,15 +97,17 @@ def merged(model: Model, r: Any = None, **settings: Any) -> Iterator[Model]:
     The arguments and errors are those of `apply_tome`. A model that merged before merges by its earlier settings again.
     """
     module = module_of(model)
-    earlier: list[ToMeConfig] = [tower._tome.settings.config for tower in patch.patched_towers(module)]  # pyright: ignore
+    towers = [tower for tower, _ in patch.towers_of(module)]
+    configs = [site and site.settings.config for site in map(patch.site_of, towers)]
     apply_tome(model, r, **settings)
     try:
         yield model
     finally:
-        if earlier:
-            apply_tome(model, config=earlier[0])
-        else:
-            remove_tome(model)
+        for tower, config in zip(towers, configs, strict=True):
+            if config is None:
+                patch.erase(tower)
+            else:
+                patch.write(module, config, only=tower)
 
 
 def module_of(model: Any) -> nn.Module:

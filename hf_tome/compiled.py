@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from hf_tome.api import module_of
-from hf_tome.engine.patch import patched_towers
+from hf_tome.engine.patch import sites_in
 from hf_tome.errors import NotPatchedError, complaint
 
 Model = TypeVar("Model")
@@ -32,11 +32,11 @@ def compile(model: Model, **options: Any) -> Model:
         NotPatchedError: if no tower of `model` is patched.
         ToMeTypeError: if `model` is neither a torch module nor a pipeline.
     """
-    towers = list(patched_towers(module_of(model)))
-    if not towers:
+    sites = sites_in(module_of(model))
+    if not sites:
         cure = "Call apply_tome first; torch.compile is enough for the plain model."
         raise NotPatchedError(complaint("hf_tome.compile takes a patched model.", type(model).__name__, cure))
-    for tower in towers:
-        for layer in tower._tome.layers:  # pyright: ignore
+    for site in sites:
+        for layer in site.layers:
             layer.compile(**{"dynamic": True, **options})
     return model

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from hf_tome.api import module_of
 from hf_tome.core import Grid, MergePlan, PatchGrid, compose, spread
-from hf_tome.engine import patch
+from hf_tome.engine.patch import sites_in
 from hf_tome.engine.state import Forward
-from hf_tome.engine.tower import TowerSite
 from hf_tome.errors import NotPatchedError, ToMeTypeError, ToMeValueError, complaint
 
 if TYPE_CHECKING:
@@ -30,9 +29,9 @@ class ForwardTrace:
         sizes: (batch, n_L) float32: original tokens in each final token; padding counts 0.
         grid: patch grid: (height, width), (time, height, width) or (frequency, time).
         patches: how the patches of the grid lie on the input.
-        protected: tokens at the front (class, distillation) that stand before the grid's patches.
+        protected: tokens (class, distillation) before the patches.
         plans: the merge of each layer, None where it merged nothing.
-        protected_at_end: tokens at the end (detection) that stand behind the grid's patches.
+        protected_at_end: tokens (detection) after the patches.
     """
 
     token_counts: list[int]
@@ -137,18 +136,21 @@ class Trace:
         return self.last.unmerge(features)
 
     def record(self, forward: Forward) -> None:
-        """Take over a forward that has ended."""
-        last = forward.counts[-1]
-        count = next((plan.count for plan in forward.plans[-1:] if plan is not None), last)
-        sizes = forward.sizes
-        if sizes is None:
-            sizes = torch.ones(forward.batch, count, device=forward.device)
-        counts, plans = [*forward.counts, count], list(forward.plans)
-        site = forward.site
-        grid = site.grid.shape(forward.shape) if forward.shape else ()
-        family = site.settings.family
-        ends = family.protected, family.protected_at_end
-        self.forwards.append(ForwardTrace(counts, sizes, grid, site.grid, ends[0], plans, ends[1]))
+        """Add a forward that has ended."""
+        last, patches, family = forward.plans[-1], forward.site.grid, forward.settings.family
+        count = forward.counts[-1] if last is None else last.count
+        sizes = torch.ones(forward.batch, count, device=forward.device) if forward.sizes is None else forward.sizes
+        self.forwards.append(
+            ForwardTrace(
+                token_counts=[*forward.counts, count],
+                sizes=sizes,
+                grid=patches.shape(forward.shape) if forward.shape else (),
+                patches=patches,
+                protected=family.protected,
+                plans=list(forward.plans),
+                protected_at_end=family.protected_at_end,
+            )
+        )
 
 
 @contextmanager
@@ -163,8 +165,7 @@ def trace_tome(model: Any) -> Iterator[Trace]:
         ToMeTypeError: if `model` is neither a torch module nor a pipeline.
         NotPatchedError: if `apply_tome` was not called on it.
     """
-    module = module_of(model)
-    sites: list[TowerSite] = [tower._tome for tower in patch.patched_towers(module)]  # pyright: ignore
+    sites = sites_in(module_of(model))
     if not sites:
         rule = "trace_tome needs a patched model."
         raise NotPatchedError(complaint(rule, type(model).__name__, "Call apply_tome(model, r=16) first."))

@@ -21,8 +21,8 @@ PACKAGE = ROOT / "hf_tome"
 
 # From the ground up: a room imports rooms that stand before it. A new room needs a place here.
 ROOMS = (
-    "errors", "core", "config", "families", "engine", "api", "auto", "compiled", "trace", "vlm", "data", "export",
-    "metrics", "measure", "tune", "train", "show", "cli", "__main__",
+    "errors", "core", "config", "families", "engine", "api", "auto", "compiled", "cuda_graphs", "trace", "vlm", "data",
+    "export", "metrics", "measure", "tune", "train", "show", "cli", "__main__",
 )  # fmt: skip
 UPWARDS = {("hf_tome.api", "hf_tome.tune")}  # r="auto": a late import
 # Apart from the house: what these may import beyond the standard library and themselves.

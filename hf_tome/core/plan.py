@@ -36,12 +36,9 @@ class MergePlan:
 
     @classmethod
     def joining(cls, joiners: Int[Tensor, "batch r"], onto: Int[Tensor, "batch r"], tokens: int) -> MergePlan:
-        """The plan in which some tokens join others; the rest stay as they are, in index order.
+        """The plan in which each token of `joiners` merges into that of `onto`, which may be no joiner itself.
 
-        Args:
-            joiners: the tokens that merge away.
-            onto: the token that each of them goes into; none of these may be a joiner itself.
-            tokens: how many tokens there are.
+        All other tokens stay as they are, in index order; `tokens` is the number of all.
         """
         joins = torch.zeros(joiners.shape[0], tokens, dtype=torch.bool, device=joiners.device).scatter_(
             1, joiners, True

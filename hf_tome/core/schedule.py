@@ -90,12 +90,15 @@ class Schedule:
         step = (2 * r - 2 * first) / (layers - 1)
         return int(first + step * layer)
 
+    def capped(self, layer: int, layers: int, tokens: int, protected: int) -> int:
+        """Tokens that `layer` merges: as many as wanted, but at most half of the mergeable ones."""
+        return min(self.wanted(layer, layers, tokens - protected), max_merge(tokens, protected))
+
     def counts(self, tokens: int, layers: int, protected: int = 0) -> list[int]:
         """Tokens entering each layer and leaving the last one: layers + 1 numbers, as `trace.token_counts`."""
         counts = [tokens]
         for layer in range(layers):
-            wanted = self.wanted(layer, layers, counts[-1] - protected)
-            counts.append(counts[-1] - min(wanted, max_merge(counts[-1], protected)))
+            counts.append(counts[-1] - self.capped(layer, layers, counts[-1], protected))
         return counts
 
     def to_json(self) -> int | float | list[int] | dict[str, float]:

@@ -1,8 +1,8 @@
 """Proportional attention (ToMe, equation 1) through transformers' attention interface.
 
-One function is registered under the name `hf_tome`. It takes the keys for the matching, adds log-size to the scores and
-calls the implementation that the model's own config names at that moment. Log-size is a mask for those that take one
-for the keys alone; flex attention's score function adds it; for flash attention it sits in channels of its own.
+One function is registered under the name `hf_tome`. It keeps the keys for the matching, adds log-size to the scores and
+calls the implementation that the model's own config names. Log-size becomes a mask (batch, 1, 1, tokens) for sdpa and
+eager attention, a score function for flex attention, and extra channels of queries and keys for flash attention.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class AttentionSite:
 
     Attributes:
         layer: its layer.
-        config: the real one; the module's own is a copy that names `hf_tome`.
-        eager: its family's own eager attention.
+        config: that of the model; the module itself has a copy that names `hf_tome`.
+        eager: its family's eager attention.
         eager_adds_mask: whether that adds a mask to the scores; some ignore it.
     """
 
@@ -74,19 +74,20 @@ def tome_attention(
     attention_mask: Tensor | None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with token sizes; stores the metric of the matching in the layer's record."""
+    """Attention with token sizes. Stores the metric of the matching in the layer's record."""
     site: AttentionSite = module._tome  # pyright: ignore[reportAssignmentType]
     record = LOCAL.now.record
     if record is None or record.site is not site.layer:  # outside its layer's forward, as in a hook
         return site.run(implementation_of(site.config), module, query, key, value, attention_mask, **kwargs)
-    if attention_mask is not None and not record.padding and record.lengths is None:
+    if attention_mask is not None and not record.forward.padding and record.lengths is None:
         _check_hides_nothing(attention_mask, record)
-    # A padding mask is dropped here: it is in the sizes, and has the shape of the tokens before any merge.
+    # A padding mask is not passed on: the sizes hold it, and it has the shape of the tokens before any merge.
     recipe = record.settings.recipe
     undecided = record.plan is None and (record.r > 0 or record.sizes is not None)
     if undecided:
         record.metric = compared_by(record, query, key, value).detach()
-    name = record.implementation if site.config is record.config else implementation_of(site.config)
+    forward = record.forward
+    name = forward.implementation if site.config is forward.config else implementation_of(site.config)
     attend = partial(biased, site, name, module, **kwargs)
     if record.lengths is None:
         output, weights = attend(query, key, value, record)
@@ -115,10 +116,10 @@ def compared_by(record: LayerRecord, query: Tensor, key: Tensor, value: Tensor) 
 
 
 def _check_hides_nothing(mask: Any, record: LayerRecord) -> None:
-    """Refuse a mask that would be lost. Masks that hide nothing pass: towers make them for flex attention and exports.
+    """Refuse a mask that would be lost. Towers make masks that hide nothing for flex attention and exports: they pass.
 
     Raises:
-        UnsupportedModelError: if it hides a token, and the family does not say what becomes of it.
+        UnsupportedModelError: if it hides a token.
     """
     if hides(mask):
         rule = f"Layers of a {record.settings.family.model_type} encoder get no attention mask that hides tokens."
@@ -165,7 +166,7 @@ def log_sizes(record: LayerRecord) -> Float[Tensor, "batch tokens"] | None:
         sizes = pad(sizes, (0, messages), value=1.0)
     if record.settings.prop_attn:
         return sizes.log()
-    if record.padding:
+    if record.forward.padding:
         return torch.zeros_like(sizes).masked_fill_(sizes == 0, float("-inf"))
     return None
 
@@ -190,18 +191,18 @@ class _Configured:
 
 
 def implementation_of(config: PretrainedConfig) -> str:
-    """The attention implementation that `config` names; transformers takes none for eager."""
+    """The attention implementation that `config` names; transformers reads None as eager."""
     return config._attn_implementation or "eager"
 
 
 def eager_of(attention: nn.Module) -> Attention:
-    """The eager attention function that `attention` names, beside its class or the nearest class that it comes from.
+    """The eager attention function that `attention` calls, from the module of its class or of the nearest base class.
 
     Raises:
         UnsupportedModelError: if there is none: then `attention` does not call transformers' attention interface.
     """
     code = getattr(inspect.unwrap(type(attention).forward), "__code__", None)
-    named = [name for name in getattr(code, "co_names", ()) if name.endswith(EAGER)]  # a file may have two
+    named = [name for name in getattr(code, "co_names", ()) if name.endswith(EAGER)]  # a file may define two
     for kind in type(attention).__mro__:
         eager = getattr(sys.modules.get(kind.__module__), (*named, EAGER)[0], None)
         if eager is not None:
@@ -222,7 +223,7 @@ def adds_mask(eager: Attention, module: nn.Module) -> bool:
 
 
 def takes_channels(implementation: str) -> bool:
-    """Whether an implementation gets log-size in channels: flash in any version or from the hub, flex on a CPU."""
+    """Whether an implementation gets log-size in channels: flash of any version or from the hub, flex on a CPU."""
     flash = "flash" in implementation and not implementation.startswith("paged|")  # as transformers recognises it
     return flash or implementation == FLEX
 
@@ -231,8 +232,7 @@ def check_implementation(implementation: str, weights: bool = False) -> None:
     """Refuse an implementation that cannot run on merged tokens, or gives no weights where the matching reads them.
 
     Raises:
-        UnsupportedAttentionError: for implementations that are not known to take token sizes, and for all but eager
-            while `weights` are needed.
+        UnsupportedAttentionError: if it is not known to take token sizes, or not eager while `weights` are needed.
     """
     if weights and implementation != "eager":
         rule = "A matching that reads the attention needs its weights, which eager attention alone gives."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import transformers
 from torch import nn
 from transformers import PreTrainedModel
@@ -20,7 +22,7 @@ def check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, block
 
     Args:
         tower: what its tower remembers, if it is patched already.
-        block: the user's own.
+        block: the user's own, if there is one.
 
     Raises:
         UnsupportedModelError: with the reason.
@@ -38,7 +40,7 @@ def check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, block
 def _check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, block: Block | None) -> None:
     if isinstance(layer, MergedLayer):
         if tower is None or layer._tome.tower is not tower:
-            rule = "A layer belongs to one tower: merging remembers its place on it."
+            rule = "A layer belongs to one tower, since its index is stored on it."
             cure = "Copy the layer, or call remove_tome on the other model first."
             raise UnsupportedModelError(complaint(rule, f"a {type(layer).__name__} that another tower patched", cure))
         kind = layer._tome_original
@@ -59,14 +61,15 @@ def _check_layer(layer: nn.Module, family: Family, tower: TowerSite | None, bloc
     else:
         eager_of(attention)
     if getattr(attention, "is_causal", False):
-        rule = (
-            "Every token of a layer looks at every other: token sizes are a mask, and sdpa is causal without one only."
-        )
+        rule = "The attention must not be causal: token sizes are a mask, and beside a mask sdpa ignores is_causal."
         got = f"a {type(attention).__name__} with is_causal=True"
         raise UnsupportedModelError(complaint(rule, got, "Use the plain model."))
-    kept = layer._tome.block if isinstance(layer, MergedLayer) and layer._tome.users else None
-    users = block or kept
-    guard.check(layer, kind, users or family.block, family.attention.partition(".")[0], users is not None)
+    guard.check(layer, kind, block or family.block, family.attention.partition(".")[0], block is not None)
+
+
+def custom_block(layers: Sequence[nn.Module]) -> Block | None:
+    """The block of the user's own that an earlier `apply_tome` has given to layers; None without one."""
+    return next((each._tome.block for each in layers if isinstance(each, MergedLayer) and each._tome.custom), None)
 
 
 def check_heads(model: nn.Module, tower: nn.Module, family: Family) -> None:

@@ -1,4 +1,4 @@
-"""Which tokens of a layer merge: the user's matching, applied to the layer's record."""
+"""Which tokens of a layer merge, by the matching of the settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def decide(
 
     Args:
         record: of a layer that has attended, and has not merged yet.
-        x: its tokens after its attention.
+        x: its tokens after the attention's residual.
         entering: its input.
 
     Raises:
@@ -46,7 +46,7 @@ def decide(
         if record.r > 0:
             decide_each(record, metric, _match)
         return
-    tokens = metric.shape[2] - family.protected_at_end  # these stand in front
+    tokens = metric.shape[2] - family.protected_at_end  # those that may merge, and the protected ones in front
     r = min(record.r, max_merge(tokens, family.protected))  # a user's hook may have dropped tokens
     if r == 0:
         return
@@ -62,10 +62,10 @@ def decide(
 def _match(
     record: LayerRecord, metric: Float[Tensor, "batch heads tokens channels"], sizes: Tensor | None, r: int
 ) -> None:
-    """Decide the merge of tokens of which none is protected but some at the front."""
+    """Decide the merge of tokens of which only some at the front are protected."""
     recipe, protected = record.settings.recipe, record.settings.family.protected
     if recipe.paper:
-        decided = ops.decide(metric, sizes, record.padding, r, protected)
+        decided = ops.decide(metric, sizes, record.forward.padding, r, protected)
         record.plan, (record.totals, record.shares, record.log_totals) = MergePlan(*decided[:3]), decided[3:]
         return
     metric = metric.mean(dim=1)
@@ -76,7 +76,7 @@ def _match(
         r=r,
         protected=protected,
         sizes=sizes,
-        padded=sizes == 0 if record.padding else None,
+        padded=sizes == 0 if record.forward.padding else None,
         attention=None if record.importance is None else record.importance[:, : metric.shape[1]],
         layer=record.site.index,
         layers=record.settings.layers,
@@ -91,5 +91,5 @@ def _match(
 
 
 def _heads(metric: Float[Tensor, "batch heads tokens channels"], heads: str) -> Tensor:
-    """The metric with its heads side by side in one, where they are to be compared so; the mean is taken later."""
+    """The metric with all heads concatenated into one for "concat"; for "mean" the matching takes the mean."""
     return metric.transpose(1, 2).flatten(2)[:, None] if heads == "concat" else metric

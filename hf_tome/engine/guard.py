@@ -1,9 +1,9 @@
 """The guard: does a block compute what a layer's own forward computes?
 
-Both run on a copy of the layer in which each part is a stand-in, a function of all that it is given and another one for
-each part. If the results are equal to the bit, both call the same parts in the same way, whatever the parts are: so
-hooks, adapters and replaced parts count, and dropout is seen too. No weight is read, nothing is drawn at random, no
-module is built or called, and what a user has put on the layer does not run.
+Both run on a copy of the layer in which a stand-in takes the place of each part: a function of all its arguments, and
+a different one for each part. If the results are equal to the bit, both call the same parts with the same arguments,
+whatever the parts are. So the check holds for adapters, replaced parts and dropout too. It reads no weight, draws no
+random number, builds and calls no module, and runs no hook.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,10 +25,11 @@ from hf_tome.families import Block
 # What an attention may return: a tensor, or a tuple that begins with one. All other parts return tensors.
 RETURNS: tuple[Callable[[Tensor], Any], ...] = (lambda y: y, lambda y: (y, None), lambda y: (y, None, None))
 BATCH, TOKENS, CHANNELS = 5, 4, 8  # a batch of 5, so that unpacking a tensor as a tuple fails
-_agreed: set[tuple] = set()  # of `_cache_key`
+FAILURES = TypeError, ValueError, AttributeError, RuntimeError, IndexError
+_agreed: set[tuple] = set()  # cache keys of the comparisons that found no difference
 
 
-def check(layer: nn.Module, kind: type[nn.Module], block: Block, attention: str, users: bool) -> None:
+def check(layer: nn.Module, kind: type[nn.Module], block: Block, attention: str, custom: bool) -> None:
     """Refuse a block that does not compute what the layer's forward computes.
 
     Args:
@@ -36,7 +37,7 @@ def check(layer: nn.Module, kind: type[nn.Module], block: Block, attention: str,
         kind: its class before any patch.
         block: what is to run in place of `kind.forward`.
         attention: the part of the layer that attends, or holds what does.
-        users: whether the block is the user's own. The package's are used in place of transformers' forwards alone.
+        custom: whether the block is the user's own. Those of the package replace only forwards of transformers' own.
 
     Raises:
         UnsupportedModelError: with the reason.
@@ -44,7 +45,7 @@ def check(layer: nn.Module, kind: type[nn.Module], block: Block, attention: str,
     key = _cache_key(layer, kind, block)
     if key in _agreed:
         return
-    if not users and (strange := next((f for f in _unwrapped(kind.forward) if not _from_transformers(f)), None)):
+    if not custom and (strange := next((f for f in _unwrapped(kind.forward) if not _from_transformers(f)), None)):
         rule = f"{block.__name__} stands in place of a forward of transformers' own."
         got = f"{kind.__name__}.forward from {strange.__module__}, or wrapped there"
         raise UnsupportedModelError(complaint(rule, got, _cure(kind)))
@@ -57,31 +58,30 @@ def check(layer: nn.Module, kind: type[nn.Module], block: Block, attention: str,
 
 
 def _cure(kind: type[nn.Module]) -> str:
-    own = "with a merge in it and pass it as apply_tome(model, r=..., block=function)"
-    return f"Write the forward of {kind.__name__} {own}, or use the plain model."
+    how = "with a merge in it and pass it as apply_tome(model, r=..., block=function)"
+    return f"Write the forward of {kind.__name__} {how}, or use the plain model."
 
 
 def _difference(layer: nn.Module, kind: type[nn.Module], block: Block, attention: str) -> str:
     """Why the two are not the same; empty where they are."""
-    compared = 0
+    compared, why, probes = 0, "", _probes(kind)
     for returns in RETURNS:
-        copy = _with_stand_ins(layer, kind, {attention: returns})
-        frames: Any = getattr(layer, "num_frames", 1)  # X-CLIP takes so many samples for one clip
-        x = _numbers((BATCH * frames, TOKENS, _channels(layer)), 0.1)
-        args, kwargs = _probes(kind)
+        copy = _with_stand_ins(layer, kind, attention, returns)
+        clips: Any = getattr(layer, "num_frames", 1)  # X-CLIP views a batch as clips of so many frames
+        x = _numbers((BATCH * clips, TOKENS, _channels(layer)), 0.1)
         try:
-            expected = tree_leaves(kind.forward(copy, x, *args, **kwargs))
-        except (TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
+            expected = tree_leaves(kind.forward(copy, x, **probes))
+        except FAILURES as error:
             why = f"a forward that does not run on stand-ins for its parts ({type(error).__name__}: {error})"
             continue  # it wants another kind of result from its attention
         try:
-            got = tree_leaves(block(copy, x, *args, merge=_nothing_merges, **kwargs))
-        except (TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
+            got = tree_leaves(block(copy, x, merge=_nothing_merges, **probes))
+        except FAILURES as error:
             return f"a block that fails on the same layer ({type(error).__name__}: {error})"
         if len(got) != len(expected) or not all(map(_same, got, expected)):
             return "another result"
         compared += 1
-    return "" if compared else why  # pyright: ignore[reportPossiblyUnboundVariable]
+    return "" if compared else why
 
 
 def _nothing_merges(x: Tensor, attended: Tensor | None = None, norm: Any = None) -> Any:
@@ -94,15 +94,14 @@ def _same(a: Any, b: Any) -> bool:
     return torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a is b
 
 
-def _with_stand_ins(layer: nn.Module, kind: type[nn.Module], returns: dict[str, Callable[[Tensor], Any]]) -> Any:
+def _with_stand_ins(layer: nn.Module, kind: type[nn.Module], attention: str, returns: Callable[[Tensor], Any]) -> Any:
     """A layer in evaluation mode with the attributes of `layer`; its parts are functions, its weights are made up."""
     own = next((c for c in kind.__mro__ if c.__module__.startswith("transformers.")), kind)  # none of a user's class
     copy = object.__new__(own)
     vars(copy).update(vars(layer))
-    parts = {
-        name: None if part is None else _stand_in(name, returns.get(name, RETURNS[0]))
-        for name, part in layer._modules.items()
-    }
+    parts = {name: None if part is None else _stand_in(name) for name, part in layer._modules.items()}
+    arguments = list(inspect.signature(type(layer.get_submodule(attention)).forward).parameters)[1:]  # without self
+    parts[attention] = _stand_in(attention, arguments, returns)
     tensors = {
         kept: {name: None if t is None else _numbers(tuple(t.shape), _code(name)) for name, t in each.items()}
         for kept, each in (("_parameters", layer._parameters), ("_buffers", layer._buffers))
@@ -111,10 +110,22 @@ def _with_stand_ins(layer: nn.Module, kind: type[nn.Module], returns: dict[str, 
     return copy
 
 
-def _stand_in(name: str, returns: Callable[[Tensor], Any]) -> Callable[..., Any]:
+def _stand_in(name: str, arguments: Sequence[str] = (), returns: Callable[[Tensor], Any] = RETURNS[0]) -> Any:
+    """A function of all that it gets, in place of the part of that name.
+
+    Args:
+        name: makes it another function than those of other parts.
+        arguments: names of its arguments, for what it gets by position: transformers passes the same mask either way.
+        returns: from a tensor to what the part returns.
+    """
+
     def part(*args: Any, **kwargs: Any) -> Any:
-        given = {**dict(enumerate(args)), **kwargs}
+        places = dict(enumerate(arguments))
+        given = {**{places.get(i, i): value for i, value in enumerate(args)}, **kwargs}
+        if len(given) < len(args) + len(kwargs):
+            raise TypeError(f"{name} gets an argument twice")
         seen = [(_code(f"{name} {key} {n}"), t) for key, value in given.items() for n, t in enumerate(_tensors(value))]
+        seen.sort(key=lambda pair: pair[0])  # a sum is the same to the bit in one order alone
         return returns(sum((torch.sin((1 + code) * t + code) for code, t in seen), torch.zeros(())))
 
     return part
@@ -138,14 +149,15 @@ def _channels(layer: nn.Module) -> int:
     return next((t.shape[-1] for t in layer._parameters.values() if t is not None and t.ndim), CHANNELS)
 
 
-def _probes(kind: type[nn.Module]) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """A number for each further argument of the layer, so that one which is not passed on shows."""
-    parameters = list(inspect.signature(kind.forward).parameters.values())[2:]  # without self and x
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    named = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        named.append("probe")
-    return [_numbers((1, 1, 1), _code(p.name)) for p in positional], {n: _numbers((1, 1, 1), _code(n)) for n in named}
+def _probes(kind: type[nn.Module]) -> dict[str, Tensor]:
+    """A number for each argument of the layer after its tokens, so that one which is not passed on shows."""
+    named = []
+    for parameter in list(inspect.signature(kind.forward).parameters.values())[2:]:  # without self and the tokens
+        if parameter.kind is parameter.VAR_KEYWORD:
+            named.append("probe")
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            named.append(parameter.name)
+    return {name: _numbers((1, 1, 1), _code(name)) for name in named}
 
 
 def _unwrapped(forward: Any) -> Iterator[Any]:
@@ -156,12 +168,12 @@ def _unwrapped(forward: Any) -> Iterator[Any]:
 
 
 def _from_transformers(forward: Any) -> bool:
-    """Whether a function's code is transformers'. `functools.wraps` copies the names, but not the globals."""
+    """Whether a function was written in transformers. `functools.wraps` copies its name and module, not its globals."""
     return getattr(forward, "__globals__", {}).get("__name__", "").startswith("transformers.")
 
 
 def _cache_key(layer: nn.Module, kind: type[nn.Module], block: Block) -> tuple:
-    """Class, forward, block, and all of the layer that could send its forward another way."""
+    """Class, forward, block, and all that a forward may branch on: plain attributes, and which parts it has."""
     simple = tuple((n, v) for n, v in vars(layer).items() if isinstance(v, bool | int | float | str | type(None)))
     parts = tuple((n, part is None) for n, part in layer._modules.items())
     weights = tuple((n, None if t is None else tuple(t.shape)) for n, t in layer._parameters.items())

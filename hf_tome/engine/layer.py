@@ -13,10 +13,10 @@ from transformers import PretrainedConfig
 
 from hf_tome.engine import guard
 from hf_tome.engine.packing import as_one
-from hf_tome.engine.positions import argument, follow
+from hf_tome.engine.positions import follow
 from hf_tome.engine.record import LayerRecord
 from hf_tome.engine.state import LOCAL, Forward
-from hf_tome.engine.tower import TowerSite, under_way
+from hf_tome.engine.tower import TowerSite, current_forward
 from hf_tome.errors import UnsupportedModelError, complaint
 from hf_tome.families import Block
 
@@ -29,24 +29,22 @@ class LayerSite:
         tower: its tower.
         index: its place, from 0.
         block: runs in place of its class's forward.
-        users: whether the block is the user's own.
-        attends: the part of the layer that holds the attention.
-        positions: place of the argument that says where tokens are, after the tokens themselves; None without one.
-        boundaries: the same of the one that tells packed images apart.
-        mask: the same of the padding mask, in the first layer of a tower that makes it itself; else None.
+        custom: whether the block is the user's own.
+        arguments: names of the forward's arguments after the tokens.
+        takes_mask: whether this is the first layer of a tower that makes its padding mask itself.
+        attention_part: name of the layer's part that is the attention, or holds it.
         attention: the patched attention module.
-        config: the one that the attention had before; None where it computes by itself.
+        config: the one that the attention had before; None where it does not use transformers' attention interface.
         checked: the forward that the guard has compared with the block; not pickled, so that it is compared again.
     """
 
     tower: TowerSite
     index: int
     block: Block
-    users: bool
-    attends: str
-    positions: int | None
-    boundaries: int | None
-    mask: int | None
+    custom: bool
+    arguments: list[str]
+    takes_mask: bool
+    attention_part: str
     attention: nn.Module
     config: PretrainedConfig | None
     checked: Callable[..., Any] | None = None
@@ -57,7 +55,7 @@ class LayerSite:
         Raises:
             UnsupportedModelError: with the reason.
         """
-        guard.check(layer, kind, self.block, self.attends, self.users)
+        guard.check(layer, kind, self.block, self.attention_part, self.custom)
         self.checked = kind.forward
 
     def __getstate__(self) -> dict[str, Any]:
@@ -73,27 +71,30 @@ class MergedLayer:
     def __call__(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         # The forward's state is read here, outside hooks and checkpointing in every version of transformers.
         site = self._tome
-        state, record = under_way(), None
+        state, record = current_forward(), None
         if state is None or state.site is not site.tower:
             state, record = _of_recompute(site, hidden_states)
             if state is None:
                 return super().__call__(hidden_states, *args, **kwargs)  # pyright: ignore
         if site.checked is not self._tome_original.forward and not torch.compiler.is_compiling():
             site.check(self, self._tome_original)  # pyright: ignore
-        if site.mask is not None and record is None:
-            state.take_mask(argument(site.mask, "attention_mask", args, kwargs))
-        x = hidden_states
-        if site.boundaries is not None:
-            args, kwargs = as_one(record or state, site.boundaries, x.shape[-2], args, kwargs)
-            x = x if x.ndim == 3 else x[None]
-        entered = state.enter(site, x) if record is None else record
-        if site.positions is not None:
-            args, kwargs = follow(entered, site.positions, x, args, kwargs)
-        if state.wrapped and record is None:
-            _keep_for_recompute(state, entered, hidden_states)
-        out = super().__call__(hidden_states, *args, tome_record=entered, **kwargs)  # pyright: ignore
+        if args:  # by name, as the block takes them
+            kwargs = {**dict(zip(site.arguments, args, strict=False)), **kwargs}
+            args = args[len(site.arguments) :]
+        x, family, first_run = hidden_states, state.settings.family, record is None
+        if site.takes_mask and first_run:
+            state.take_mask(kwargs.get("attention_mask"))
+        if family.boundaries:
+            x, kwargs = as_one(record or state, x, kwargs)
         if record is None:
-            state.leave(entered)
+            record = state.enter(site, x)
+        if family.positions:
+            kwargs = follow(record, x, kwargs)
+        if state.wrapped and first_run:
+            _keep_for_recompute(state, record, hidden_states)
+        out = super().__call__(hidden_states, *args, tome_record=record, **kwargs)  # pyright: ignore
+        if first_run:
+            state.leave(record)
         last = site.index == state.settings.layers - 1
         return state.restore(out) if last and state.settings.config.restore else out
 
@@ -114,7 +115,7 @@ class MergedLayer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # pyright: ignore
-        if vars(self._tome):  # not yet where an unpickling began inside the layer: the next forward checks then
+        if vars(self._tome):  # empty while it is itself being unpickled; then the next forward checks
             self._tome.check(self, self._tome_original)  # pyright: ignore
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
@@ -135,12 +136,10 @@ def _rebuilt(original: type[nn.Module], rebuild: Any, *arguments: Any) -> Any:
 
 
 def _keep_for_recompute(state: Forward, record: LayerRecord, x: Tensor) -> None:
-    """Checkpoint wrappers call their layer again in the backward, and keep nothing but the layer's input.
-
-    So the record is attached to that input.
+    """Attach the record to the layer's input: a checkpoint wrapper calls the layer again with that in the backward.
 
     Raises:
-        UnsupportedModelError: if the wrapper is a reentrant one, which hands another tensor to the second call.
+        UnsupportedModelError: if the wrapper is reentrant, since its second call gets another tensor.
     """
     if state.grad and not torch.is_grad_enabled():
         rule = "Checkpointing around a layer must be non-reentrant: a second run must see the first one's merge."
@@ -151,8 +150,8 @@ def _keep_for_recompute(state: Forward, record: LayerRecord, x: Tensor) -> None:
 
 
 def _of_recompute(site: LayerSite, x: Tensor) -> tuple[Forward, LayerRecord] | tuple[None, None]:
-    """What the first run of a wrapped layer left on its input, if this is the second one, in a backward."""
-    if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:  # no backward is under way
+    """What the first run of a wrapped layer left on its input, if this is the second run, in a backward."""
+    if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:  # no backward is running
         return None, None
     state, record = getattr(x, "_tome_kept", (None, None))
     return (state, record) if record is not None and record.site is site else (None, None)

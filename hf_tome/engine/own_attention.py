@@ -1,7 +1,7 @@
 """Proportional attention for modules that do not use transformers' attention interface.
 
-Such a module hands its attention weights to a dropout. A hook in front of that multiplies each weight by the size of
-its key and divides by the sum: that is softmax(scores + log(size)). Hooks behind the projections see the keys.
+Such a module passes its attention weights to a dropout module. A pre-hook there multiplies each weight by the size of
+its key and divides by the sum, which is softmax(scores + log(size)). Hooks on the projections take the keys.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ def check_parts(attention: nn.Module, family: Family, own: OwnAttention) -> None
         raise UnsupportedModelError(complaint(rule, type(attention).__name__, "Use the plain model."))
 
 
-def see(projection: nn.Module, args: Any, output: Tensor) -> None:
-    """Hook of a projection: store the metric in the layer's record."""
+def keep_projected(projection: nn.Module, args: Any, output: Tensor) -> None:
+    """Hook behind a projection: keep its output for the metric, if it is the one that the settings name."""
     record, own = LOCAL.now.record, _own()
     if record is None or own is None or record.plan is not None:
         return
     wanted = own.projections[0 if len(own.projections) == 1 else _place(record)]
     if record.site.attention.get_submodule(wanted) is projection:
-        record.seen = output
+        record.projected = output
 
 
-def weigh(dropout: nn.Module, args: tuple[Any, ...]) -> tuple[Tensor] | None:
-    """Hook in front of the dropout: the attention weights (batch, heads, queries, keys) by the sizes of the keys."""
+def weigh_by_sizes(dropout: nn.Module, args: tuple[Any, ...]) -> tuple[Tensor] | None:
+    """Pre-hook of the dropout: attention weights (batch, heads, queries, keys), weighted by the sizes of the keys."""
     record, own = LOCAL.now.record, _own()
     if record is None or own is None or record.site.attention.get_submodule(own.dropout) is not dropout:
         return None
@@ -53,8 +53,8 @@ def weigh(dropout: nn.Module, args: tuple[Any, ...]) -> tuple[Tensor] | None:
     if bias is not None:
         weights = weights * bias.exp().to(weights.dtype)[:, None, None]
         weights = weights / weights.sum(dim=-1, keepdim=True)
-    if record.seen is not None:
-        record.metric, record.seen = _heads(record, own, record.seen, weights.shape[1]).detach(), None
+    if record.projected is not None:
+        record.metric, record.projected = _heads(record, own, record.projected, weights.shape[1]).detach(), None
         matching = record.settings.recipe.matching
         if record.r > 0 and matching.attention is not None:
             record.importance = matching.attention(weights.detach(), record.settings.family.protected)
@@ -72,8 +72,8 @@ def _place(record: LayerRecord) -> int:
 
 
 def _heads(
-    record: LayerRecord, own: OwnAttention, seen: Float[Tensor, "batch tokens width"], heads: int
+    record: LayerRecord, own: OwnAttention, projected: Float[Tensor, "batch tokens width"], heads: int
 ) -> Float[Tensor, "batch heads tokens channels"]:
     if len(own.projections) == 1:  # queries, keys and values side by side
-        seen = seen.chunk(3, dim=-1)[_place(record)]
-    return seen.unflatten(-1, (heads, -1)).transpose(1, 2)
+        projected = projected.chunk(3, dim=-1)[_place(record)]
+    return projected.unflatten(-1, (heads, -1)).transpose(1, 2)

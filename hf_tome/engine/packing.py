@@ -1,9 +1,8 @@
 """Images of several sizes packed in one sequence: each attends and merges by itself.
 
-A tower that packs has no batch. Its tokens are (tokens, channels) or a batch of one, and each layer is told where the
-images begin, or gets a mask that hides them from each other. Here they are one sample of all tokens, so that whatever
-merges, follows or restores tokens works as it is. Two things alone tell the images apart: the attention
-(`engine.attention`), and the decision which tokens merge.
+Such a tower has no batch, or a batch of one. Each layer is told where the images begin, or gets a mask that hides them
+from each other. Here they become one sample (1, tokens, channels), so that what merges, moves or restores tokens needs
+no change. Only two things tell the images apart: the attention, and the decision which tokens merge.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import torch
 from torch import Tensor
 
 from hf_tome.core import MergePlan
-from hf_tome.engine.positions import argument, replaced
 from hf_tome.errors import UnsupportedAttentionError, complaint
 
 if TYPE_CHECKING:
@@ -33,22 +31,24 @@ FLASH = ("cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k")  # fl
 
 
 def as_one(
-    state: Forward | LayerRecord, place: int, tokens: int, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a layer to which all images are one. Those of the first layer tell how long each image is.
+    state: Forward | LayerRecord, x: Tensor, kwargs: dict[str, Any]
+) -> tuple[Float[Tensor, "1 tokens channels"], dict[str, Any]]:
+    """The tokens of all images as one sample, and the arguments of a layer to which they are one image.
+
+    The arguments of the first layer tell the length of each image.
 
     Args:
         state: of the forward, or of the layer where it runs again in a backward.
-        place: of the boundaries or the mask among the positional arguments after the tokens.
-        tokens: of all images together.
+        x: (tokens, channels), or a batch of one.
+        kwargs: the layer's arguments.
 
     Raises:
         UnsupportedAttentionError: if nothing tells the images apart.
     """
     name, whole = state.settings.family.boundaries, None
-    given = argument(place, name, args, kwargs)
+    given: Any = kwargs.get(name)
     if name != MASK:
-        whole = torch.tensor([0, tokens], dtype=given.dtype, device="cpu")  # the attention reads it there
+        whole = torch.tensor([0, x.shape[-2]], dtype=given.dtype, device="cpu")  # the attention reads it there
     elif given is None:
         given = kwargs.get(FLASH[0])
         kwargs = {each: value for each, value in kwargs.items() if each not in FLASH}
@@ -60,7 +60,7 @@ def as_one(
         whole = given
     if state.lengths is None:
         state.lengths = _lengths(given)
-    return replaced(place, name, whole, args, kwargs)
+    return x if x.ndim == 3 else x[None], {**kwargs, name: whole}
 
 
 def _lengths(given: Int[Tensor, " ends"] | Float[Tensor, "1 1 tokens tokens"]) -> list[int]:

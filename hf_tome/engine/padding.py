@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 CURE = "Masks per pair of tokens do not survive merging: reduce it to padding, or call remove_tome(model)."
 
 
-def sizes_of(mask: Any, fact: Mask) -> Float[Tensor, "batch tokens"]:
+def sizes_of(mask: Any, about: Mask) -> Float[Tensor, "batch tokens"]:
     """Token sizes in float32 from a padding mask.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if the mask is no tensor of the form that the family says.
+        ToMeTypeError, ToMeValueError: if the mask is no tensor of the shape that the family says.
     """
-    rule = f"{fact.argument} is a tensor ({fact.shape}), 1 for tokens and 0 for padding, special tokens included."
+    rule = f"{about.argument} is a tensor ({about.shape}), 1 for tokens and 0 for padding, special tokens included."
     if not isinstance(mask, Tensor):
         raise ToMeTypeError(complaint(rule, shown(mask), CURE))
-    if mask.ndim == 4 and (fact.per_pair or fact.inside):
+    if mask.ndim == 4 and (about.per_pair or about.inside):
         visible = mask if mask.dtype == torch.bool else mask == 0
         if not can_be_read(mask) or (visible == visible[:, :1, :1]).all():
             return visible[:, 0, 0].to(torch.float32)
-    if mask.ndim != len(fact.shape.split(", ")):
+    if mask.ndim != len(about.shape.split(", ")):
         raise ToMeValueError(complaint(rule, f"shape {tuple(mask.shape)}", CURE))
     return (mask != 0).flatten(1).to(torch.float32)
 

@@ -1,8 +1,8 @@
 """Positions that follow the tokens, in families with rotary position embeddings.
 
-A layer is told where each of its tokens is. After a merge, a group is at the mean of its members' places by their
-shares: cosines and sines are averaged and not made longer again, since opposite ones cancel to noise. Where a place is
-an integer, the group is where its leader was.
+A layer gets the position of each of its tokens. After a merge, a group gets the mean of its members' cosines and sines,
+weighted by their shares and not scaled back to length 1, since opposite ones cancel to noise. Where positions are
+integers, it gets that of its leader.
 """
 
 from __future__ import annotations
@@ -22,36 +22,17 @@ if TYPE_CHECKING:
 Positions = tuple[Tensor, ...]  # each (batch, tokens) of integers, or (batch, tokens, channels)
 
 
-def follow(
-    record: LayerRecord, place: int, x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def follow(record: LayerRecord, x: Float[Tensor, "batch tokens channels"], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a layer with the positions of its own tokens.
 
-    Args:
-        record: of the layer; where nothing has merged yet, it gets the positions that came in.
-        place: of their argument among the positional ones after the tokens.
-        x: (batch, tokens, channels) the layer's tokens.
+    The record of a layer before any merge gets the positions that came in.
     """
     name = record.settings.family.positions
-    value = argument(place, name, args, kwargs)
+    given = kwargs.get(name)
     if record.positions is None:
-        record.positions = _of_all(value, x)
-        return args, kwargs
-    return replaced(place, name, _as_given(record.positions, value, record), args, kwargs)
-
-
-def argument(place: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """An argument that may be positional; None where it is left out."""
-    return args[place] if len(args) > place else kwargs.get(name)
-
-
-def replaced(
-    place: int, name: str, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments with another value for one of them."""
-    if len(args) > place:
-        return (*args[:place], value, *args[place + 1 :]), kwargs
-    return args, {**kwargs, name: value}
+        record.positions = _of_all(given, x)
+        return kwargs
+    return {**kwargs, name: _as_given(record.positions, given, record)}
 
 
 def merged(positions: Positions | None, plan: MergePlan, shares: Float[Tensor, "batch r"]) -> Positions | None:
@@ -64,7 +45,7 @@ def merged(positions: Positions | None, plan: MergePlan, shares: Float[Tensor, "
 
 
 def _of_all(value: Any, x: Tensor) -> Positions:
-    """Positions of all tokens; the protected ones at the front, which have none, get zeros."""
+    """Positions of all tokens; protected ones at the front may have none, and get zeros."""
     batch, tokens = x.shape[:2]
     if value is None:
         return (torch.arange(tokens, device=x.device).expand(batch, -1),)
@@ -74,7 +55,7 @@ def _of_all(value: Any, x: Tensor) -> Positions:
 
 
 def _as_given(positions: Positions, given: Any, record: LayerRecord) -> Any:
-    """In the form that a layer takes."""
+    """The positions in the form of the argument `given`."""
     if not positions[0].is_floating_point():
         return positions[0]
     if record.lengths is not None:  # of packed images: (tokens, channels)

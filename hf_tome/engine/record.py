@@ -1,7 +1,7 @@
 """One layer in one forward.
 
-A layer passes its record to its forward, which gradient checkpointing may run again in the backward: so a recompute
-never reads the state of another forward.
+A layer passes its record to its forward as an argument. Gradient checkpointing may run that forward again in the
+backward, with the same arguments: so a recompute never reads the state of another forward.
 """
 
 from __future__ import annotations
@@ -21,59 +21,56 @@ from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-    from transformers import PretrainedConfig
 
     from hf_tome.engine.layer import LayerSite
+    from hf_tome.engine.state import Forward
 
 
 @dataclass(eq=False)
 class LayerRecord:
-    """One layer in one forward: what it is told, and what it did.
+    """One layer in one forward: what enters it, and what it did.
 
     Attributes:
         site: the patched layer.
-        settings: of its tower.
+        forward: the tower's forward that it is part of.
         r: tokens to merge, already capped; of packed images, in the longest.
         lengths: tokens of each image entering the layer, where several are packed in one sequence; else None.
-        config: the tower's config.
-        implementation: the attention implementation that it names in this forward.
         sizes: (batch, tokens) float32 entering the layer; None while every size is 1.
-        padding: whether some sizes may be 0 (padding).
-        grad: whether gradients were on when the forward began.
-        log_sizes: (batch, 1, 1, tokens) as an attention mask, where the merge before has written it already.
-        metric: (batch, heads, tokens, channels), what its attention has seen of the tokens: keys, queries or values.
-        importance: (batch, tokens) by the attention weights, where the matching asks for it.
-        plan: the merge, decided at the first run and kept, so that a recompute repeats it exactly.
+        log_sizes: (batch, 1, 1, tokens) as an attention mask, where the previous merge has computed it.
+        positions: of its tokens, in families where these must follow them.
+        metric: (batch, heads, tokens, channels) the keys, queries or values that its attention has seen.
+        importance: (batch, tokens) by the attention weights, where the matching reads them.
+        projected: (batch, tokens, channels) output of a projection, until the attention takes it for the metric.
+        plan: the merge, decided in the first run and kept, so that a recompute repeats it exactly.
         shares: (batch, r) share of each joiner in its group.
         totals: (batch, groups) float32 sizes leaving the layer.
+        log_totals: (batch, 1, 1, groups) the `log_sizes` of the next layer.
         left: tokens of each packed image leaving the layer.
-        log_totals: (batch, 1, 1, groups) what is `log_sizes` to the next layer.
-        positions: of its tokens, in families where these must follow them.
-        seen: (batch, tokens, channels) what a projection gave, until its attention takes it for the metric.
         offsets: (batch, tokens, channels) of each token from its group's features when it merged, for
             restore="residual".
     """
 
     site: LayerSite
-    settings: Settings
+    forward: Forward
     r: int
     lengths: list[int] | None
-    config: PretrainedConfig
-    implementation: str
     sizes: Float[Tensor, "batch tokens"] | None
-    padding: bool
-    grad: bool
-    log_sizes: Float[Tensor, "batch 1 1 tokens"] | None = None
+    log_sizes: Float[Tensor, "batch 1 1 tokens"] | None
+    positions: Positions | None
     metric: Float[Tensor, "batch heads tokens channels"] | None = None
     importance: Float[Tensor, "batch tokens"] | None = None
+    projected: Float[Tensor, "batch tokens channels"] | None = None
     plan: MergePlan | None = None
     shares: Float[Tensor, "batch r"] | None = None
     totals: Float[Tensor, "batch groups"] | None = None
-    left: list[int] | None = None
     log_totals: Float[Tensor, "batch 1 1 groups"] | None = None
-    positions: Positions | None = None
-    seen: Tensor | None = None
+    left: list[int] | None = None
     offsets: Float[Tensor, "batch tokens channels"] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """What the tower merges by."""
+        return self.forward.settings
 
     def merge(
         self,
@@ -83,24 +80,17 @@ class LayerRecord:
         *,
         entering: Float[Tensor, "batch tokens channels"],
     ) -> Float[Tensor, "batch groups channels"] | tuple[Tensor, Tensor]:
-        """A block's `merge`: the tokens of x, or of x + attended, after the merge; with a norm also what it gives.
-
-        Packed images may have no batch axis.
+        """A block's `merge`: the merged tokens of x, or of x + attended; with a norm, also the norm of these.
 
         Raises:
             UnsupportedModelError: if the layer's attention did not go through transformers' attention interface.
             ToMeValueError: if offsets would lose their gradient.
         """
+        if x.ndim == 2:  # packed images have no batch axis
+            merged = self.merge(x[None], None if attended is None else attended[None], norm, entering=entering[None])
+            return merged[0] if isinstance(merged, Tensor) else (merged[0][0], merged[1][0])
         if attended is not None and not self._adds(x, attended):
             x, attended = x + attended, None
-        if x.ndim == 3:
-            return self._normed(x, attended, norm, entering)
-        merged = self._normed(x[None], None if attended is None else attended[None], norm, entering[None])
-        return merged[0] if isinstance(merged, Tensor) else (merged[0][0], merged[1][0])
-
-    def _normed(
-        self, x: Tensor, attended: Tensor | None, norm: nn.Module | None, entering: Tensor
-    ) -> Tensor | tuple[Tensor, Tensor]:
         if self.plan is None and (self.r > 0 or self.sizes is not None):
             decide(self, x, entering)
         if self.plan is not None and self.shares is not None and attended is not None and ops.norms(norm, x):
@@ -120,7 +110,7 @@ class LayerRecord:
 
     def _offsets(self, x: Tensor, merged: Tensor) -> Float[Tensor, "batch tokens channels"]:
         """The difference of each token from its merged group."""
-        if self.grad and not torch.is_grad_enabled():
+        if self.forward.grad and not torch.is_grad_enabled():
             rule = 'With restore="residual", gradient checkpointing must be non-reentrant: offsets leave the layer.'
             cure = 'Call model.gradient_checkpointing_enable({"use_reentrant": False}), or leave restore at True.'
             raise ToMeValueError(complaint(rule, "a layer that runs without gradients in a forward with them", cure))
@@ -128,7 +118,7 @@ class LayerRecord:
         return x - self.plan.unmerge(merged)
 
     def _adds(self, x: Tensor, attended: Tensor) -> bool:
-        """Whether the merge adds the two itself: for a mean, if nothing else reads their sum."""
+        """Whether one kernel adds and merges: it computes a mean, and nothing else may read the sum."""
         if not ops.adds(x, attended):
             return False
         recipe, restore = self.settings.recipe, self.settings.config.restore

@@ -17,7 +17,7 @@ class WrittenSettings(dict):
     """What `write` puts into `config.tome`.
 
     Attributes:
-        earlier: what stood there before; a second model with the same config object reads it here.
+        earlier: what was there before, for a second model with the same config object.
     """
 
     earlier: Any = MISSING

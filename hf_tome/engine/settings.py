@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hf_tome.config import ToMeConfig
-from hf_tome.core import Recipe, Schedule, max_merge
+from hf_tome.core import Recipe, Schedule
 from hf_tome.families import Family
 
 
@@ -18,8 +18,9 @@ class Settings:
         config: the user's settings.
         family: the tower's.
         layers: how many it has.
-        schedule, recipe: what stands behind the config.
-        prop_attn: whether log-size is added to the attention: what user, matching or family says, in this order.
+        schedule, recipe: those of the config.
+        prop_attn: whether log-size is added to the attention, as the user, the matching or the family says: the first
+            that does.
     """
 
     config: ToMeConfig
@@ -37,9 +38,7 @@ class Settings:
 
     def r(self, layer: int, tokens: int) -> int:
         """How many of its tokens a layer merges."""
-        protected = self.family.protected + self.family.protected_at_end
-        wanted = self.schedule.wanted(layer, self.layers, tokens - protected)
-        return min(wanted, max_merge(tokens, protected))
+        return self.schedule.capped(layer, self.layers, tokens, self.family.protected + self.family.protected_at_end)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Settings, (self.config, self.family, self.layers)  # a user's own matching cannot be pickled by name

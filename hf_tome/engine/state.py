@@ -1,7 +1,7 @@
-"""What one forward of one tower remembers: token sizes, and the merges so far.
+"""The state of one forward of one tower: token sizes, and the merges so far.
 
-The state lives in a `threading.local`, never on a module. The tower's hooks open and close it (`engine.tower`), the
-layers read it (`engine.layer`), and each gets a record of its own (`engine.record`).
+It lives in a `threading.local`, never on a module. The tower's hooks open and close it (`engine.tower`). Each layer
+gets a record of its own from it (`engine.record`).
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ class Forward:
 
     Attributes:
         site: the patched tower.
-        settings: those that it began with.
+        settings: what it merges by. They stay, whatever `apply_tome` changes meanwhile.
         config: the tower's.
         implementation: the attention implementation that it names.
         shape: shape of the main input, or () where it was no tensor.
-        sizes: (batch, tokens) float32; None while every size is 1.
-        padding: whether a mask said which tokens are padding.
         wrapped: whether wrappers stand around the layers, such as those for checkpointing.
         grad: whether gradients were on when it began.
-        previous: the forward that was under way in this thread when this one began.
+        previous: the forward that was running in this thread when this one began.
         caller: the Python frame that runs it; None in a compiled forward.
+        sizes: (batch, tokens) float32; None while every size is 1.
+        padding: whether a mask said which tokens are padding, so that a size may be 0.
         counts: tokens entering each layer so far.
         plans: the merge of each layer so far; None where it merged nothing.
         lengths: tokens that are left of each image, where several are packed in one sequence; else None.
         offsets: of the tokens in each merge, see `LayerRecord`.
         batch: batch size, known from the first layer on.
         device: where the tokens are.
-        log_sizes: as an attention mask, where the last merge has written it.
+        log_sizes: as an attention mask, where the last merge has computed it.
         positions: of the tokens that are left, in families where these must follow them; None before any merge.
     """
 
@@ -60,12 +60,12 @@ class Forward:
     config: PretrainedConfig
     implementation: str
     shape: tuple[int, ...]
-    sizes: Float[Tensor, "batch tokens"] | None
-    padding: bool
     wrapped: bool
     grad: bool
     previous: Forward | None
     caller: FrameType | None
+    sizes: Float[Tensor, "batch tokens"] | None = None
+    padding: bool = False
     counts: list[int] = field(default_factory=list)
     plans: list[MergePlan | None] = field(default_factory=list)
     lengths: list[int] | None = None
@@ -76,12 +76,12 @@ class Forward:
     positions: Positions | None = None
 
     def take_mask(self, mask: Any) -> None:
-        """A padding mask, as the tower hands it to its first layer, becomes sizes."""
-        fact = self.settings.family.mask
-        if mask is None or fact is None:
+        """Turn a padding mask into sizes, as the tower passes it to its first layer."""
+        about = self.settings.family.mask
+        if mask is None or about is None:
             return
         if hides(mask) or not (isinstance(mask, Tensor) and can_be_read(mask)):
-            self.sizes, self.padding = sizes_of(mask, fact), True
+            self.sizes, self.padding = sizes_of(mask, about), True
 
     def enter(self, site: LayerSite, hidden_states: Float[Tensor, "batch tokens channels"]) -> LayerRecord:
         """Make the record for a layer that is about to run on `hidden_states`."""
@@ -92,11 +92,7 @@ class Forward:
         if len(self.counts) == 1 and self.sizes is not None:
             self.sizes = fitting(self.sizes, hidden_states)
         r = self.settings.r(site.index, tokens if self.lengths is None else max(self.lengths))
-        record = LayerRecord(
-            site, self.settings, r, self.lengths, self.config, self.implementation, self.sizes, self.padding, self.grad
-        )
-        record.log_sizes, record.positions = self.log_sizes, self.positions
-        return record
+        return LayerRecord(site, self, r, self.lengths, self.sizes, self.log_sizes, self.positions)
 
     def leave(self, record: LayerRecord) -> None:
         """Store the results of a layer."""

@@ -26,19 +26,19 @@ from hf_tome.families import Family
 
 @dataclass(eq=False)
 class TowerSite:
-    """What a patched tower remembers: how it merges, and what its removal takes back.
+    """What a patched tower remembers: how it merges, and what its removal undoes.
 
-    It stands on the tower, not on the head around it, so that apply and remove may be called on either.
+    It is stored on the tower, not on the head around it, so that apply and remove may be called on either.
 
     Attributes:
         settings: how it merges; replaced as a whole, so that a forward keeps those that it began with.
         layers: the very layers that were patched.
         grid: how patches lie on the main input.
         masked: the module that gets the padding mask: the tower, or one inside.
-        mask_position: place of the mask among the positional arguments of that module, or None.
+        mask_position: place of the mask among the positional arguments of that module; None where it has none.
         input_name: name of the tower's main input.
         collector: the module whose output holds the hidden states: the tower, or one inside.
-        holder: the config that carries the user's settings.
+        holder: the config in which the user's settings are saved.
         earlier: what `holder.tome` was before.
         handles: the hooks on the tower.
         listeners: called with each `Forward` that ends; `trace_tome` adds itself here.
@@ -79,36 +79,33 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
         config,
         implementation,
         shape=tuple(pixels.shape) if isinstance(pixels, Tensor) else (),
-        sizes=None,
-        padding=False,
         wrapped=wrapped,
         grad=torch.is_grad_enabled(),
-        previous=under_way(),
+        previous=current_forward(),
         caller=None if torch.compiler.is_dynamo_compiling() else sys._getframe(1),
     )
 
 
 def take_mask(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple, dict] | None:
     """Pre-hook of the module that gets the padding mask: it becomes sizes."""
-    state = under_way()
+    state = current_forward()
     if state is None or not _is_same(module, state.site.masked):
         return None
-    fact, place = state.settings.family.mask, state.site.mask_position
-    if fact is None or fact.ignored or fact.inside:
-        return None
+    about, place = state.settings.family.mask, state.site.mask_position
+    assert about is not None
     if place is not None and len(args) > place:
-        mask, args = args[place], args if fact.stays else (*args[:place], None, *args[place + 1 :])
+        mask, args = args[place], args if about.stays else (*args[:place], None, *args[place + 1 :])
     else:
-        mask = kwargs.get(fact.argument)
-        kwargs = kwargs if fact.stays or mask is None else {**kwargs, fact.argument: None}
+        mask = kwargs.get(about.argument)
+        kwargs = kwargs if about.stays or mask is None else {**kwargs, about.argument: None}
     if mask is not None:
-        state.sizes, state.padding = sizes_of(mask, fact), True
+        state.sizes, state.padding = sizes_of(mask, about), True
     return args, kwargs
 
 
 def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-    """Hook of the module that collects hidden states: restore them."""
-    state = under_way()
+    """Hook of the module whose output holds the hidden states: restore them."""
+    state = current_forward()
     if state is None or not _is_same(module, state.site.collector) or len(state.plans) != state.settings.layers:
         return None
     return _restored_output(output, state) if state.settings.config.restore else None
@@ -116,7 +113,7 @@ def restore_collected(module: nn.Module, args: tuple[Any, ...], output: Any) -> 
 
 def restore_tapped(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Pre-hook of a module that reads hidden states between two layers: it gets them restored."""
-    state = under_way()
+    state = current_forward()
     if state is None or args[0].shape[-2] == state.counts[0]:
         return None
     return (state.restore(args[0]), *args[1:])
@@ -124,8 +121,8 @@ def restore_tapped(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] 
 
 def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
     """Hook of the tower, called after an exception too: drop the state, call the listeners."""
-    state, site = under_way(), tower._tome
-    if state is None or state.site is not site:  # the forward failed before it began
+    state, site = current_forward(), tower._tome
+    if state is None or state.site is not site:  # it failed before `begin_forward` had made its state
         return
     LOCAL.now.forward, state.caller = state.previous, None
     if output is not None and len(state.plans) == state.settings.layers:
@@ -133,11 +130,11 @@ def end_forward(tower: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             listener(state)
 
 
-def under_way() -> Forward | None:
+def current_forward() -> Forward | None:
     """The innermost running forward of a tower in this thread.
 
-    Torch calls no hook when a forward ends by Ctrl-C, or by an error in an export. Such a state is dropped here: its
-    caller is gone from the stack.
+    When Ctrl-C ends a forward, or an error in an export, torch calls no hook. The state of such a forward is dropped
+    here: its caller is no longer on the stack.
     """
     now = LOCAL.now
     while now.forward is not None and now.forward.caller is not None and not torch.compiler.is_dynamo_compiling():
@@ -151,7 +148,7 @@ def under_way() -> Forward | None:
 
 
 def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
-    """Whether wrappers stand around the layers that were patched, such as those for checkpointing.
+    """Whether other modules wrap the patched layers, such as those for checkpointing.
 
     Raises:
         UnsupportedModelError: if these are not the tower's layers any more.
@@ -169,24 +166,24 @@ def _are_wrapped(tower: nn.Module, site: TowerSite) -> bool:
 
 
 def _is_same(module: nn.Module, patched: nn.Module | None) -> bool:
-    """Whether a module is the patched one or a replica of it, as DataParallel makes them: these share its hooks."""
+    """Whether a module is the patched one, or a replica by DataParallel, which shares its hooks."""
     return module is patched or (patched is not None and module._forward_hooks is patched._forward_hooks)
 
 
 def _check_arguments(tower: Any, family: Family, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Refuse inputs that would be silently lost or mixed up.
+    """Refuse inputs that would be lost or mixed up without notice.
 
     Raises:
-        ToMeValueError: if an attention mask comes in, and the tower takes none; or packed images do.
+        ToMeValueError: if there is an attention mask, and the tower takes none; or if images are packed.
         UnsupportedModelError: if training skips some of the layers.
     """
     masks = [name for name, value in kwargs.items() if name.endswith("attention_mask") and value is not None]
     if masks and family.mask is None:
-        rule = f"{type(tower).__name__} takes no attention mask: the heads on it read every token, padding too."
+        rule = f"{type(tower).__name__} takes no attention mask: its heads read every token, padding too."
         raise ToMeValueError(complaint(rule, masks[0], "Leave it out."))
     if family.packed and (args[1] if len(args) > 1 else kwargs.get(family.packed)) is not None:
-        rule = f"A {family.model_type} encoder merges images of one size: packed ones stand in one sequence."
-        raise ToMeValueError(complaint(rule, family.packed, "Give each image a forward of its own."))
+        rule = f"A {family.model_type} encoder merges images of one size, not those packed in one sequence."
+        raise ToMeValueError(complaint(rule, family.packed, "Run a forward for each image."))
     if family.layerdrop and tower.training and (share := attrgetter(family.layerdrop)(tower)) > 0:
         rule = "Token merging needs every layer: one that training skips (LayerDrop) would leave its sizes undecided."
         cure = f"Set {family.layerdrop} of the {type(tower).__name__} to 0."
@@ -212,7 +209,7 @@ def _is_hidden(part: Any, state: Forward) -> bool:
 
 def _restored(hidden_states: tuple, output: Any, state: Forward) -> tuple:
     """Each at full length; one that is the output itself has its length already."""
-    full, own = state.counts[0], state.settings.layers  # more come from other layers, as VideoPrism's over time
+    full, own = state.counts[0], state.settings.layers  # those beyond come from other layers, as in VideoPrism
     return tuple(
         h if h is None or h is output or layer > own or h.shape[-2] == full else state.restore(h, layer)
         for layer, h in enumerate(hidden_states)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from hf_tome.families.blocks import aimv2_block, blip_block, clip_block
+from hf_tome.families.blocks import aimv2_block, clip_block
 from hf_tome.families.family import Family, Mask, OwnAttention
 from hf_tome.families.grids import image_grid, patches_grid
 from hf_tome.families.inputs import image_inputs, patches_inputs
@@ -25,103 +23,57 @@ CLIP = Family(
     token_heads=("CLIPModel", "CLIPVisionModelWithProjection"),
 )
 
-METACLIP_2 = replace(
-    CLIP,
-    model_type="metaclip_2",
-    towers=("MetaClip2VisionModel",),
-    layer="MetaClip2EncoderLayer",
+METACLIP_2 = CLIP.kin(
+    "metaclip_2",
+    "MetaClip2VisionModel",
+    "MetaClip2EncoderLayer",
     token_heads=("MetaClip2Model", "MetaClip2VisionModelWithProjection"),
 )
 
-CHINESE_CLIP = replace(
-    CLIP,
-    model_type="chinese_clip",
-    towers=("ChineseCLIPVisionModel",),
-    layer="ChineseCLIPVisionLayer",
-    token_heads=("ChineseCLIPModel",),
+CHINESE_CLIP = CLIP.kin(
+    "chinese_clip", "ChineseCLIPVisionModel", "ChineseCLIPVisionLayer", token_heads=("ChineseCLIPModel",)
 )
 
-ALTCLIP = replace(
-    CLIP,
-    model_type="altclip",
-    towers=("AltCLIPVisionModel",),
-    layer="AltCLIPEncoderLayer",
-    token_heads=("AltCLIPModel",),
+ALTCLIP = CLIP.kin("altclip", "AltCLIPVisionModel", "AltCLIPEncoderLayer", token_heads=("AltCLIPModel",))
+
+CLIPSEG = CLIP.kin("clipseg", "CLIPSegVisionModel", "CLIPSegEncoderLayer", token_heads=("CLIPSegModel",))
+
+OWLVIT = CLIP.kin("owlvit", "OwlViTVisionTransformer", "OwlViTEncoderLayer")
+
+OWLV2 = CLIP.kin("owlv2", "Owlv2VisionTransformer", "Owlv2EncoderLayer")
+
+SIGLIP = CLIP.kin(
+    "siglip", "SiglipVisionModel", "SiglipEncoderLayer", protected=0, whole=("SiglipMultiheadAttentionPoolingHead",)
 )
 
-CLIPSEG = replace(
-    CLIP,
-    model_type="clipseg",
-    towers=("CLIPSegVisionModel",),
-    layer="CLIPSegEncoderLayer",
-    token_heads=("CLIPSegModel",),
-)
-
-OWLVIT = replace(
-    CLIP, model_type="owlvit", towers=("OwlViTVisionTransformer",), layer="OwlViTEncoderLayer", token_heads=()
-)
-
-OWLV2 = replace(CLIP, model_type="owlv2", towers=("Owlv2VisionTransformer",), layer="Owlv2EncoderLayer", token_heads=())
-
-SIGLIP = replace(
-    CLIP,
-    model_type="siglip",
-    towers=("SiglipVisionModel",),
-    layer="SiglipEncoderLayer",
-    protected=0,
-    token_heads=(),
-    whole=("SiglipMultiheadAttentionPoolingHead",),
-)
-
-SIGLIP2 = replace(
-    SIGLIP,
-    model_type="siglip2",
-    towers=("Siglip2VisionModel",),
-    layer="Siglip2EncoderLayer",
+SIGLIP2 = SIGLIP.kin(
+    "siglip2",
+    "Siglip2VisionModel",
+    "Siglip2EncoderLayer",
     grid=patches_grid,
     inputs=patches_inputs,
     mask=Mask("pixel_attention_mask", stays=True),
     whole=("Siglip2MultiheadAttentionPoolingHead",),
 )
 
-AIMV2 = replace(
-    SIGLIP,
-    model_type="aimv2",
-    towers=("Aimv2VisionModel",),
-    layer="Aimv2EncoderLayer",
+AIMV2 = SIGLIP.kin(
+    "aimv2",
+    "Aimv2VisionModel",
+    "Aimv2EncoderLayer",
     attention="attention",
     block=aimv2_block,
     widths=gated_widths,
     whole=("Aimv2AttentionPoolingHead",),
 )
 
-BLIP_2 = replace(
-    CLIP,
-    model_type="blip-2",
-    towers=("Blip2VisionModel",),
-    layer="Blip2EncoderLayer",
-    block=blip_block,
-    token_heads=(),
-)
+BLIP_2 = CLIP.kin("blip-2", "Blip2VisionModel", "Blip2EncoderLayer")
 
-BLIP = replace(
-    BLIP_2,
-    model_type="blip",
-    towers=("BlipVisionModel",),
-    layer="BlipEncoderLayer",
-    own_attention=OwnAttention("dropout", ("qkv",)),
-)
+BLIP = BLIP_2.kin("blip", "BlipVisionModel", "BlipEncoderLayer", own_attention=OwnAttention("dropout", ("qkv",)))
 
-INSTRUCTBLIP = replace(
-    BLIP_2, model_type="instructblip", towers=("InstructBlipVisionModel",), layer="InstructBlipEncoderLayer"
-)
+INSTRUCTBLIP = BLIP_2.kin("instructblip", "InstructBlipVisionModel", "InstructBlipEncoderLayer")
 
-INSTRUCTBLIPVIDEO = replace(
-    BLIP_2,
-    model_type="instructblipvideo",
-    modality="video",
-    towers=("InstructBlipVideoVisionModel",),
-    layer="InstructBlipVideoEncoderLayer",
+INSTRUCTBLIPVIDEO = BLIP_2.kin(
+    "instructblipvideo", "InstructBlipVideoVisionModel", "InstructBlipVideoEncoderLayer", modality="video"
 )
 
 CLIP_FAMILIES = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from hf_tome.families.blocks import dinov2_block, dinov3_block
+from hf_tome.families.blocks import dino_block
 from hf_tome.families.family import Family, Mask
 from hf_tome.families.grids import image_grid
 from hf_tome.families.inputs import image_inputs
@@ -17,7 +15,7 @@ DINOV2 = Family(
     layers="encoder.layer",
     layer="Dinov2Layer",
     attention="attention",
-    block=dinov2_block,
+    block=dino_block,
     protected=1,
     prop_attn=True,
     grid=image_grid,
@@ -29,30 +27,26 @@ DINOV2 = Family(
     since=(5, 19),
 )
 
-DINOV2_WITH_REGISTERS = replace(
-    DINOV2,
-    model_type="dinov2_with_registers",
-    towers=("Dinov2WithRegistersModel", "Dinov2WithRegistersBackbone"),
-    layer="Dinov2WithRegistersLayer",
+DINOV2_WITH_REGISTERS = DINOV2.kin(
+    "dinov2_with_registers",
+    "Dinov2WithRegistersModel Dinov2WithRegistersBackbone",
+    "Dinov2WithRegistersLayer",
     counted=("num_register_tokens",),
     whole=("Dinov2WithRegistersBackbone",),
 )
 
-TIPSV2 = replace(
-    DINOV2_WITH_REGISTERS,
-    model_type="tipsv2_vision_model",
-    towers=("Tipsv2VisionModel", "Tipsv2VisionBackbone"),
-    layer="Tipsv2VisionLayer",
+TIPSV2 = DINOV2_WITH_REGISTERS.kin(
+    "tipsv2_vision_model",
+    "Tipsv2VisionModel Tipsv2VisionBackbone",
+    "Tipsv2VisionLayer",
     whole=("Tipsv2VisionBackbone",),
 )
 
-DINOV3 = replace(
-    DINOV2_WITH_REGISTERS,
-    model_type="dinov3_vit",
-    towers=("DINOv3ViTModel", "DINOv3ViTBackbone"),
+DINOV3 = DINOV2_WITH_REGISTERS.kin(
+    "dinov3_vit",
+    "DINOv3ViTModel DINOv3ViTBackbone",
+    "DINOv3ViTLayer",
     layers="model.layer",
-    layer="DINOv3ViTLayer",
-    block=dinov3_block,
     widths=gated_widths,
     mask=None,
     collector="model",
@@ -62,24 +56,10 @@ DINOV3 = replace(
     approximation="rotary positions: a group is at the mean of its members' cosines and sines",
 )
 
-RADIO = replace(
-    DINOV2,
-    model_type="radio",
-    towers=("RadioModel",),
-    layer="RadioLayer",
-    protected=0,
-    counted=("num_summary_tokens",),
-    mask=None,
-    whole=(),
-    packed="image_grid_hw",
+RADIO = DINOV2.kin(
+    "radio", "RadioModel", "RadioLayer", protected=0, counted=("num_summary_tokens",), mask=None, packed="image_grid_hw"
 )
 
-SAPIENS2 = replace(
-    DINOV3,
-    model_type="sapiens2",
-    towers=("Sapiens2Model", "Sapiens2Backbone"),
-    layer="Sapiens2Layer",
-    whole=("Sapiens2Backbone",),
-)
+SAPIENS2 = DINOV3.kin("sapiens2", "Sapiens2Model Sapiens2Backbone", "Sapiens2Layer", whole=("Sapiens2Backbone",))
 
 DINO_FAMILIES = (DINOV2, DINOV2_WITH_REGISTERS, TIPSV2, DINOV3, RADIO, SAPIENS2)

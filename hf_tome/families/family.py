@@ -88,8 +88,8 @@ class Family:
         grid: how patches lie on the main input, the tower's first argument, from the tower's config.
         inputs: random inputs of a tower, from its config and a batch size.
         widths: widths of a layer and of its MLP, from the tower's config.
-        token_heads: head classes that read only protected tokens, so that they work on a short sequence.
-        whole: classes of towers, or of modules in a tower, that read every token: they need restored ones.
+        token_heads: head classes that read protected tokens alone, so that they work on a short sequence.
+        whole: classes of towers, or of modules in a tower, that read every token, so that they need restored ones.
         counted: attributes of the config that say how many more tokens are protected at the front.
         counted_at_end: the same for tokens at the end.
         protected_at_end: tokens at the end that never merge.
@@ -104,7 +104,7 @@ class Family:
         own_attention: the parts of an attention that computes by itself; None where it calls transformers' interface.
         messages: tokens that a layer puts behind its own for its attention alone.
         packed: the second argument of a tower, if it packs images of several sizes in one sequence; they are refused.
-        since: the first version of transformers known to have these layers.
+        since: the first version of transformers that is known to have these layers.
         refusals: what in a config rules merging out.
         approximation: what is not exact beside the merge itself, and what that costs; empty where nothing is.
         advice: an r that was measured, and what it costs; empty where none was.
@@ -140,6 +140,20 @@ class Family:
     refusals: tuple[Refusal, ...] = ()
     approximation: str = ""
     advice: str = ""
+
+    def kin(self, model_type: str, towers: str, layer: str, **facts: Any) -> Family:
+        """Another family whose facts are those of this one, but for what is said here.
+
+        Classes that read every token or few of them, and measured advice, are not taken over.
+
+        Args:
+            model_type: as in the model's config.
+            towers: class names of the encoders, separated by spaces.
+            layer: class name of a layer.
+            **facts: all other fields that differ.
+        """
+        own: dict[str, Any] = {"token_heads": (), "whole": (), "advice": "", **facts}
+        return replace(self, model_type=model_type, towers=tuple(towers.split()), layer=layer, **own)
 
     @property
     def is_too_new(self) -> bool:
@@ -180,7 +194,7 @@ class Family:
         """
         layers = [self._layer_in(item, index) for index, item in enumerate(tower.get_submodule(self.layers).children())]
         if len({id(layer) for layer in layers}) < len(tower.get_submodule(self.layers)):  # pyright: ignore
-            rule = "Each layer of a tower is a module of its own: merging remembers its place on it."
+            rule = "Each layer of a tower is a module of its own, since its index is stored on it."
             raise UnsupportedModelError(complaint(rule, "layers that share modules", "Use the plain model."))
         return layers
 

@@ -15,7 +15,7 @@ def image_grid(config: Any) -> PatchGrid:
 
 
 def features_grid(config: Any) -> PatchGrid:
-    """The same of features (batch, channels, rows, columns) of another encoder, each a token."""
+    """(height, width) of features (batch, channels, rows, columns) of another encoder: each is a token."""
     return PatchGrid((-2, -1), (1, 1), (1, 1))
 
 
@@ -32,19 +32,19 @@ def video_grid(config: Any) -> PatchGrid:
 
 
 def tubelet_grid(config: Any) -> PatchGrid:
-    """The same where the config has all three sides of a tubelet in one."""
+    """(time, height, width) in tubelets, as `video_grid`; here tubelet_size has all three sides."""
     size = tuple(config.tubelet_size)
     return PatchGrid((-4, -2, -1), size, size)
 
 
 def frame_grid(config: Any) -> PatchGrid:
-    """(height, width) of each frame, of the same pixel values."""
+    """(height, width) of each frame of pixel values (batch, frames, channels, height, width)."""
     size = tuple(config.tubelet_size[1:])
     return PatchGrid((-2, -1), size, size)
 
 
 def timesformer_grid(config: Any) -> PatchGrid:
-    """(height, width, time) of the same pixel values, as one attention over space and time sees them."""
+    """(height, width, time) of pixel values (batch, frames, channels, height, width), in the order of the tokens."""
     size = pair(config.patch_size)
     if config.attention_type == "space_only":
         return PatchGrid((-2, -1), size, size)
@@ -52,12 +52,12 @@ def timesformer_grid(config: Any) -> PatchGrid:
 
 
 def patches_grid(config: Any) -> PatchGrid:
-    """Patches in a row, of pixel values that are cut already: (batch, patches, values)."""
+    """Patches in a row, of pixel values that are cut into patches already: (batch, patches, values)."""
     return PatchGrid((-2,), (1,), (1,))
 
 
 def packed_grid(config: Any) -> PatchGrid:
-    """The same of pixel values (patches, channels, rows, columns)."""
+    """Patches in a row, of pixel values (patches, channels, rows, columns)."""
     return PatchGrid((-4,), (1,), (1,))
 
 
@@ -77,7 +77,7 @@ def mel_grid(config: Any) -> PatchGrid:
 
 
 def dots3_grid(config: Any) -> PatchGrid:
-    """The same, halved by three convolutions."""
+    """Time steps of log-mel features (batch, mel bins, frames), halved by each of three convolutions."""
     return PatchGrid((-1,), (1,), (8,))
 
 
@@ -100,11 +100,11 @@ def wave_grid(config: Any) -> PatchGrid:
 
 
 def codec_grid(config: Any) -> PatchGrid:
-    """The same, by the codec that is in front."""
+    """Time steps of a wave (batch, 1, samples) that a codec encodes first."""
     hop = config.dac_config.hop_length
     return PatchGrid((-1,), (hop,), (hop,))
 
 
 def pair(size: Any) -> tuple[int, int]:
-    """A size of one or two numbers as two."""
+    """A size of one or of two numbers, as two."""
     return (size, size) if isinstance(size, int) else (size[0], size[1])

@@ -37,7 +37,7 @@ def vitpose_inputs(config: Any, batch: int) -> Inputs:
 
 
 def patches_inputs(config: Any, batch: int) -> Inputs:
-    """SigLIP 2: patches in a row, the mask of padding, and the grid."""
+    """SigLIP 2: images as patches (batch, patches, values), the mask of padding, and the grids."""
     side = isqrt(config.num_patches)
     return {
         "pixel_values": noise(batch, side**2, config.num_channels * config.patch_size**2),
@@ -47,13 +47,13 @@ def patches_inputs(config: Any, batch: int) -> Inputs:
 
 
 def molmo2_inputs(config: Any, batch: int) -> Inputs:
-    """Patches in a row."""
+    """Images as patches (batch, patches, values)."""
     patches = config.num_position_embeddings
     return {"pixel_values": noise(batch, patches, config.num_channels * config.patch_size**2)}
 
 
 def packed_inputs(config: Any, batch: int) -> Inputs:
-    """Images of 32 x 32 patches, packed in one sequence: patches in a row, and the grids."""
+    """Images of 32 x 32 patches, packed in one sequence (patches, values), and their grids."""
     channels = getattr(config, "in_channels", 3) * getattr(config, "temporal_patch_size", 1)
     return {
         "hidden_states": noise(batch * 32 * 32, channels * prod(pair(config.patch_size))),
@@ -62,36 +62,36 @@ def packed_inputs(config: Any, batch: int) -> Inputs:
 
 
 def rows_inputs(config: Any, batch: int) -> Inputs:
-    """The same under another name."""
+    """`packed_inputs`, as pixel_values."""
     packed = packed_inputs(config, batch)
     return {"pixel_values": packed["hidden_states"], "grid_thw": packed["grid_thw"]}
 
 
 def kimi_inputs(config: Any, batch: int) -> Inputs:
-    """Kimi K2.5: the same, each patch with its rows and columns."""
+    """Kimi K2.5: packed images (patches, channels, rows, columns), and their grids."""
     packed = rows_inputs(config, batch)
     return {**packed, "pixel_values": packed["pixel_values"].view(-1, 3, *pair(config.patch_size))}
 
 
 def paddleocr_inputs(config: Any, batch: int) -> Inputs:
-    """PaddleOCR-VL: the same in a batch of one."""
+    """PaddleOCR-VL: packed images as a batch of one, and their grids."""
     return {name: each[None] if name == "pixel_values" else each for name, each in kimi_inputs(config, batch).items()}
 
 
 def video_llama3_inputs(config: Any, batch: int) -> Inputs:
-    """VideoLLaMA 3: the same, and of each image how many patches become one token behind the layers."""
+    """VideoLLaMA 3: packed images, their grids, and how many patches a side become one token behind the layers."""
     return {**kimi_inputs(config, batch), "merge_sizes": torch.full((batch,), 2)}
 
 
 def pix2struct_inputs(config: Any, batch: int) -> Inputs:
-    """1,024 patches in a row, each with its row and column in front; fewer where these have no embedding."""
+    """1,024 patches (batch, patches, values) that begin with row and column; fewer if those have no embedding."""
     lines = torch.arange(1, min(33, getattr(config, "seq_len", 33)))
     places = torch.cartesian_prod(lines, lines).expand(batch, -1, -1)
     return {"flattened_patches": torch.cat([places, noise(*places.shape[:2], config.patch_embed_hidden_size)], dim=-1)}
 
 
 def gemma4_inputs(config: Any, batch: int) -> Inputs:
-    """Patches in a row, which become 256 tokens of a language model, and their places."""
+    """Patches (batch, patches, values) that become 256 tokens of a language model, and their places."""
     lines = torch.arange(16 * config.pooling_kernel_size)
     places = torch.cartesian_prod(lines, lines).flip(-1).expand(batch, -1, -1)  # (column, row)
     return {"pixel_values": noise(*places.shape[:2], 3 * config.patch_size**2), "pixel_position_ids": places}
@@ -103,12 +103,12 @@ def video_inputs(config: Any, batch: int) -> Inputs:
 
 
 def videoprism_inputs(config: Any, batch: int) -> Inputs:
-    """The same under another name."""
+    """Clips (batch, frames, channels, height, width), as pixel_values_videos."""
     return {"pixel_values_videos": video_inputs(config, batch)["pixel_values"]}
 
 
 def vjepa2_inputs(config: Any, batch: int) -> Inputs:
-    """The same, whose sizes go by other names."""
+    """V-JEPA 2: clips (batch, frames, channels, height, width)."""
     sides = pair(config.crop_size)
     return {"pixel_values_videos": noise(batch, config.frames_per_clip, config.in_chans, *sides)}
 
@@ -120,7 +120,7 @@ def pe_video_inputs(config: Any, batch: int) -> Inputs:
 
 
 def frames_inputs(config: Any, batch: int) -> Inputs:
-    """X-CLIP: the frames of all clips in a row."""
+    """X-CLIP: the frames of all clips as images (batch * frames, channels, height, width)."""
     return image_inputs(config, batch * config.num_frames)
 
 
@@ -136,7 +136,7 @@ def mel_inputs(config: Any, batch: int) -> Inputs:
 
 
 def masked_mel_inputs(config: Any, batch: int) -> Inputs:
-    """The same, and which frames are no padding."""
+    """Log-mel features (batch, mel bins, frames), and a mask of padding (batch, frames)."""
     mel = mel_inputs(config, batch)
     mask = torch.ones(batch, mel["input_features"].shape[-1], dtype=torch.int64)
     return {**mel, "input_features_mask": mask}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hf_tome.families.blocks import (
     gemma4_block,
     internvl_block,
@@ -19,46 +17,23 @@ from hf_tome.families.grids import features_grid, image_grid, patches_grid
 from hf_tome.families.inputs import features_inputs, gemma4_inputs, image_inputs, molmo2_inputs, pix2struct_inputs
 from hf_tome.families.widths import gated_widths, pix2struct_widths, ratio_widths
 
-GIT = replace(
-    CLIP,
-    model_type="git",
-    towers=("GitVisionModel",),
-    layers="vision_model.encoder.layers",
-    layer="GitVisionEncoderLayer",
-    token_heads=(),
-)
+GIT = CLIP.kin("git", "GitVisionModel", "GitVisionEncoderLayer", layers="vision_model.encoder.layers")
 
-KOSMOS_2 = replace(
-    CLIP,
-    model_type="kosmos-2",
-    towers=("Kosmos2VisionTransformer",),
-    layer="Kosmos2VisionEncoderLayer",
-    token_heads=(),
-)
+KOSMOS_2 = CLIP.kin("kosmos-2", "Kosmos2VisionTransformer", "Kosmos2VisionEncoderLayer")
 
-JANUS = replace(
-    CLIP,
-    model_type="janus",
-    towers=("JanusVisionModel",),
-    layer="JanusVisionEncoderLayer",
-    widths=ratio_widths,
-    protected=0,
-    token_heads=(),
-)
+JANUS = CLIP.kin("janus", "JanusVisionModel", "JanusVisionEncoderLayer", widths=ratio_widths, protected=0)
 
-IDEFICS2 = replace(
-    CLIP,
-    model_type="idefics2",
-    towers=("Idefics2VisionTransformer",),
-    layer="Idefics2EncoderLayer",
+IDEFICS2 = CLIP.kin(
+    "idefics2",
+    "Idefics2VisionTransformer",
+    "Idefics2EncoderLayer",
     protected=0,
     mask=Mask("patch_attention_mask", stays=True, shape="batch, height, width"),
-    token_heads=(),
 )
 
-IDEFICS3 = replace(IDEFICS2, model_type="idefics3", towers=("Idefics3VisionTransformer",), layer="Idefics3EncoderLayer")
+IDEFICS3 = IDEFICS2.kin("idefics3", "Idefics3VisionTransformer", "Idefics3EncoderLayer")
 
-SMOLVLM = replace(IDEFICS2, model_type="smolvlm", towers=("SmolVLMVisionTransformer",), layer="SmolVLMEncoderLayer")
+SMOLVLM = IDEFICS2.kin("smolvlm", "SmolVLMVisionTransformer", "SmolVLMEncoderLayer")
 
 INTERNVL = Family(
     model_type="internvl",
@@ -74,38 +49,28 @@ INTERNVL = Family(
     inputs=image_inputs,
 )
 
-QIANFAN_OCR = replace(
-    INTERNVL,
-    model_type="qianfan_ocr",
-    towers=("QianfanOCRVisionModel",),
-    layers="layers",
-    layer="QianfanOCRVisionLayer",
-    block=qianfan_block,
+QIANFAN_OCR = INTERNVL.kin(
+    "qianfan_ocr", "QianfanOCRVisionModel", "QianfanOCRVisionLayer", layers="layers", block=qianfan_block
 )
 
-IDEFICS = replace(
-    CLIP, model_type="idefics", towers=("IdeficsVisionTransformer",), layer="IdeficsVisionEncoderLayer", token_heads=()
-)
+IDEFICS = CLIP.kin("idefics", "IdeficsVisionTransformer", "IdeficsVisionEncoderLayer")
 
-OVIS2 = replace(
-    AIMV2,
-    model_type="ovis2",
-    towers=("Ovis2VisionModel",),
+OVIS2 = AIMV2.kin(
+    "ovis2",
+    "Ovis2VisionModel",
+    "Ovis2VisionEncoderLayer",
     layers="transformer.encoder.layers",
-    layer="Ovis2VisionEncoderLayer",
     whole=("Ovis2VisionModel",),
 )
 
-MOLMO2 = replace(
-    CLIP,
-    model_type="molmo2",
-    towers=("Molmo2VisionModel",),
+MOLMO2 = CLIP.kin(
+    "molmo2",
+    "Molmo2VisionModel",
+    "Molmo2VisionEncoderLayer",
     layers="layers",
-    layer="Molmo2VisionEncoderLayer",
     protected=0,
     grid=patches_grid,
     inputs=molmo2_inputs,
-    token_heads=(),
     whole=("Molmo2VisionModel",),
 )
 
@@ -127,11 +92,10 @@ PIX2STRUCT = Family(
     since=(5, 17),
 )
 
-KOSMOS_2_5 = replace(
-    PIX2STRUCT,
-    model_type="kosmos-2.5",
-    towers=("Kosmos2_5VisionModel",),
-    layer="Kosmos2_5VisionLayer",
+KOSMOS_2_5 = PIX2STRUCT.kin(
+    "kosmos-2.5",
+    "Kosmos2_5VisionModel",
+    "Kosmos2_5VisionLayer",
     block=kosmos_2_5_block,
     widths=gated_widths,
     mask=Mask(module="encoder", stays=True),
@@ -145,12 +109,11 @@ KOSMOS_2_5 = replace(
     ),
 )
 
-GEMMA_4 = replace(
-    MOLMO2,
-    model_type="gemma4",
-    towers=("Gemma4VisionModel",),
+GEMMA_4 = MOLMO2.kin(
+    "gemma4",
+    "Gemma4VisionModel",
+    "Gemma4VisionEncoderLayer",
     layers="encoder.layers",
-    layer="Gemma4VisionEncoderLayer",
     block=gemma4_block,
     inputs=gemma4_inputs,
     widths=gated_widths,
@@ -160,25 +123,21 @@ GEMMA_4 = replace(
     approximation=DINOV3.approximation,
 )
 
-UNLIMITED_OCR = replace(
-    CLIP,
-    model_type="unlimited_ocr_vision_encoder",
-    towers=("UnlimitedOcrVisionEncoder",),
-    layer="UnlimitedOcrEncoderLayer",
+UNLIMITED_OCR = CLIP.kin(
+    "unlimited_ocr_vision_encoder",
+    "UnlimitedOcrVisionEncoder",
+    "UnlimitedOcrEncoderLayer",
     grid=features_grid,
     inputs=features_inputs,
-    token_heads=(),
 )
 
-STEP_3_7 = replace(
-    CLIP,
-    model_type="step3p7",
-    towers=("Step3p7VisionModel",),
+STEP_3_7 = CLIP.kin(
+    "step3p7",
+    "Step3p7VisionModel",
+    "Step3p7VisionEncoderLayer",
     layers="layers",
-    layer="Step3p7VisionEncoderLayer",
     block=step3p7_block,
     protected=0,
-    token_heads=(),
     whole=("Step3p7VisionModel",),
     positions="position_embeddings",
     approximation=DINOV3.approximation,

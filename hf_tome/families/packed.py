@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from hf_tome.families.blocks import clip_block
+from hf_tome.families.blocks import clip_block, cosmos3_block, minimax_m3_block, packed_block, pixtral_block
 from hf_tome.families.dino import DINOV3
 from hf_tome.families.family import Family
 from hf_tome.families.grids import images_grid, packed_grid, patches_grid
@@ -16,13 +15,6 @@ from hf_tome.families.inputs import (
     paddleocr_inputs,
     rows_inputs,
     video_llama3_inputs,
-)
-from hf_tome.families.packed_blocks import (
-    cosmos3_block,
-    minimax_m3_block,
-    packed_block,
-    packed_clip_block,
-    pixtral_block,
 )
 from hf_tome.families.widths import gated_widths, glm4v_widths, named_widths, qwen2_vl_widths
 
@@ -48,7 +40,8 @@ QWEN2_VL = Family(
 
 
 def _kin(family: Family, model_type: str, tower: str, layer: str, **facts: Any) -> Family:
-    return replace(family, model_type=model_type, towers=(tower,), layer=layer, whole=(tower,), **facts)
+    """As `Family.kin`, of a tower that reads every token: neighbours become one token behind the layers."""
+    return family.kin(model_type, tower, layer, whole=(tower,), **facts)
 
 
 QWEN3_VL = _kin(
@@ -78,7 +71,7 @@ VIDEO_LLAMA_3 = _kin(
     "VideoLlama3VisionEncoderLayer",
     layers="encoder.layers",
     attention="self_attn",
-    block=packed_clip_block,
+    block=clip_block,
     inputs=video_llama3_inputs,
 )
 

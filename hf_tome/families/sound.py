@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from hf_tome.families.blocks import (
-    clip_block,
-    dots3_audio_block,
-    glmasr_block,
-    moonshine_block,
-    wav2vec2_block,
-    whisper_block,
-)
+from hf_tome.families.blocks import clip_block, dots3_audio_block, moonshine_block, wav2vec2_block, whisper_block
 from hf_tome.families.dino import DINOV3
 from hf_tome.families.family import Family, Mask, Refusal
 from hf_tome.families.grids import (
@@ -55,22 +46,20 @@ WHISPER = Family(
     "(docs/results/transcription.md); r=(720 / layers, -1.0) for others",
 )
 
-QWEN2_AUDIO = replace(
-    WHISPER,
-    model_type="qwen2_audio_encoder",
-    towers=("Qwen2AudioEncoder",),
-    layer="Qwen2AudioEncoderLayer",
+QWEN2_AUDIO = WHISPER.kin(
+    "qwen2_audio_encoder",
+    "Qwen2AudioEncoder",
+    "Qwen2AudioEncoderLayer",
     mask=Mask(per_pair=True),
     whole=("Qwen2AudioEncoder",),
     approximation="",
     advice="",
 )
 
-VOXTRAL = replace(
-    WHISPER,
-    model_type="voxtral_encoder",
-    towers=("VoxtralEncoder",),
-    layer="VoxtralEncoderLayer",
+VOXTRAL = WHISPER.kin(
+    "voxtral_encoder",
+    "VoxtralEncoder",
+    "VoxtralEncoderLayer",
     widths=named_widths,
     mask=Mask(per_pair=True),
     layerdrop="",
@@ -98,72 +87,61 @@ WAV2VEC2 = Family(
     refusals=(Refusal("do_stable_layer_norm", False, POST_NORM),),
 )
 
-HUBERT = replace(WAV2VEC2, model_type="hubert", towers=("HubertModel",), layer="HubertEncoderLayerStableLayerNorm")
+HUBERT = WAV2VEC2.kin("hubert", "HubertModel", "HubertEncoderLayerStableLayerNorm")
 
-UNISPEECH = replace(
-    WAV2VEC2, model_type="unispeech", towers=("UniSpeechModel",), layer="UniSpeechEncoderLayerStableLayerNorm"
-)
+UNISPEECH = WAV2VEC2.kin("unispeech", "UniSpeechModel", "UniSpeechEncoderLayerStableLayerNorm")
 
-UNISPEECH_SAT = replace(
-    WAV2VEC2, model_type="unispeech-sat", towers=("UniSpeechSatModel",), layer="UniSpeechSatEncoderLayerStableLayerNorm"
-)
+UNISPEECH_SAT = WAV2VEC2.kin("unispeech-sat", "UniSpeechSatModel", "UniSpeechSatEncoderLayerStableLayerNorm")
 
-AUDIO_FLAMINGO_3 = replace(
-    QWEN2_AUDIO,
-    model_type="audioflamingo3_encoder",
-    towers=("AudioFlamingo3Encoder",),
-    layer="AudioFlamingo3EncoderLayer",
+AUDIO_FLAMINGO_3 = QWEN2_AUDIO.kin(
+    "audioflamingo3_encoder",
+    "AudioFlamingo3Encoder",
+    "AudioFlamingo3EncoderLayer",
     mask=Mask("input_features_mask", inside=True),
     whole=("AudioFlamingo3Encoder",),
     inputs=masked_mel_inputs,
 )
 
-MOSS = replace(
-    WHISPER,
-    model_type="moss_transcribe_diarize_audio",
-    towers=("MossTranscribeDiarizeAudioModel",),
-    layer="MossTranscribeDiarizeAudioLayer",
+MOSS = WHISPER.kin(
+    "moss_transcribe_diarize_audio",
+    "MossTranscribeDiarizeAudioModel",
+    "MossTranscribeDiarizeAudioLayer",
     mask=Mask(per_pair=True),
     layerdrop="",
 )
 
-SPEECH_TO_TEXT = replace(
-    WHISPER,
-    model_type="speech_to_text",
-    towers=("Speech2TextEncoder",),
-    layer="Speech2TextEncoderLayer",
+SPEECH_TO_TEXT = WHISPER.kin(
+    "speech_to_text",
+    "Speech2TextEncoder",
+    "Speech2TextEncoderLayer",
     grid=frames_grid,
     inputs=speech_inputs,
     mask=Mask(inside=True),
 )
 
-GLM_ASR = replace(
-    VOXTRAL,
-    model_type="glmasr_encoder",
-    towers=("GlmAsrEncoder",),
-    layer="GlmAsrEncoderLayer",
-    block=glmasr_block,
+GLM_ASR = VOXTRAL.kin(
+    "glmasr_encoder",
+    "GlmAsrEncoder",
+    "GlmAsrEncoderLayer",
+    block=moonshine_block,
     mask=None,
     positions="position_embeddings",
     approximation=DINOV3.approximation,
 )
 
-MOONSHINE = replace(
-    GLM_ASR,
-    model_type="moonshine",
-    towers=("MoonshineEncoder",),
-    layer="MoonshineEncoderLayer",
-    block=moonshine_block,
+MOONSHINE = GLM_ASR.kin(
+    "moonshine",
+    "MoonshineEncoder",
+    "MoonshineEncoderLayer",
     grid=moonshine_grid,
     inputs=moonshine_inputs,
     mask=Mask(inside=True),
 )
 
-PE_AUDIO = replace(
-    MOONSHINE,
-    model_type="pe_audio_encoder",
-    towers=("PeAudioEncoder",),
-    layer="PeAudioEncoderLayer",
+PE_AUDIO = MOONSHINE.kin(
+    "pe_audio_encoder",
+    "PeAudioEncoder",
+    "PeAudioEncoderLayer",
     protected=1,
     grid=codec_grid,
     inputs=codec_inputs,
@@ -171,11 +149,10 @@ PE_AUDIO = replace(
     mask=Mask("padding_mask", inside=True),
 )
 
-DOTS3_NOTE_AUDIO = replace(
-    MOONSHINE,
-    model_type="dots3_note_audio_encoder",
-    towers=("Dots3NoteAudioModel",),
-    layer="Dots3NoteAudioLayer",
+DOTS3_NOTE_AUDIO = MOONSHINE.kin(
+    "dots3_note_audio_encoder",
+    "Dots3NoteAudioModel",
+    "Dots3NoteAudioLayer",
     block=dots3_audio_block,
     grid=dots3_grid,
     inputs=dots3_inputs,
@@ -185,11 +162,10 @@ DOTS3_NOTE_AUDIO = replace(
     since=(5, 23),
 )
 
-NEMOTRON_3 = replace(
-    GLM_ASR,
-    model_type="nemotron3_diarization_audio",
-    towers=("Nemotron3DiarizationAudioModel",),
-    layer="Nemotron3DiarizationAudioLayer",
+NEMOTRON_3 = GLM_ASR.kin(
+    "nemotron3_diarization_audio",
+    "Nemotron3DiarizationAudioModel",
+    "Nemotron3DiarizationAudioLayer",
     block=clip_block,
     grid=stacked_grid,
     inputs=stacked_inputs,
@@ -197,11 +173,8 @@ NEMOTRON_3 = replace(
     since=(5, 23),
 )
 
-NEMOTRON_3_5 = replace(
-    NEMOTRON_3,
-    model_type="nemotron3_5_transcribe_asr_audio",
-    towers=("Nemotron3_5TranscribeAsrAudioModel",),
-    layer="Nemotron3_5TranscribeAsrAudioLayer",
+NEMOTRON_3_5 = NEMOTRON_3.kin(
+    "nemotron3_5_transcribe_asr_audio", "Nemotron3_5TranscribeAsrAudioModel", "Nemotron3_5TranscribeAsrAudioLayer"
 )
 
 SOUND_FAMILIES = (

@@ -30,7 +30,7 @@ FAMILIES: tuple[Family, ...] = tuple(family for group in GROUPS.values() for fam
 
 
 def family_of(module: nn.Module) -> Family | None:
-    """The family whose tower `module` is, with the numbers of its config; or None."""
+    """The family whose tower `module` is, with the protected tokens that its config asks for; or None."""
     family = next((family for family in FAMILIES if family.owns(module)), None)
     config: Any = getattr(module, "config", None)
     return None if family is None else family.of(config)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hf_tome.families.blocks import nested_block, timesformer_block, vjepa2_block, xclip_block
 from hf_tome.families.clip import CLIP
 from hf_tome.families.family import Family, Mask, OwnAttention, Refusal
@@ -27,12 +25,11 @@ VIDEOMAE = Family(
     inputs=video_inputs,
 )
 
-VIVIT = replace(
-    VIT,
-    model_type="vivit",
+VIVIT = VIT.kin(
+    "vivit",
+    "VivitModel",
+    "VivitLayer",
     modality="video",
-    towers=("VivitModel",),
-    layer="VivitLayer",
     grid=tubelet_grid,
     inputs=video_inputs,
     token_heads=("VivitForVideoClassification",),
@@ -73,40 +70,35 @@ TIMESFORMER = Family(
     refusals=(Refusal("attention_type", "divided_space_time", "attention over time alone needs the full grid"),),
 )
 
-XCLIP = replace(
-    CLIP,
-    model_type="xclip",
+XCLIP = CLIP.kin(
+    "xclip",
+    "XCLIPVisionModel",
+    "XCLIPVisionEncoderLayer",
     modality="video",
-    towers=("XCLIPVisionModel",),
-    layer="XCLIPVisionEncoderLayer",
     block=xclip_block,
-    token_heads=(),
     messages=1,
     inputs=frames_inputs,
 )
 
-VIDEOPRISM = replace(
-    VIT,
-    model_type="videoprism",
+VIDEOPRISM = VIT.kin(
+    "videoprism",
+    "VideoPrismVisionModel",
+    "VideoPrismLayer",
     modality="video",
-    towers=("VideoPrismVisionModel",),
     layers="spatial_layers",
-    layer="VideoPrismLayer",
     protected=0,
     grid=frame_grid,
     inputs=videoprism_inputs,
     mask=None,
-    token_heads=(),
     whole=("VideoPrismVisionModel",),
 )
 
-PE_VIDEO = replace(
-    PE_AUDIO,
-    model_type="pe_video_encoder",
+PE_VIDEO = PE_AUDIO.kin(
+    "pe_video_encoder",
+    "PeVideoEncoder",
+    "PeVideoEncoderLayer",
     modality="video",
-    towers=("PeVideoEncoder",),
-    layer="PeVideoEncoderLayer",
-    grid=packed_grid,  # each frame is a token, which an image classifier made
+    grid=packed_grid,
     inputs=pe_video_inputs,
     mask=Mask("padding_mask_videos", inside=True),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hf_tome.families.blocks import (
     beit_block,
     flava_block,
@@ -34,63 +32,49 @@ VIT = Family(
     token_heads=("ViTForImageClassification", "VisionEncoderDecoderModel"),
 )
 
-DEIT = replace(
-    VIT,
-    model_type="deit",
-    towers=("DeiTModel",),
-    layer="DeiTLayer",
+DEIT = VIT.kin(
+    "deit",
+    "DeiTModel",
+    "DeiTLayer",
     protected=2,
     token_heads=("DeiTForImageClassification", "DeiTForImageClassificationWithTeacher", "VisionEncoderDecoderModel"),
 )
 
-AST = replace(
-    VIT,
-    model_type="audio-spectrogram-transformer",
+AST = VIT.kin(
+    "audio-spectrogram-transformer",
+    "ASTModel",
+    "ASTLayer",
     modality="audio",
-    towers=("ASTModel",),
-    layer="ASTLayer",
     protected=2,
     grid=spectrogram_grid,
     inputs=spectrogram_inputs,
     token_heads=("ASTForAudioClassification",),
 )
 
-VIT_MAE = replace(
-    VIT, model_type="vit_mae", towers=("ViTMAEModel",), layer="ViTMAELayer", prop_attn=False, token_heads=()
-)
+VIT_MAE = VIT.kin("vit_mae", "ViTMAEModel", "ViTMAELayer", prop_attn=False)
 
-VIT_MSN = replace(
-    VIT,
-    model_type="vit_msn",
-    towers=("ViTMSNModel",),
-    layer="ViTMSNLayer",
-    token_heads=("ViTMSNForImageClassification",),
-)
+VIT_MSN = VIT.kin("vit_msn", "ViTMSNModel", "ViTMSNLayer", token_heads=("ViTMSNForImageClassification",))
 
-IJEPA = replace(VIT, model_type="ijepa", towers=("IJepaModel",), layer="IJepaLayer", protected=0, token_heads=())
+IJEPA = VIT.kin("ijepa", "IJepaModel", "IJepaLayer", protected=0)
 
-PIXIO = replace(
-    VIT,
-    model_type="pixio",
-    towers=("PixioModel",),
-    layer="PixioLayer",
+PIXIO = VIT.kin(
+    "pixio",
+    "PixioModel",
+    "PixioLayer",
     block=pixio_block,
     protected=0,
     counted=("n_cls_tokens",),
     widths=ratio_widths,
     prop_attn=False,
-    token_heads=(),
 )
 
 RELATIVE = "its relative position bias is a table per pair of positions, which merged tokens no longer have"
 
-BEIT = replace(
-    VIT,
-    model_type="beit",
-    towers=("BeitModel",),
-    layer="BeitLayer",
+BEIT = VIT.kin(
+    "beit",
+    "BeitModel",
+    "BeitLayer",
     block=beit_block,
-    token_heads=(),
     whole=("BeitPooler",),
     refusals=(
         Refusal("use_relative_position_bias", True, RELATIVE),
@@ -112,11 +96,10 @@ DPT = Family(
     inputs=image_inputs,
 )
 
-YOLOS = replace(
-    DPT,
-    model_type="yolos",
-    towers=("YolosModel",),
-    layer="YolosLayer",
+YOLOS = DPT.kin(
+    "yolos",
+    "YolosModel",
+    "YolosLayer",
     counted_at_end=("num_detection_tokens",),
     token_heads=("YolosForObjectDetection",),
     refusals=(
@@ -126,11 +109,10 @@ YOLOS = replace(
     ),
 )
 
-VITPOSE = replace(
-    DPT,
-    model_type="vitpose_backbone",
-    towers=("VitPoseBackbone",),
-    layer="VitPoseBackboneLayer",
+VITPOSE = DPT.kin(
+    "vitpose_backbone",
+    "VitPoseBackbone",
+    "VitPoseBackboneLayer",
     block=vitpose_block,
     protected=0,
     widths=ratio_widths,
@@ -139,21 +121,19 @@ VITPOSE = replace(
     inputs=vitpose_inputs,
 )
 
-FLAVA = replace(
-    DPT,
-    model_type="flava_image_model",
-    towers=("FlavaImageModel",),
-    layer="FlavaLayer",
+FLAVA = DPT.kin(
+    "flava_image_model",
+    "FlavaImageModel",
+    "FlavaLayer",
     block=flava_block,
     own_attention=OwnAttention("dropout", ("query", "key", "value")),
 )
 
-MGP_STR = replace(
-    DPT,
-    model_type="mgp-str",
-    towers=("MgpstrModel",),
+MGP_STR = DPT.kin(
+    "mgp-str",
+    "MgpstrModel",
+    "MgpstrLayer",
     layers="encoder.blocks",
-    layer="MgpstrLayer",
     attention="attn",
     block=mgpstr_block,
     widths=ratio_widths,

@@ -21,7 +21,7 @@ SIZES = {1: "1", 2: "2", 3: "3 to 4", 5: "5 to 8", 9: "9 to 16", 17: "17 to 32",
 
 
 def patch_sizes(trace: Trace | ForwardTrace, layers: int) -> np.ndarray:
-    """int64 (batch, patches): the size of the token that each patch is in, after so many layers."""
+    """int64 (batch, patches): patches in the token that each patch is in, after `layers` layers."""
     forward = forward_of(trace)
     groups = forward.patch_groups(layers).cpu().numpy()
     return np.stack([np.bincount(row)[row] for row in groups])

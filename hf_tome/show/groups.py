@@ -18,20 +18,17 @@ if TYPE_CHECKING:
 
 
 def forward_of(trace: Trace | ForwardTrace) -> ForwardTrace:
-    """The one forward that a picture shows: of a trace, the last."""
+    """The forward that a picture shows: that of a `ForwardTrace`, or the last one of a `Trace`."""
     return trace.last if isinstance(trace, Trace) else trace
 
 
 def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = None) -> np.ndarray:
-    """The group of each patch of one input, shaped as the patch grid.
+    """The token that each patch of one input is in, int64, shaped as the patch grid.
 
     Args:
         trace: of a forward on whole inputs.
         item: which input of the batch.
         layers: after how many layers; default all.
-
-    Returns:
-        int64, `trace.groups` without the protected tokens: the token that each patch is in.
 
     Raises:
         ToMeValueError: if the tokens are not one per patch of the grid (a masked forward), or `item` is out of range.
@@ -49,7 +46,7 @@ def group_map(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = N
 
 
 def first_patches(groups: Int[np.ndarray, "*grid"]) -> Int[np.ndarray, "*grid"]:
-    """The same groups under numbers that do not change from layer to layer: of the first patch, row by row."""
+    """The groups, each numbered by its first patch, so that numbers do not change from layer to layer."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     return first[inverse].reshape(groups.shape)
 
@@ -60,13 +57,13 @@ def on_pixels(groups: Int[np.ndarray, "*grid"], patches: PatchGrid, sides: Seque
     Raises:
         ToMeValueError: if an input of these sides has another grid.
     """
-    expected = tuple((side - n) // m + 1 for side, n, m in zip(sides, patches.sizes, patches.strides, strict=False))
+    lines = list(zip(sides, patches.sizes, patches.strides, strict=False))
+    expected = tuple((side - size) // stride + 1 for side, size, stride in lines)
     if len(sides) != groups.ndim or expected != groups.shape:
         rule = f"A picture is what the model saw: its patches make the grid {groups.shape}."
         cure = "Pass what `seen` gives for the inputs of the traced forward."
         raise ToMeValueError(complaint(rule, f"sides {tuple(sides)}, which make {expected}", cure))
-    lines = zip(sides, patches.sizes, patches.strides, groups.shape, strict=True)
-    index, covered = zip(*(patch_at(*line) for line in lines), strict=True)
+    index, covered = zip(*(patch_at(*line, count) for line, count in zip(lines, expected, strict=True)), strict=True)
     return np.where(reduce(np.logical_and.outer, covered), groups[np.ix_(*index)], -1)
 
 
@@ -84,12 +81,12 @@ def patch_at(side: int, size: int, stride: int, count: int) -> tuple[np.ndarray,
 
 @dataclass(frozen=True)
 class Span:
-    """The groups of a clip that reach over equally many steps in time.
+    """The groups of a clip that span equally many steps in time.
 
     Attributes:
         steps: of the grid in time, from the first in which a group has a patch to the last.
         groups: how many groups.
-        patches: how many patches they hold together.
+        patches: how many patches they have together.
     """
 
     steps: int
@@ -98,7 +95,7 @@ class Span:
 
 
 def time_spans(trace: Trace | ForwardTrace, item: int = 0, layers: int | None = None) -> list[Span]:
-    """How far the groups of one clip reach in time: one row for each reach that occurs, rising.
+    """How many steps in time the groups of one clip span: a row for each number of steps that occurs, rising.
 
     Args and errors as those of `group_map`.
     """

@@ -118,9 +118,9 @@ def look(classifier: Classifier, medium: Any, r: Any = None, name: str = "input"
     Args:
         classifier: the model with its processor.
         medium: as its `read` gives it.
-        r: as of `apply_tome`, in the settings that the model was saved with if it was. By default r is as saved too, or
-            three fifths of what would merge all tokens away.
-        name: what the medium is called.
+        r: as of `apply_tome`. All other settings, and r by default, are those that the model was saved with; without
+            such, r is three fifths of what would merge all tokens away.
+        name: of the medium, for people.
 
     Raises:
         ToMeTypeError, ToMeValueError: if r is no schedule for this model, there is nothing to see or hear, or
@@ -167,7 +167,7 @@ def _check_patches(trace: Trace, classifier: Classifier) -> None:
 
 
 def forms_of(kind: str) -> tuple[str, ...]:
-    """Suffixes of the files that `write` makes of a medium of this kind."""
+    """Suffixes of the files that `write` can write for a medium of this kind."""
     stills = sorted(SUFFIXES["image"] - {".gif"})
     return (*stills, ".html", *(animation.SUFFIXES if kind == "video" else ()))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int, UInt8
 
 GOLDEN = 0.618034  # of the colour circle: the step in hue from one group to the next, so that no hue comes twice
-LEVELS = ((1.0, 1.0), (0.55, 1.0), (1.0, 0.7))  # saturation and brightness, by turns
+LEVELS = ((1.0, 1.0), (0.55, 1.0), (1.0, 0.7))  # saturation and brightness, in turn for eight groups each
 LADDER = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))  # from dark to bright
 
 
@@ -44,7 +44,7 @@ def enlarged(pixels: np.ndarray, scale: tuple[int, int], axis: int = -3) -> np.n
 
 
 def _at_border(owners: np.ndarray, width: int) -> np.ndarray:
-    """Whether a pixel lies within `width` of another group or of the border. A patch must be at least so wide."""
+    """Whether a pixel is within `width` of another group or of the border. A patch must be at least as wide."""
     height, across = owners.shape[-2:]
     beyond = [(0, 0)] * (owners.ndim - 2) + [(width, width)] * 2
     padded = np.pad(owners, beyond, constant_values=-2)

@@ -24,8 +24,8 @@ def image_groups(
 ) -> list[Image.Image]:
     """One picture for each image: groups filled with their mean colour and outlined (ToMe, figure 4).
 
-    Patches of the same colour inside and the same outline are one token; a grey outline is a patch that is alone.
-    An outline keeps its colour from layer to layer: when groups merge, that of the first in reading order stays.
+    Patches with the same fill and the same outline are one token; a patch with a grey outline is alone. Outlines keep
+    their colours from layer to layer: when groups merge, that of the first in reading order stays.
 
     Args:
         images: uint8 (batch, height, width, 3), what the model saw: `seen(inputs["pixel_values"], processor)`.
@@ -47,8 +47,8 @@ def video_groups(
 ) -> list[list[Image.Image]]:
     """The frames of each clip with its groups filled and outlined.
 
-    A group can reach over several frames: it has one fill, the mean over all of them, and one outline, so that one can
-    follow it through time. Frames below 224 pixels are enlarged.
+    A group may span several frames. It has one fill, the mean over all of them, and one outline, so that it can be
+    followed through time. Frames below 224 pixels are enlarged.
 
     Args and errors as those of `image_groups`; `clips` are uint8 (batch, frames, height, width, 3).
     """
@@ -84,7 +84,7 @@ def class_attention(
 ) -> np.ndarray:
     """The class token's attention to each patch in one layer, mean of the heads, shaped as the grid.
 
-    A token's attention is shared evenly among its patches, so that the map sums up to what all patches get together.
+    A token's attention is divided evenly among its patches, so that the map sums to what all patches get together.
 
     Args:
         attentions: `outputs.attentions` of the traced forward: (batch, heads, tokens, tokens) of each layer. The model
@@ -110,7 +110,7 @@ def class_attention(
 def attention_images(
     images: Collection[np.ndarray], attentions: Sequence[Tensor], trace: Trace | ForwardTrace, layer: int = -1
 ) -> list[Image.Image]:
-    """Each image in grey, under the attention that the class token pays to each patch: dark to bright, as heat.
+    """Each image in grey, overlaid with the attention of the class token to each patch, from dark to bright.
 
     Args and errors as those of `class_attention`; `images` as those of `image_groups`.
     """

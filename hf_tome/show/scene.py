@@ -1,4 +1,4 @@
-"""One input as the model saw it, with its merged groups: what every picture is made of."""
+"""One input as the model saw it, with its merged groups: all pictures are made from this."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Scene:
             grey levels of a spectrogram (bins, frames, 1), the lowest bin first.
         forward: the trace of the forward.
         item: which input of its batch.
-        columns: show only so many frames of a spectrogram; None shows all.
+        columns: how many frames of a spectrogram are shown; None for all.
     """
 
     pixels: np.ndarray
@@ -79,7 +79,7 @@ class Scene:
 
     @property
     def scale(self) -> tuple[int, int]:
-        """How many times height and width are enlarged: equally, but for spectrograms."""
+        """How many times height and width are enlarged; by the same number, but for spectrograms."""
         sides = self.pixels[..., : self.columns, :].shape[-3:-1]
         down, right = (max(1, most // side) for most, side in zip(ENLARGED[self.kind], sides, strict=True))
         return (down, right) if self.kind == "audio" else (min(down, right), min(down, right))
@@ -90,9 +90,9 @@ class Scene:
         return self._colours(self.pixels)
 
     def painted(self, layers: int | None = None) -> UInt8[np.ndarray, "*frames tall wide 3"]:
-        """The input with its groups after so many layers filled and outlined, enlarged; default all layers.
+        """The input with its groups after `layers` layers filled and outlined, enlarged; default all layers.
 
-        A group of a clip has one fill, the mean over all of its frames, and one outline.
+        A group of a clip is filled with its mean over all frames.
 
         Raises:
             ToMeValueError: if `pixels` is not what the model saw, or there is no such layer.
@@ -112,13 +112,13 @@ class Scene:
         return np.concatenate([self.plain, gap, painted], axis=-2)
 
     def panels(self, picture: np.ndarray) -> UInt8[np.ndarray, "panels tall wide 3"]:
-        """A picture of this scene in panels: a clip has one for each step in time; low frequencies at the bottom."""
+        """A picture of this scene as panels: one for each step in time of a clip; low frequencies at the bottom."""
         if self.kind == "video":
             return picture[:: self.forward.patches.sizes[0]][: self.forward.grid[0]]
         return picture[None, ::-1] if self.kind == "audio" else picture[None]
 
     def panel_groups(self, layers: int) -> np.ndarray:
-        """int64 (panels, rows, columns): the group of each patch after so many layers, as it lies in the panels."""
+        """int64 (panels, rows, columns): the group of each patch after `layers` layers, in the order of the panels."""
         groups = group_map(self.forward, self.item, layers)
         return groups if self.kind == "video" else self.panels(groups)
 
@@ -135,7 +135,7 @@ class Scene:
         return rows, columns
 
     def _colours(self, pixels: np.ndarray) -> np.ndarray:
-        """What is shown of the pixels, in colours, enlarged."""
+        """The shown pixels in colours, enlarged."""
         return enlarged(coloured(pixels[:, : self.columns, 0]) if self.kind == "audio" else pixels, self.scale)
 
 

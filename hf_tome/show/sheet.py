@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from hf_tome.data.subject import Subject
 
 INPUTS = {"image": 6, "audio": 3, "video": 2}  # on the sheet of a subject
+GAP = 8  # pixels between pictures
 
 
-def sheet(rows: list[tuple[str, list[Image.Image]]], gap: int = 8) -> Image.Image:
+def sheet(rows: list[tuple[str, list[Image.Image]]]) -> Image.Image:
     """Rows of equally large pictures on white, with a caption at the left of each row.
 
     Raises:
@@ -30,15 +31,15 @@ def sheet(rows: list[tuple[str, list[Image.Image]]], gap: int = 8) -> Image.Imag
         raise ToMeValueError(complaint("A sheet has rows with pictures.", "none", "Pass [(caption, [picture])]."))
     width, height = rows[0][1][0].size
     font = ImageFont.load_default(size=max(12, min(22, height // 8)))
-    margin = int(max(font.getlength(line) for caption, _ in rows for line in caption.split("\n"))) + 3 * gap
+    margin = int(max(font.getlength(line) for caption, _ in rows for line in caption.split("\n"))) + 3 * GAP
     across = max(len(pictures) for _, pictures in rows)
-    page = Image.new("RGB", (margin + across * (width + gap), len(rows) * (height + gap) + gap), "white")
+    page = Image.new("RGB", (margin + across * (width + GAP), len(rows) * (height + GAP) + GAP), "white")
     draw = ImageDraw.Draw(page)
     for y, (caption, pictures) in enumerate(rows):
-        top = gap + y * (height + gap)
-        draw.multiline_text((gap, top + height // 2), caption, fill="black", font=font, anchor="lm")
+        top = GAP + y * (height + GAP)
+        draw.multiline_text((GAP, top + height // 2), caption, fill="black", font=font, anchor="lm")
         for x, picture in enumerate(pictures):
-            page.paste(picture.resize((width, height)), (margin + x * (width + gap), top))
+            page.paste(picture.resize((width, height)), (margin + x * (width + GAP), top))
     return page
 
 

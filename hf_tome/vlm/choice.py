@@ -1,4 +1,4 @@
-"""Which visual tokens the user wants to keep, applied to the images and videos of a prompt."""
+"""The choice of visual tokens to keep, of all images or videos of a prompt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops.reference import exact
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.vlm.features import Features
 from hf_tome.vlm.methods import METHODS, Item
@@ -19,7 +20,7 @@ class Choice:
     """The checked arguments of `shorten`.
 
     Attributes:
-        keep: a share in (0, 1] as a float, or a number of tokens as an int, of each image and video.
+        keep: of each image and video, a share in (0, 1] as a float, or a number of tokens as an int.
         method: a name in `METHODS`.
         seed: of random choices.
 
@@ -46,30 +47,25 @@ class Choice:
         return min(self.keep, tokens) if isinstance(self.keep, int) else max(1, round(self.keep * tokens))
 
     def of(self, features: Features, visual: Any, ids: Tensor) -> Reduction:
-        """Choose among the visual tokens of one modality.
+        """Choose among the visual tokens of all images, or of all videos.
 
-        Args:
-            features: of all images, or of all videos.
-            visual: what `visual_model` found.
-            ids: (batch, tokens) of the prompt.
+        `visual` is what `visual_model` found, and `ids` (batch, tokens) are those of the prompt.
         """
-        x = features.x.detach()
-        x = x if x.dtype == torch.float64 else x.float()
+        x = exact(features.x.detach())
         attention = features.attention(visual.config) if self.method == "attention" else x.new_empty(len(x))
         words = _words(visual, ids).to(x) if self.method == "question" else None
         separators, generator = _separators(visual, features.x), torch.Generator().manual_seed(self.seed)
         parts = []
-        for piece, paid, others in zip(
+        for tokens, received, fixed in zip(
             *(each.split(features.pieces) for each in (x, attention, separators)), strict=True
         ):
-            piece = piece[~others]
-            item = Item(piece, self.count(len(piece)), words, paid[~others], generator)
-            parts.append(METHODS[self.method](item).beside(others))
+            item = Item(tokens[~fixed], self.count(int((~fixed).sum())), words, received[~fixed], generator)
+            parts.append(METHODS[self.method](item).beside(fixed))
         return join(parts, features.pieces)
 
 
 def _separators(visual: Any, x: Tensor) -> Tensor:
-    """Which rows say where a row of the image ends (LLaVA-NeXT, LLaVA-OneVision): they are no part of it."""
+    """Which visual tokens only mark the end of a row of patches (LLaVA-NeXT, LLaVA-OneVision): they all stay."""
     newline = getattr(visual, "image_newline", None)
     if newline is None:
         return torch.zeros(len(x), dtype=torch.bool, device=x.device)
@@ -77,7 +73,7 @@ def _separators(visual: Any, x: Tensor) -> Tensor:
 
 
 def _words(visual: Any, ids: Tensor) -> Tensor:
-    """The embeddings (words, channels) of all tokens of the prompts that stand for no image."""
+    """The embeddings (words, channels) of all tokens of the prompts but the placeholders."""
     names = ("image_token_id", "video_token_id")
     visible = [value for name in names if (value := getattr(visual.config, name, None)) is not None]
     return visual.get_input_embeddings()(ids[~torch.isin(ids, torch.tensor(visible, device=ids.device))]).detach()

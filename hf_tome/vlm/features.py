@@ -1,4 +1,4 @@
-"""The visual tokens of a prompt: where they stand, and their features."""
+"""The visual tokens of a prompt: their places, and their features."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Features:
     Attributes:
         output: of `get_image_features` or `get_video_features`.
         places: which tokens of the prompt are their placeholders.
-        x: a row for each placeholder, in their order.
-        items: how many rows each element of the output has.
-        pieces: how many rows each image or video has, one after the other.
+        x: the feature for each placeholder, in their order.
+        items: rows of x for each element of the output.
+        pieces: rows of x for each image (each tile, where tiles are apart in the prompt) or video.
     """
 
     output: Any
@@ -51,9 +51,9 @@ class Features:
         return replace(self.output, **fewer)
 
     def attention(self, config: Any) -> Float[Tensor, " rows"]:
-        """What the tower's class token pays to each row, or all its tokens on average, where it has none.
+        """The attention of the tower's class token to each row, or the mean of all its tokens, where it has none.
 
-        It is that of the layer whose output the language model reads.
+        It is taken from the layer whose output the language model reads.
 
         Raises:
             UnsupportedAttentionError: if the tower returns no attention weights.
@@ -65,12 +65,12 @@ class Features:
         if not weights:
             rule = 'method="attention" reads the attention weights of the vision tower.'
             raise UnsupportedAttentionError(complaint(rule, "none", 'Call model.set_attn_implementation("eager").'))
-        paid = weights[layer if layer < 0 else layer - 1].mean(dim=1).detach()  # (images, tokens, tokens)
-        images, tokens = paid.shape[:2]
+        mean = weights[layer if layer < 0 else layer - 1].mean(dim=1).detach()  # of the heads: (images, tokens, tokens)
+        images, tokens = mean.shape[:2]
         if images * (tokens - 1) == len(self.x):
-            return paid[:, 0, 1:].flatten()
+            return mean[:, 0, 1:].flatten()
         if images * tokens == len(self.x):
-            return paid.mean(dim=1).flatten()
+            return mean.mean(dim=1).flatten()
         rule = 'method="attention" needs a visual token for each token of the vision tower.'
         got = f"{images} x {tokens} tokens of the tower for {len(self.x)} visual tokens"
         raise UnsupportedModelError(complaint(rule, got, 'Choose another method, such as "merge".'))
@@ -121,14 +121,14 @@ def encode(visual: Any, inputs: Mapping[str, Any], attentions: bool) -> tuple[di
             rule = f"A prompt has a placeholder for each visual token of its {modality}s."
             got = f"{int(places.sum())} placeholders for {len(x)} visual tokens"
             raise ToMeValueError(complaint(rule, got, "Pass all that the model's processor returns for both."))
-        # Tiles stand apart in the prompt, and merge apart; the frames of a video merge with each other.
+        # Tiles that are apart in the prompt merge apart; the frames of a video merge with each other.
         pieces = _common(items, runs(places)) if modality == "image" else items
         found[modality] = Features(output, places, x, items, pieces)
     return found, used
 
 
 def _common(first: list[int], second: list[int]) -> list[int]:
-    """The lengths of the parts between the ends of both."""
+    """Lengths of the parts when the rows are cut where either list cuts them."""
     ends = {int(end) for lengths in (first, second) for end in torch.tensor(lengths).cumsum(0)}
     return torch.tensor([0, *sorted(ends)]).diff().tolist()
 
@@ -139,7 +139,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _reduced(features: Any, reduction: Reduction, items: list[int]) -> Any:
-    """Features with fewer rows: a tensor (items, rows, channels), a tensor of all rows, or a list with one an item."""
+    """Features with fewer rows: a tensor (items, rows, channels) or (rows, channels), or a list of one an item."""
     if isinstance(features, Tensor) and features.ndim == 2 and len(features) == sum(items):
         return reduction.apply(features)
     parts = reduction.apply(torch.cat([_rows(part) for part in features])).split(reduction.lengths(items))

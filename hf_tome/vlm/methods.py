@@ -1,4 +1,4 @@
-"""How the visual tokens that stay are chosen: by merging, or by one of the ways that the field compares with."""
+"""How the visual tokens that stay are chosen: by merging, or by a method that merging is compared with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Item:
         x: their features, as the language model gets them, in at least float32 and without a gradient.
         keep: how many stay, at least 1.
         words: the embeddings of the prompt's words, for "question" alone.
-        attention: what the vision tower's tokens pay to each, for "attention" alone.
+        attention: what each receives in the vision tower, for "attention" alone.
         generator: for random choices.
     """
 
@@ -40,7 +40,7 @@ Method = Callable[[Item], Reduction]
 
 
 def merge(item: Item) -> Reduction:
-    """Bipartite soft matching by cosine (ToMe, section 3), as often as it takes: each time at most half can merge."""
+    """Bipartite soft matching by cosine (ToMe, section 3), again and again: each time at most half can merge."""
     means, sizes = item.x[None], item.x.new_ones(1, len(item.x))
     leaders = groups = torch.arange(len(item.x), device=item.x.device)
     while (surplus := len(leaders) - item.keep) > 0:
@@ -54,7 +54,7 @@ def merge(item: Item) -> Reduction:
 
 
 def diverse(item: Item) -> Reduction:
-    """The tokens that differ most: each next one is the farthest, by cosine, from those chosen before (DivPrune)."""
+    """The most different tokens: each next one is the farthest, by cosine, from those chosen before (DivPrune)."""
     x = normalize(item.x, dim=-1)
     distances = 1 - x @ x.mT
     nearest = distances.clone().fill_diagonal_(torch.inf).min(dim=1).values

@@ -50,7 +50,7 @@ def cut(
 
 
 def positions_of(visual: Any, inputs: Mapping[str, Any]) -> Int[Tensor, "axes batch tokens"] | None:
-    """The positions in time, height and width of the whole prompt; None for models that count its tokens.
+    """Positions of the whole prompt in time, height and width; None for models whose positions count the tokens.
 
     Raises:
         ToMeValueError: if the inputs do not tell which tokens are images.
@@ -68,19 +68,19 @@ def positions_of(visual: Any, inputs: Mapping[str, Any]) -> Int[Tensor, "axes ba
 
 
 def pad_id(visual: Any) -> int:
-    """The id for padding. Where the model names none, any: the attention mask hides it."""
+    """The id for padding; 0 where the model names none, since the attention mask hides it."""
     named = getattr(visual.config.get_text_config(), "pad_token_id", None)
     return 0 if named is None else named
 
 
 def arguments_of(function: Callable[..., Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the inputs that a function takes by name."""
+    """The inputs that a function has arguments for."""
     names = inspect.signature(function).parameters
     return {name: inputs[name] for name in names if name != "kwargs" and inputs.get(name) is not None}
 
 
 def runs(places: Bool[Tensor, "batch tokens"]) -> list[int]:
-    """The lengths of the runs of neighbours in a sample, in their order."""
+    """The lengths of the runs of neighbouring True in each sample, in their order."""
     sample, token = places.nonzero().cpu().T
     ends = (sample.diff() != 0) | (token.diff() != 1)
     edges = torch.cat([torch.tensor([-1]), ends.nonzero()[:, 0], torch.tensor([len(token) - 1])])

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hf_tome.core.ops.reference import exact
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
@@ -29,13 +31,13 @@ class Reduction:
         """The features of the rows that stay: each the mean of its group, summed in at least float32."""
         if self.groups is None:
             return x[self.leaders]
-        exact = x if x.dtype == torch.float64 else x.float()
-        sums = exact.new_zeros(len(self.leaders), x.shape[1]).index_add(0, self.groups, exact)
+        rows = exact(x)
+        sums = rows.new_zeros(len(self.leaders), x.shape[1]).index_add(0, self.groups, rows)
         counts = torch.bincount(self.groups, minlength=len(self.leaders))
         return (sums / counts[:, None]).to(x.dtype)
 
     def beside(self, others: Bool[Tensor, " all"]) -> Reduction:
-        """The same reduction where other rows, which all stay, stand between these."""
+        """The same reduction, with other rows between these, which all stay."""
         rows, kept = (~others).nonzero()[:, 0], others.clone()
         kept[rows[self.leaders]] = True
         if self.groups is None:
@@ -45,7 +47,7 @@ class Reduction:
         return Reduction(kept.nonzero()[:, 0], groups)
 
     def lengths(self, parts: Iterable[int]) -> list[int]:
-        """How many rows stay of each of these consecutive parts of the rows."""
+        """How many rows stay of each of consecutive parts of the rows."""
         ends = torch.tensor([0, *parts], device=self.leaders.device).cumsum(0)
         return torch.searchsorted(self.leaders, ends).diff().tolist()
 

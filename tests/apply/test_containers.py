@@ -12,7 +12,7 @@ from comparison import assert_same
 from torch import nn
 from untouched import assert_untouched
 
-from hf_tome import apply_tome, remove_tome, trace_tome
+from hf_tome import apply_tome, merged, remove_tome, trace_tome
 
 
 class LikeDistributed(nn.Module):
@@ -54,6 +54,10 @@ def test_two_models_in_one_container() -> None:
     for model, case in ((pair["image"], SMALL_VIT), (pair["video"], SMALL_VIDEO)):
         assert_same(model(**case.inputs()), apply_tome(case.build(), r=2)(**case.inputs()))
         assert model.config.tome["r"] == 2  # pyright: ignore  # each carries its own settings when saved
+    remove_tome(pair["video"])
+    with merged(pair, r=5):
+        assert pair["image"].config.tome["r"] == pair["video"].config.tome["r"] == 5  # pyright: ignore
+    assert pair["image"].config.tome["r"] == 2  # pyright: ignore
+    assert_untouched(pair["video"], SMALL_VIDEO.build(), SMALL_VIDEO.inputs())
     remove_tome(pair)
     assert_untouched(pair["image"], SMALL_VIT.build(), SMALL_VIT.inputs())
-    assert_untouched(pair["video"], SMALL_VIDEO.build(), SMALL_VIDEO.inputs())

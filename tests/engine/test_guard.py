@@ -41,19 +41,20 @@ def test_the_block_is_the_layer_with_dropout_too(case: Case, training: bool) -> 
     assert torch.equal(*outputs)
 
 
-def run(layer: Any, x: Any, *args: Any, merge: Any, order: str = "plain", **kwargs: Any) -> Any:
+def run(layer: Any, x: Any, *, merge: Any, order: str = "plain", **kwargs: Any) -> Any:
     """ViT's block, or one with a mistake."""
     if order == "no first dropout":
-        x = merge(layer.attention(layer.layernorm_before(x), *args, **kwargs)[0] + x)
+        x = merge(layer.attention(layer.layernorm_before(x), **kwargs)[0] + x)
     elif order == "mask lost":
-        x = merge(layer.dropout(layer.attention(layer.layernorm_before(x), None, **kwargs)[0]) + x)
+        kwargs["attention_mask"] = None
+        x = merge(layer.dropout(layer.attention(layer.layernorm_before(x), **kwargs)[0]) + x)
     elif order == "keywords lost":
-        x = merge(layer.dropout(layer.attention(layer.layernorm_before(x), *args)[0]) + x)
+        x = merge(layer.dropout(layer.attention(layer.layernorm_before(x), kwargs["attention_mask"])[0]) + x)
     elif order == "norms swapped":
-        x = merge(layer.dropout(layer.attention(layer.layernorm_after(x), *args, **kwargs)[0]) + x)
+        x = merge(layer.dropout(layer.attention(layer.layernorm_after(x), **kwargs)[0]) + x)
         return layer.dropout(layer.mlp(layer.layernorm_before(x))) + x
     else:
-        x = merge(layer.dropout(layer.attention(layer.layernorm_before(x), *args, **kwargs)[0]) + x)
+        x = merge(layer.dropout(layer.attention(layer.layernorm_before(x), **kwargs)[0]) + x)
     return layer.dropout(layer.mlp(layer.layernorm_after(x))) + x
 
 
@@ -112,6 +113,10 @@ def test_a_layer_with_another_forward_needs_a_block_of_its_own() -> None:
     assert apart(model(**inputs).logits, twin(**inputs).logits) < 1e-5
     apply_tome(model, r=2)  # keeps the block
     assert apart(model(**inputs).logits, apply_tome(twin, r=2)(**inputs).logits) < 1e-5
+    for each in (model, twin):  # cut off a layer
+        each.vit.layers = each.vit.layers[:-1]
+        apply_tome(each, r=2)
+    assert apart(model(**inputs).logits, twin(**inputs).logits) < 1e-5
     assert type(layers_of(remove_tome(model), SMALL_VIT)[0]) is ScaledLayer
 
 
@@ -126,7 +131,7 @@ def test_a_subclass_that_inherits_the_forward_is_merged() -> None:
 def another_version(monkeypatch: pytest.MonkeyPatch, more: float) -> None:
     """A forward that is transformers' own by all that it says of itself."""
     names: dict[str, Any] = {"__name__": ViTLayer.__module__, "plain": ViTLayer.forward, "more": more}
-    exec("def forward(self, x, mask=None, **kwargs): return plain(self, x, mask, **kwargs) + more", names)
+    exec("def forward(self, x, attention_mask=None, **kw): return plain(self, x, attention_mask, **kw) + more", names)
     monkeypatch.setattr(ViTLayer, "forward", names["forward"])
 
 

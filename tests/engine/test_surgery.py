@@ -16,7 +16,7 @@ from untouched import assert_untouched
 
 from hf_tome import UnsupportedModelError, apply_tome, remove_tome, trace_tome
 from hf_tome.engine.state import LOCAL
-from hf_tome.engine.tower import under_way
+from hf_tome.engine.tower import current_forward
 
 BARE_VIT = Case(VIT, ViTModel)
 
@@ -152,7 +152,7 @@ def test_ctrl_c_leaves_nothing_that_is_read(place: str) -> None:
     hook.remove()
     assert_same(model.layers[0](x), plain.layers[0](x))
     assert_same(model(**BARE_VIT.inputs()), expected)
-    assert under_way() is None
+    assert current_forward() is None
 
 
 @torch.no_grad()

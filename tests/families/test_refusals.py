@@ -100,6 +100,18 @@ def test_two_models_with_one_config_object(order: int) -> None:
     assert vars(config) == before
 
 
+def test_settings_leave_the_config_of_a_part_too() -> None:
+    model = row("clip").build()
+    before = photograph(model)
+    apply_tome(model, r=2)
+    apply_tome(model.vision_model, r=3)
+    assert "tome" in vars(model.vision_model.config)
+    apply_tome(model, r=4)
+    assert "tome" not in vars(model.vision_model.config)
+    remove_tome(model)
+    assert photograph(model) == before
+
+
 def test_only_the_vision_tower_is_patched() -> None:
     model = apply_tome(row("clip").build(), r=2)
     patched = [name for name, module in model.named_modules() if "_tome" in vars(module)]

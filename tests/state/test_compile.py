@@ -17,7 +17,9 @@ from hf_tome import NotPatchedError, apply_tome
 
 
 @pytest.fixture
-def fresh_dynamo() -> None:
+def fresh_dynamo(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a cache for this run alone: one that was stopped leaves cut-off libraries in the cache that all share."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "inductor"))
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
 

@@ -1,8 +1,8 @@
 """The operations of a merge, and the one place that chooses what computes them.
 
-`decide`, `share`, `merge` and `compose` are written twice, with the same results: `reference` in torch, for every
-tensor, and `gpu` as Triton kernels. `merge_norm` is for the kernels alone. A plan travels as three index tensors, see
-`core.plan.MergePlan`:
+`decide`, `share`, `merge` and `compose` are written twice, with the same results: in torch for every tensor
+(`reference`), and as Triton kernels (`gpu`). `merge_norm` is a kernel alone. A plan is passed as three index tensors,
+see `core.plan.MergePlan`:
 
     leaders (batch, groups), joiners (batch, r), targets (batch, r): int64
 """
@@ -59,8 +59,8 @@ def share(
 ) -> tuple[Float[Tensor, "batch groups"], Float[Tensor, "batch r"]]:
     """The size of each group, and the share that each joiner has in its group.
 
-    A share is at most 1, so that a weighted sum cannot overflow in half precision. In a group of padding alone (size
-    0) the leader has the whole share.
+    A share is at most 1, so that a weighted sum cannot overflow in half precision. In a group of padding alone (size 0)
+    the leader has the whole share.
     """
     return backend(sizes).share(sizes, leaders, joiners, targets)
 
@@ -81,7 +81,7 @@ def merge(
 
 
 def adds(x: Tensor, residual: Tensor) -> bool:
-    """Whether `merge` should add the residual itself: on a GPU, where it saves a launch and a pass over memory."""
+    """Whether `merge` should add the residual itself: on a GPU, where that saves a launch and a pass over memory."""
     return gpu.takes(x) and x.dtype == residual.dtype and x.shape == residual.shape
 
 

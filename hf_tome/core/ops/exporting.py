@@ -1,4 +1,4 @@
-"""Whether torch records a graph that will run without torch, or without this package."""
+"""Whether torch is recording a graph that will run without this package."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def exporting() -> bool:
 
 
 def tracing() -> bool:
-    """Whether `torch.jit.trace` is running. Not queried while Dynamo compiles, which cannot trace the query."""
+    """Whether `torch.jit.trace` is running. Dynamo cannot trace this query, so it is not made while Dynamo compiles."""
     return not torch.compiler.is_compiling() and _get_tracing_state() is not None
 
 
 def _in_torch_export() -> bool:
-    """Up to 2.11, `is_exporting` is also true in `torch.compile`, where the private flag is false."""
+    """Up to torch 2.11, `is_exporting` is true in `torch.compile` too, where the private flag is false."""
     if not hasattr(torch.compiler, "is_exporting"):  # torch before `is_exporting`
         return False
     return torch.compiler.is_exporting() and getattr(torch.compiler, "_is_exporting_flag", True)

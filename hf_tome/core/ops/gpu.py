@@ -1,6 +1,6 @@
 """The operations of a merge as Triton kernels, each a launch or two behind an operator of torch.
 
-As operators they are opaque to `torch.compile`, which neither breaks its graph at them nor looks inside.
+`torch.compile` calls such operators as they are: its graph does not break there.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def share(sizes: Tensor, leaders: Tensor, joiners: Tensor, targets: Tensor) -> t
     from hf_tome.core.ops.kernels.share import share
 
     with device_of(sizes):
-        return share(sizes, *_close(leaders, joiners, targets))
+        return share(sizes, *_contiguous(leaders, joiners, targets))
 
 
 @share.register_fake
@@ -97,7 +97,7 @@ def merge(
     from hf_tome.core.ops.kernels import merge as kernels
 
     with device_of(x):
-        return kernels.merge(x, *_close(leaders, joiners, targets, shares), residual=residual)
+        return kernels.merge(x, *_contiguous(leaders, joiners, targets, shares), residual=residual)
 
 
 @merge.register_fake
@@ -113,7 +113,7 @@ def merge_backward(grad: Tensor, leaders: Tensor, joiners: Tensor, targets: Tens
     from hf_tome.core.ops.kernels import merge as kernels
 
     with device_of(grad):
-        return kernels.merge_backward(grad, *_close(leaders, joiners, targets, shares))
+        return kernels.merge_backward(grad, *_contiguous(leaders, joiners, targets, shares))
 
 
 @merge_backward.register_fake
@@ -149,7 +149,7 @@ def merge_norm(
     from hf_tome.core.ops.kernels.merge_norm import merge_norm
 
     with device_of(x):
-        plan = _close(leaders, joiners, targets, shares)
+        plan = _contiguous(leaders, joiners, targets, shares)
         return merge_norm(x, *plan, residual=residual, weight=weight, bias=bias, eps=eps)
 
 
@@ -184,7 +184,7 @@ def compose(leaders: list[Tensor], joiners: list[Tensor], targets: list[Tensor])
     from hf_tome.core.ops.kernels.compose import compose
 
     with device_of(leaders[0]):
-        return compose(_close(*leaders), _close(*joiners), _close(*targets))
+        return compose(_contiguous(*leaders), _contiguous(*joiners), _contiguous(*targets))
 
 
 @compose.register_fake
@@ -192,6 +192,6 @@ def _(leaders: list[Tensor], joiners: list[Tensor], targets: list[Tensor]) -> Te
     return leaders[0].new_empty(leaders[0].shape[0], leaders[0].shape[1] + joiners[0].shape[1])
 
 
-def _close(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Contiguous index tensors, as the kernels read them: a user's own matching may return other strides."""
+def _contiguous(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors made contiguous, as the kernels read them: a user's own matching may return other strides."""
     return tuple(each.contiguous() for each in tensors)

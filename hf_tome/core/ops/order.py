@@ -1,4 +1,4 @@
-"""Places in the order of their scores, with the same result in every runtime."""
+"""A stable descending argsort, with the same result in every runtime."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def falling(scores: Shaped[Tensor, "*batch n"]) -> Int[Tensor, "*batch n"]:
-    """The places of the scores from the highest to the lowest, equal ones in index order.
+    """The indices of the scores from the highest to the lowest, equal ones in index order.
 
-    ONNX has no stable sort, and OpenVINO's TopK mixes equal scores up. So in an export each place gets a rank, the
-    number of scores that come before its own. No two ranks are equal, and any sort has the same result.
+    ONNX has no stable sort, and OpenVINO's TopK mixes equal scores up. So an export computes the rank of each score,
+    the number of scores before it. No two ranks are equal, so any sort of them gives the same.
     """
     if not exporting():
         return scores.argsort(dim=-1, descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""Which norms are a LayerNorm and nothing else, so that a kernel can compute what calling the module would."""
+"""Which norms are plain LayerNorms, so that a kernel computes what calling the module would."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FORWARD = nn.LayerNorm.forward
 
 
 def is_plain(norm: Any, x: Tensor) -> bool:
-    """Whether `norm` is torch's LayerNorm over the features of x, as torch made it.
+    """Whether `norm` is a plain `nn.LayerNorm` over the features of x.
 
-    A subclass, a hook on it or on all modules, another forward, and autocast, which would norm in float32, are for the
-    module itself.
+    Not so for a subclass, with another forward, with a hook on it or on all modules, and under autocast, which would
+    norm in float32.
     """
     if type(norm) is not nn.LayerNorm or getattr(norm.forward, "__func__", None) is not FORWARD:
         return False

@@ -51,18 +51,12 @@ def select(
     r: int,
     protected: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The plan that merges the r best proposals.
+    """Leaders, joiners and targets of the merge of the r best proposals, in the order of `ops.decide`.
 
     Args:
         similarity: of each source to its best destination.
-        best: which of the destinations that is.
-        sources: their tokens.
-        destinations: their tokens.
-        r: how many proposals merge.
-        protected: tokens at the front.
-
-    Returns:
-        leaders, joiners and targets, in the order of `ops.decide`.
+        best: the place of that among the destinations.
+        sources, destinations: their places among the tokens.
     """
     order = falling(similarity)
     joining, kept = order[:, :r], order[:, r:]
@@ -79,10 +73,10 @@ def nearest(
     b: Float[Tensor, "batch n channels"],
     padded: tuple[Bool[Tensor, "batch m"], Bool[Tensor, "batch n"]] | None = None,
 ) -> tuple[Float[Tensor, "batch m"], Int[Tensor, "batch m"]]:
-    """The score of each row of `a` with its best row of `b`, and which that is, the first of equals.
+    """The score of each row of `a` with its best row of `b`, and the index of that, the first of equals.
 
-    Padding scores infinity with all, and minus infinity for others. The scores are made for some rows at a time, so
-    that long inputs never hold all of them.
+    Padding in `a` scores infinity, and padding in `b` minus infinity. The scores are computed for some rows at a time,
+    so that long inputs never hold all of them.
     """
     parts = pieces(a, b.shape[1])
     if len(parts) == 1:
@@ -94,7 +88,7 @@ def nearest(
 
 
 def pieces(a: Tensor, width: int) -> tuple[Tensor, ...]:
-    """The rows of `a` (batch, m, ...) in pieces that have at most `MOST_SCORES` scores with `width` others."""
+    """The rows of `a` (batch, m, ...) in chunks with at most `MOST_SCORES` scores against `width` others."""
     return a.split(max(1, MOST_SCORES // max(1, width)), dim=1)
 
 
@@ -128,7 +122,7 @@ def merge(
         joining, leading = joining.float(), leading.float()
     step = (joining - leading) * shares.to(joining.dtype).reshape(-1, 1)
     step = step.to(x.dtype)
-    if exporting():  # of an exported program OpenVINO reads this sum alone; elsewhere the other is faster
+    if exporting():  # OpenVINO reads no index_add_ in an exported program; elsewhere that is faster
         out = out.index_put((target,), step, accumulate=True)
     else:
         out.index_add_(0, target, step)
@@ -136,7 +130,7 @@ def merge(
 
 
 def compose(leaders: Sequence[Tensor], joiners: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """See `ops.compose`. Merges are read from the last to the first: tokens inherit the final group of their group."""
+    """See `ops.compose`. From the last merge to the first, tokens inherit the final group of their group."""
     batch, count = leaders[-1].shape
     groups = torch.arange(count, device=leaders[-1].device).expand(batch, -1)
     for leading, joining, target in zip(reversed(leaders), reversed(joiners), reversed(targets), strict=True):
@@ -146,17 +140,22 @@ def compose(leaders: Sequence[Tensor], joiners: Sequence[Tensor], targets: Seque
 
 
 def rows(index: Int[Tensor, "batch n"], tokens: int) -> Int[Tensor, " rows"]:
-    """Where the tokens of `index` stand in a tensor flattened to (batch * tokens, ...)."""
+    """The rows of the tokens of `index` in a tensor flattened to (batch * tokens, ...)."""
     batch = index.shape[0]
-    if batch == 1 and not tracing():  # a trace would keep this for other batches
+    if batch == 1 and not tracing():  # a jit trace would fix this for all batch sizes
         return index[0]
     return (index + torch.arange(0, batch * tokens, tokens, device=index.device)[:, None]).reshape(-1)
 
 
 def unit(metric: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
     """The metric at length 1, in at least float32 whatever the model's dtype: in bf16 many similarities would tie."""
-    exact = metric if metric.dtype == torch.float64 else metric.float()
-    return exact / torch.linalg.vector_norm(exact, dim=-1, keepdim=True).clamp_min_(1e-12)  # a zero key: no NaN, but 0
+    metric = exact(metric)
+    return metric / torch.linalg.vector_norm(metric, dim=-1, keepdim=True).clamp_min_(1e-12)  # a zero key gives 0
+
+
+def exact(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The same numbers in at least float32."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def dot(a: Float[Tensor, "batch m channels"], b: Float[Tensor, "batch n channels"]) -> Float[Tensor, "batch m n"]:
@@ -166,6 +165,6 @@ def dot(a: Float[Tensor, "batch m channels"], b: Float[Tensor, "batch n channels
 
 
 def outside_autocast(device: str) -> AbstractContextManager:
-    """Autocast would round the similarities to half precision, whatever the dtype of the keys."""
-    active = device != "meta" and torch.is_autocast_enabled(device)  # torch refuses to say it of meta
+    """A context without autocast, which would round similarities to half precision whatever the dtype of the keys."""
+    active = device != "meta" and torch.is_autocast_enabled(device)  # torch raises an error for meta
     return torch.autocast(device, enabled=False) if active else nullcontext()

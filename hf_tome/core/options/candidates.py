@@ -63,11 +63,11 @@ class Candidates:
         return places.expand(self.metric.shape[0], -1)
 
     def draw(self) -> Int[Tensor, " tokens"]:
-        """A random number for each token, by seed and layer: the same in each sample and forward, on every device."""
+        """A random number for each token, by seed and layer. The same in each sample, forward and on every device."""
         return draw(self.tokens, self.seed, self.layer, self.metric.device)
 
     def scores(self, a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> Float[Tensor, "batch m n"]:
-        """How similar each token at `a` is to each at `b`. Minus infinity to padding; plus infinity from padding."""
+        """The score of each token at `a` with each at `b`: infinity for padding in `a`, minus infinity in `b`."""
         if self.padded is None:
             return self.distance(self._at(a), self._at(b), None)
         from_padding, to_padding = self.padded.gather(1, a), self.padded.gather(1, b)
@@ -76,7 +76,7 @@ class Candidates:
         return scores.masked_fill(from_padding[:, :, None], torch.inf)
 
     def nearest(self, a: Int[Tensor, "batch m"], b: Int[Tensor, "batch n"]) -> tuple[Tensor, Tensor]:
-        """The best score of each token at `a` with one at `b`, and which of `b` that is: both (batch, m)."""
+        """The best score of each token at `a` with one at `b`, and the index in `b` of that one: both (batch, m)."""
         padded = None if self.padded is None else (self.padded.gather(1, a), self.padded.gather(1, b))
         hidden = None if padded is None else padded[1]
         return reference.nearest(lambda x, y: self.distance(x, y, hidden), self._at(a), self._at(b), padded)

@@ -64,9 +64,9 @@ def mlerp(plan: MergePlan, x: Tensor, sizes: Sizes | None, shares: Shares) -> Fl
 
     A mean of different directions is shorter than its members; this keeps the lengths that the model knows.
     """
-    merged = plan.merge(x, shares)
-    length = torch.linalg.vector_norm(merged, dim=-1, keepdim=True, dtype=_exact(x))
-    longest = _largest(plan, torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=_exact(x)), sizes)
+    merged, dtype = plan.merge(x, shares), torch.promote_types(x.dtype, torch.float32)
+    length = torch.linalg.vector_norm(merged, dim=-1, keepdim=True, dtype=dtype)
+    longest = _largest(plan, torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=dtype), sizes)
     alone = torch.ones_like(plan.leaders, dtype=torch.bool).scatter_(1, plan.targets, False)[..., None]
     return torch.where(alone, merged, merged * (longest / length.clamp_min(1e-12)).to(x.dtype))
 
@@ -78,10 +78,6 @@ def _largest(plan: MergePlan, x: Tensor, sizes: Sizes | None) -> Tensor:
     real = x if sizes is None else x.masked_fill((sizes == 0)[..., None], least)
     out = real.gather(1, index[0]).scatter_reduce(1, index[2], real.gather(1, index[1]), "amax")
     return out if sizes is None else torch.where(out == least, leading, out)  # a group of padding alone
-
-
-def _exact(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
 
 
 COMBINES: Registry[Combine] = Registry(

@@ -15,8 +15,8 @@ from hf_tome.core.options.registry import Registry
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-# Scores of `a` (batch, m, channels) with `b` (batch, n, channels): (batch, m, n). The mask (batch, n) names tokens of
-# `b` that must not count in the scores of others: padding. Their own scores are the caller's business.
+# Scores of `a` (batch, m, channels) with `b` (batch, n, channels): (batch, m, n). The mask (batch, n) is True for
+# padding in `b`, which must not count in the scores of others. The caller overwrites the scores of padding itself.
 Distance = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
 
@@ -27,7 +27,7 @@ def cosine(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden:
 
 def euclidean(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden: Tensor | None = None) -> Tensor:
     """Minus their distance."""
-    a, b = _exact(a), _exact(b)
+    a, b = reference.exact(a), reference.exact(b)
     if exporting():  # ONNX has no cdist
         return -torch.linalg.vector_norm(a[:, :, None] - b[:, None], dim=-1)
     with reference.outside_autocast(a.device.type):
@@ -36,7 +36,7 @@ def euclidean(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidd
 
 def dot(a: Float[Tensor, "batch m c"], b: Float[Tensor, "batch n c"], hidden: Tensor | None = None) -> Tensor:
     """Their dot product."""
-    return reference.dot(_exact(a), _exact(b))
+    return reference.dot(reference.exact(a), reference.exact(b))
 
 
 def softmax(
@@ -50,10 +50,6 @@ def softmax(
     if hidden is not None:
         scores = scores.masked_fill(hidden[:, None], -torch.inf)
     return scores.log_softmax(dim=-1)
-
-
-def _exact(metric: Tensor) -> Tensor:
-    return metric if metric.dtype == torch.float64 else metric.float()
 
 
 DISTANCES: Registry[Distance] = Registry(

@@ -14,13 +14,9 @@ LOW = 0xFFFFFFFF
 
 
 def draw(count: int, seed: int, stream: int, device: torch.device) -> Int[Tensor, " count"]:
-    """Random integers in [0, 2**32). A hash of place, seed and stream: no generator, so no state is touched.
+    """Random integers in [0, 2**32): a hash of index, seed in [0, 2**32) and stream, such as the layer.
 
-    Args:
-        count: how many.
-        seed: the user's seed, in [0, 2**32).
-        stream: another seed for another purpose; here the layer.
-        device: where to make them.
+    No random generator is used, so none changes its state.
     """
     numbers = torch.arange(count, dtype=torch.int64, device=device)
     for word in (seed, stream):

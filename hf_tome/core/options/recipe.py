@@ -24,17 +24,17 @@ PAPER = "cosine", "alternating", "bipartite"
 
 @dataclass(eq=False)
 class Recipe:
-    """The functions behind the names of the options.
+    """The options of a merge, with the functions that their names stand for.
 
     Attributes:
         metric: what tokens are compared by.
-        heads: what becomes of its heads.
+        heads: "mean" or "concat".
         distance: how similar two tokens are.
         partition: which are sources and which destinations.
         matching: which merge.
-        combines: what a group becomes, for every layer or for each.
+        combines: what a group becomes; one for all layers, or one for each.
         seed: of what is drawn at random.
-        paper: whether `core.ops.decide` computes what is chosen: all but the metric and its heads is the paper's.
+        paper: whether `core.ops.decide` computes these options: all but metric and heads are the paper's.
     """
 
     metric: str

@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The choices of one option by name. Those that it is made with stay as they are; others can be added.
+    """The choices of one option by name: those of the package, which are fixed, and those that users add.
 
     Args:
-        option: what the option is called, as in `ToMeConfig`.
-        choices: the choices that ship with the package.
+        option: its name in `ToMeConfig`.
+        choices: those of the package.
     """
 
     def __init__(self, option: str, choices: dict[str, T]) -> None:
@@ -26,7 +26,7 @@ class Registry(Generic[T]):
         return iter(self._choices)
 
     def __getitem__(self, name: str) -> T:
-        """The choice of that name. Raises `ToMeTypeError` or `ToMeValueError` where there is none."""
+        """The choice of that name. Raises `ToMeTypeError` or `ToMeValueError` if there is none."""
         if isinstance(name, str) and name in self._choices:
             return self._choices[name]
         rule, cure = f"{self.option} is one of {', '.join(self)}.", "Leave it out for the default."

@@ -18,7 +18,7 @@ WARPS = 8
 def _compose(leaders, joiners, targets, rs, spare, out, tokens, count, LAST: tl.constexpr, BLOCK: tl.constexpr):
     """One program: one sample. From the last merge to the first, tokens inherit the final group of their group.
 
-    Each merge reads the numbers of its groups in one half of `spare`, and writes those of its tokens on the other.
+    Each merge reads the final groups of its groups from one half of `spare`, and writes its tokens' to the other.
     """
     sample = tl.program_id(0).to(tl.int64)
     spare += sample * 2 * tokens

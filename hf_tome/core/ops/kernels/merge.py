@@ -71,7 +71,7 @@ def _merge_backward(
     groups, r, tokens, features, stride_batch, stride_token, stride_feature,
     WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """One program: one token. The gradient of its group times its share; a leader has what its joiners leave."""
+    """One program: one token. The gradient of its group times its share; a leader's share is 1 less its joiners'."""
     item = tl.program_id(0)
     sample = tl.program_id(1).to(tl.int64)
     targets += sample * r

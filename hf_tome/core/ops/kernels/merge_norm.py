@@ -1,4 +1,4 @@
-"""What stands between attention and MLP in one launch: the residual addition, the merge, and the norm after it."""
+"""All between attention and MLP in one launch: the residual addition, the merge, and the norm after it."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportOperatorIssue=false
 

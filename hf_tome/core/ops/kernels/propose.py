@@ -16,9 +16,9 @@ BLOCK = 64  # sources, or destinations, at a time
 
 @triton.jit
 def split(tokens, PROTECTED: tl.constexpr):
-    """The position of the first source and the first destination, and how many there are of each.
+    """The position of the first source and of the first destination, and how many there are of each.
 
-    Every other token from the first one on is one: sources at even positions, destinations at odd ones.
+    Of the tokens that are not protected, those at even positions are sources, those at odd ones destinations.
     """
     first_source, first_destination = PROTECTED + PROTECTED % 2, PROTECTED + 1 - PROTECTED % 2
     return first_source, first_destination, (tokens - first_source + 1) // 2, (tokens - first_destination + 1) // 2
@@ -49,9 +49,9 @@ def propose_block(
 ):  # fmt: skip
     """`BLOCK` sources of one sample, from `start` on, against all destinations, a block of them at a time.
 
-    The products are those of the metric as it is, and the lengths divide the scores. So a metric in half precision goes
-    through the tensor cores, where its products are exact and summed in float32. In float32 the products must be
-    float32's own ("ieee"): tf32 similarities tie by the dozen.
+    The products are those of the metric as it is, and the scores are divided by the lengths. So tensor cores multiply a
+    metric in half precision, exactly and with sums in float32. One in float32 is multiplied in float32 ("ieee"), since
+    tf32 similarities often tie.
     """
     first_source, first_destination, sources, destinations = split(tokens, PROTECTED)
     source = start + tl.arange(0, BLOCK)
@@ -68,7 +68,7 @@ def propose_block(
         columns, is_destination = first_destination + 2 * destination, destination < destinations
         scores = tl.zeros([BLOCK, BLOCK], tl.float32)
         other_square = tl.zeros([BLOCK], tl.float32)
-        for chunk in range(0, CHANNELS, CHUNK):  # one that fits into a chunk is no loop, and x stays in registers
+        for chunk in range(0, CHANNELS, CHUNK):  # with one chunk there is no loop, and x stays in registers
             x = _load_rows(metric, rows, is_source, chunk + channel, stride_token, stride_channel, CHANNELS)
             y = _load_rows(metric, columns, is_destination, chunk + channel, stride_token, stride_channel, CHANNELS)
             scores = tl.dot(x, tl.trans(y), scores, input_precision="ieee")
@@ -111,14 +111,14 @@ def count_sources(tokens: int, protected: int) -> int:
 
 
 def tiles(dtype: torch.dtype, channels: int) -> dict[str, Any]:
-    """How the products are cut up. Those of float32 go through registers, which hold fewer channels at a time."""
+    """The tile sizes. Operands in float32 are held in registers, which have room for fewer channels at a time."""
     widest, warps = (32, 8) if dtype == torch.float32 else (64, 4)
     chunk = min(widest, max(16, triton.next_power_of_2(channels)))
     return {"CHANNELS": channels, "CHUNK": chunk, "BLOCK": BLOCK, "num_warps": warps}
 
 
 def propose(metric: Tensor, weights: Tensor | None, protected: int) -> tuple[Tensor, Tensor]:
-    """The similarity of each source to its best destination, and which that is.
+    """The similarity of each source to its best destination, and the index of that.
 
     Args:
         metric: (batch, tokens, channels) of any strides.

@@ -1,4 +1,4 @@
-"""The r best proposals, and where every token goes: a stable selection by counting, without a sort."""
+"""The plan of the r best proposals: a stable selection by counting, without a sort."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false, reportGeneralTypeIssues=false
 
@@ -16,7 +16,7 @@ BLOCK = 64
 
 @triton.jit
 def rank_block(similarity, rank, start, sources, BLOCK: tl.constexpr):
-    """How many sources come before each: those that are more similar, and of equals those in front of it."""
+    """The rank of each source: how many have a higher similarity, or the same and a lower index."""
     own = start + tl.arange(0, BLOCK)
     value = tl.load(similarity + own, mask=own < sources, other=0.0)
     before = tl.zeros([BLOCK], tl.int32)
@@ -32,7 +32,7 @@ def rank_block(similarity, rank, start, sources, BLOCK: tl.constexpr):
 def place_block(
     rank, best, leaders, joiners, targets, start, tokens, r, PROTECTED: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
-    """Write the plan of one sample for `BLOCK` sources from `start` on, as many destinations and protected tokens."""
+    """Write the plan of one sample for `BLOCK` sources, destinations and protected tokens from `start` on."""
     first_source, first_destination, sources, destinations = split(tokens, PROTECTED)
     own = start + tl.arange(0, BLOCK)
     stay = sources - r
@@ -73,7 +73,7 @@ def _place(rank, best, leaders, joiners, targets, tokens, r, PROTECTED: tl.const
 
 
 def empty_plan(like: Tensor, batch: int, tokens: int, r: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Room for leaders, joiners and targets on the same device, int64."""
+    """Empty leaders, joiners and targets, int64."""
     leaders, joiners, targets = (like.new_empty(batch, count, dtype=torch.int64) for count in (tokens - r, r, r))
     return leaders, joiners, targets
 

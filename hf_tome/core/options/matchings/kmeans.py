@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.core.ops.order import falling
-from hf_tome.core.ops.reference import unit
+from hf_tome.core.ops.reference import exact, unit
 from hf_tome.core.options.distance import cosine
 from hf_tome.core.plan import MergePlan
 
@@ -26,9 +26,7 @@ def kmeans(candidates: Candidates, iterations: int = 5) -> MergePlan:
     """
     clusters = candidates.tokens - candidates.protected - candidates.r
     points = candidates.metric[:, candidates.protected :]
-    points = (
-        unit(points) if candidates.distance is cosine else points.to(torch.promote_types(points.dtype, torch.float32))
-    )
+    points = unit(points) if candidates.distance is cosine else exact(points)
     real = candidates.sizes[:, candidates.protected :] > 0
     centres = _take(points, _starts(real, clusters))
     for _ in range(iterations):

@@ -23,7 +23,7 @@ class Matching:
         plan: from the tokens of a layer to the merge, or None to merge nothing.
         combine: how groups are combined unless the user says otherwise.
         prop_attn: default of proportional attention; None leaves it to the family.
-        attention: what it needs of the attention weights, and with it eager attention; None: nothing.
+        attention: what it reads of the attention weights, which takes eager attention; None: nothing.
         distances: the distances that it can use; None: all.
         partitioned: whether it reads the partition.
         draws: whether it draws random numbers whatever the partition.
@@ -39,7 +39,7 @@ class Matching:
 
 
 def checked(plan: Plan) -> Plan:
-    """A user's matching, with a look at what it returns. Those of the package need none."""
+    """A user's matching, with a check of what it returns."""
 
     def checks(candidates: Candidates) -> MergePlan | None:
         with torch.no_grad():
@@ -52,11 +52,7 @@ def checked(plan: Plan) -> Plan:
 
 
 def _check(plan: MergePlan, candidates: Candidates) -> None:
-    """Refuse what is no plan for these tokens.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if it is none.
-    """
+    """Refuse what is no plan for these tokens, by a ToMeTypeError or ToMeValueError."""
     rule = "A matching returns a MergePlan in which each token is a leader or a joiner, or None."
     cure = "MergePlan.joining(joiners, onto, candidates.tokens) makes one."
     if not isinstance(plan, MergePlan):
