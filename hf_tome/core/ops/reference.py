@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.core.ops.exporting import exporting, tracing
-from hf_tome.core.ops.order import falling
+from hf_tome.core.ops.order import falling, rising
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -62,7 +62,7 @@ def select(
     joining, kept = order[:, :r], order[:, r:]
     targets = best.gather(1, joining) + (protected + kept.shape[1])
     if protected:
-        kept = kept.sort(dim=-1).values
+        kept = rising(kept)
     front = torch.arange(protected, device=order.device).expand(order.shape[0], -1)
     return torch.cat([front, sources.gather(1, kept), destinations], dim=1), sources.gather(1, joining), targets
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from hf_tome.core.ops.order import falling
+from hf_tome.core.ops.order import falling, rising
 from hf_tome.core.options.energy import by_energy
 from hf_tome.core.options.registry import Registry
 
@@ -37,7 +37,7 @@ def random(candidates: Candidates) -> Parts:
     """A random half are sources: another half in each layer, the same one in each sample and each forward."""
     place = candidates.places[candidates.protected :]
     order, half = falling(-candidates.draw()[candidates.protected :]), (len(place) + 1) // 2
-    return place[order[:half].sort().values], place[order[half:].sort().values]
+    return place[rising(order[:half])], place[rising(order[half:])]
 
 
 def energy(candidates: Candidates) -> Parts:

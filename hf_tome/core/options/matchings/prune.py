@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hf_tome.core.ops.order import falling
+from hf_tome.core.ops.order import falling, rising
 from hf_tome.core.plan import MergePlan
 
 if TYPE_CHECKING:
@@ -58,4 +58,4 @@ def _ranked(
     worth = worth.masked_fill(candidates.places < candidates.protected, torch.inf)
     order = falling(worth)
     stay, go = order[:, : -candidates.r], order[:, -candidates.r :]
-    return stay.sort(dim=1).values, go, stay[:, -1:]
+    return rising(stay), go, stay[:, -1:]
