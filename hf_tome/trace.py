@@ -33,6 +33,7 @@ class ForwardTrace:
         protected: tokens at the front (class, distillation) that stand before the grid's patches.
         plans: the merge of each layer, None where it merged nothing.
         protected_at_end: tokens at the end (detection) that stand behind the grid's patches.
+        premerged: tokens that merged before the first layer; its own merge and theirs are one plan.
     """
 
     token_counts: list[int]
@@ -42,6 +43,7 @@ class ForwardTrace:
     protected: int
     plans: list[MergePlan | None]
     protected_at_end: int = 0
+    premerged: int = 0
 
     @property
     def groups(self) -> Int[Tensor, "batch tokens"]:
@@ -148,7 +150,8 @@ class Trace:
         grid = site.grid.shape(forward.shape) if forward.shape else ()
         family = site.settings.family
         ends = family.protected, family.protected_at_end
-        self.forwards.append(ForwardTrace(counts, sizes, grid, site.grid, ends[0], plans, ends[1]))
+        trace = ForwardTrace(counts, sizes, grid, site.grid, ends[0], plans, ends[1], forward.premerged)
+        self.forwards.append(trace)
 
 
 @contextmanager

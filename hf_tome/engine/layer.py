@@ -91,6 +91,8 @@ class MergedLayer:
             args, kwargs = follow(entered, site.positions, x, args, kwargs)
         if state.wrapped and record is None:
             _keep_for_recompute(state, entered, hidden_states)
+        if entered.before is not None:
+            hidden_states = entered.before.merge(hidden_states)
         out = super().__call__(hidden_states, *args, tome_record=entered, **kwargs)  # pyright: ignore
         if record is None:
             state.leave(entered)

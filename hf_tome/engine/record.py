@@ -16,6 +16,7 @@ from hf_tome.core import MergePlan, ops
 from hf_tome.core.options.combine import mean
 from hf_tome.engine.decision import decide
 from hf_tome.engine.positions import Positions
+from hf_tome.engine.premerge import Premerge
 from hf_tome.engine.settings import Settings
 from hf_tome.errors import ToMeValueError, complaint
 
@@ -52,6 +53,7 @@ class LayerRecord:
         seen: (batch, tokens, channels) what a projection gave, until its attention takes it for the metric.
         offsets: (batch, tokens, channels) of each token from its group's features when it merged, for
             restore="residual".
+        before: the merge before the first layer, in that layer's record; None where there is none.
     """
 
     site: LayerSite
@@ -74,6 +76,7 @@ class LayerRecord:
     positions: Positions | None = None
     seen: Tensor | None = None
     offsets: Float[Tensor, "batch tokens channels"] | None = None
+    before: Premerge | None = None
 
     def merge(
         self,

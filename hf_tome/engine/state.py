@@ -18,6 +18,7 @@ from hf_tome.core import MergePlan, compose, spread
 from hf_tome.engine.exports import check_length
 from hf_tome.engine.padding import can_be_read, fitting, hides, sizes_of
 from hf_tome.engine.positions import Positions, merged
+from hf_tome.engine.premerge import premerge
 from hf_tome.engine.record import LayerRecord
 from hf_tome.engine.settings import Settings
 
@@ -45,14 +46,17 @@ class Forward:
         grad: whether gradients were on when it began.
         previous: the forward that was under way in this thread when this one began.
         caller: the Python frame that runs it; None in a compiled forward.
+        table: the positions that were added to its embedded tokens, where some merge before the first layer.
         counts: tokens entering each layer so far.
-        plans: the merge of each layer so far; None where it merged nothing.
+        plans: the merge of each layer so far, that of the first with what merged before it; None where nothing did.
         lengths: tokens that are left of each image, where several are packed in one sequence; else None.
         offsets: of the tokens in each merge, see `LayerRecord`.
         batch: batch size, known from the first layer on.
         device: where the tokens are.
         log_sizes: as an attention mask, where the last merge has written it.
         positions: of the tokens that are left, in families where these must follow them; None before any merge.
+        premerged: tokens that merged before the first layer.
+        embedded: (batch, n, channels) all tokens as they were before that; None where none merged.
     """
 
     site: TowerSite
@@ -66,6 +70,7 @@ class Forward:
     grad: bool
     previous: Forward | None
     caller: FrameType | None
+    table: Tensor | None
     counts: list[int] = field(default_factory=list)
     plans: list[MergePlan | None] = field(default_factory=list)
     lengths: list[int] | None = None
@@ -74,6 +79,8 @@ class Forward:
     device: torch.device | None = None
     log_sizes: Float[Tensor, "batch 1 1 tokens"] | None = None
     positions: Positions | None = None
+    premerged: int = 0
+    embedded: Float[Tensor, "batch tokens channels"] | None = None
 
     def take_mask(self, mask: Any) -> None:
         """A padding mask, as the tower hands it to its first layer, becomes sizes."""
@@ -91,17 +98,24 @@ class Forward:
         check_length(tokens)
         if len(self.counts) == 1 and self.sizes is not None:
             self.sizes = fitting(self.sizes, hidden_states)
+        before = None if site.index else premerge(self, hidden_states)
+        if before is not None:
+            self.sizes, self.premerged, self.embedded = before.totals, tokens - before.plan.count, hidden_states
+            tokens = before.plan.count
         r = self.settings.r(site.index, tokens if self.lengths is None else max(self.lengths))
         record = LayerRecord(
             site, self.settings, r, self.lengths, self.config, self.implementation, self.sizes, self.padding, self.grad
         )
-        record.log_sizes, record.positions = self.log_sizes, self.positions
+        record.log_sizes, record.positions, record.before = self.log_sizes, self.positions, before
         return record
 
     def leave(self, record: LayerRecord) -> None:
-        """Store the results of a layer."""
-        self.plans.append(record.plan)
-        self.offsets.append(record.offsets)
+        """Store the results of a layer; of the first one together with the merge before it."""
+        plan, offsets = record.plan, record.offsets
+        if record.before is not None:
+            plan, offsets = record.before.then(plan, offsets)
+        self.plans.append(plan)
+        self.offsets.append(offsets)
         if record.plan is not None and record.shares is not None:
             self.sizes, self.log_sizes, self.lengths = record.totals, record.log_totals, record.left
             self.positions = merged(record.positions, record.plan, record.shares)

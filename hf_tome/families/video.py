@@ -24,6 +24,7 @@ VIDEOMAE = Family(
     prop_attn=False,
     grid=video_grid,
     inputs=video_inputs,
+    table="embeddings.position_embeddings",
 )
 
 VIVIT = replace(
@@ -97,6 +98,7 @@ VIDEOPRISM = replace(
     mask=None,
     token_heads=(),
     whole=("VideoPrismVisionModel",),
+    table="",
 )
 
 VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2, TIMESFORMER, XCLIP, VIDEOPRISM)

@@ -32,6 +32,7 @@ VIT = Family(
     inputs=image_inputs,
     mask=Mask(),
     token_heads=("ViTForImageClassification", "VisionEncoderDecoderModel"),
+    table="embeddings.position_embeddings",
 )
 
 DEIT = replace(
@@ -56,7 +57,7 @@ AST = replace(
 )
 
 VIT_MAE = replace(
-    VIT, model_type="vit_mae", towers=("ViTMAEModel",), layer="ViTMAELayer", prop_attn=False, token_heads=()
+    VIT, model_type="vit_mae", towers=("ViTMAEModel",), layer="ViTMAELayer", prop_attn=False, token_heads=(), table=""
 )
 
 VIT_MSN = replace(
@@ -96,6 +97,7 @@ BEIT = replace(
         Refusal("use_relative_position_bias", True, RELATIVE),
         Refusal("use_shared_relative_position_bias", True, RELATIVE),
     ),
+    table="",
 )
 
 DPT = Family(
