@@ -31,21 +31,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def drift(encoder: Any, heard: list[Window], settings: dict[str, Any]) -> dict[str, float]:
-    """MAC ratio, and the relative error of the tokens, those in which somebody speaks apart from the others."""
-    extractor, errors = WhisperFeatureExtractor(), {"speech": 0.0, "silence": 0.0}
+def drift(encoder: Any, heard: list[Window]) -> dict[str, dict[str, float]]:
+    """Of each setting: MAC ratio, and the mean relative error of the tokens in which somebody speaks, and of others."""
+    extractor = WhisperFeatureExtractor()
+    told = {name: {"mac_ratio": 0.0, "speech": 0.0, "silence": 0.0} for name in SETTINGS}
     for start in range(0, len(heard), BATCH):
         part = heard[start : start + BATCH]
         inputs = extractor([each.wave for each in part], sampling_rate=RATE, return_tensors="pt").input_features
         with torch.inference_mode():
             plain = encoder(inputs).last_hidden_state
-            with merged(encoder, **settings), trace_tome(encoder) as trace:
+        for name, settings in SETTINGS.items():
+            with torch.inference_mode(), merged(encoder, **settings), trace_tome(encoder) as trace:
                 found = encoder(inputs).last_hidden_state
-        for error, window in zip((found - plain).norm(dim=-1) / plain.norm(dim=-1), part, strict=True):
-            length = len(window.wave) * STEPS // RATE
-            errors["speech"] += error[:length].mean().item() / len(heard)
-            errors["silence"] += error[length:].mean().item() / len(heard)
-    return {"mac_ratio": mac_ratio(trace.token_counts, *widths_of(encoder), trace.last.premerged), **errors}
+            own = told[name]
+            own["mac_ratio"] = mac_ratio(trace.token_counts, *widths_of(encoder), trace.last.premerged)
+            for error, window in zip((found - plain).norm(dim=-1) / plain.norm(dim=-1), part, strict=True):
+                length = len(window.wave) * STEPS // RATE
+                own["speech"] += error[:length].mean().item() / len(heard)
+                own["silence"] += error[length:].mean().item() / len(heard)
+    return told
 
 
 def main() -> None:
@@ -57,9 +61,9 @@ def main() -> None:
     heard = [window for window in windows(args.digits) if not window.full]
     results = Results(ROOT / "docs/results/data/premerge.json")
     rows = []
-    for name, settings in SETTINGS.items():
-        results.keep(name, found := {**settings, **drift(encoder, heard, settings)})
-        shown = ", ".join(f"{key}={value}" for key, value in settings.items())
+    for name, found in drift(encoder, heard).items():
+        results.keep(name, {**SETTINGS[name], **found})
+        shown = ", ".join(f"{key}={value}" for key, value in SETTINGS[name].items())
         rows.append([f"`{shown}`", f"{found['mac_ratio']:.2f}x", f"{found['speech']:.3f}", f"{found['silence']:.3f}"])
     table = markdown(["settings", "MAC ratio", "error where somebody speaks", "in silence"], rows)
     source = f"Measured by `python -m benchmarks.recorded.premerge`: Whisper base, {len(heard)} windows. {machine()}"
