@@ -33,8 +33,8 @@ class ToMeConfig:
         combine: what a group becomes: "weighted_mean", "mean", "max", "keep" (its leader) or "mlerp"; or a list with
             one of them per layer. None takes the matching's own: keep where it prunes, else weighted_mean.
         seed: of what is drawn at random.
-        premerge: tokens merged before the first layer, by the paper's matching on the embedded tokens: int, or float
-            share in (0, 1) of the mergeable ones. It may be more than half, but one stays.
+        premerge: tokens merged before the first layer, by what they show, in families that add positions to them: int,
+            or float share in (0, 1) of the mergeable ones. It may be more than half, but one stays.
 
     The options from `metric` to `seed` are the paper's ablations, and rivals; the defaults are the paper's method.
 

@@ -1,4 +1,4 @@
-"""Merging before the first layer, by what tokens show without their positions: for inputs that repeat themselves."""
+"""Merging before the first layer, by what tokens show, little by their positions: for inputs that repeat themselves."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hf_tome.engine.state import Forward
 
 ROUND = 8  # in a round one token of so many merges at most: few that differ must, and groups can grow
+OFF = 0.9  # share of the positions that is taken off. With none left, equal tokens merge across any distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +52,8 @@ class Premerge:
 def premerge(state: Forward, x: Float[Tensor, "batch tokens channels"]) -> Premerge | None:
     """Decide which embedded tokens merge before the first layer; None where none are to.
 
-    Bipartite matching as in a layer, but by the Euclidean distance of the tokens without their positions, and in
-    rounds: each works on the means of the last.
+    Bipartite matching as in a layer, but by the Euclidean distance of the tokens with a tenth of their positions, and
+    in rounds: each works on the means of the last.
 
     Args:
         state: of the forward.
@@ -68,7 +69,11 @@ def premerge(state: Forward, x: Float[Tensor, "batch tokens channels"]) -> Preme
         rule = f"premerge takes inputs of the size that the model has positions for: {state.table.shape[-2]} tokens."
         raise ToMeValueError(complaint(rule, f"{x.shape[1]} tokens", "Leave premerge out."))
     sizes = x.new_ones(x.shape[:2], dtype=torch.float32) if state.sizes is None else state.sizes
-    shown, own, plan = (x - state.table.to(x)).detach().to(torch.promote_types(x.dtype, torch.float32)), sizes, None
+    shown, own, plan = (
+        (x - OFF * state.table.to(x)).detach().to(torch.promote_types(x.dtype, torch.float32)),
+        sizes,
+        None,
+    )
     while rest > 0:
         tokens = shown.shape[1]
         r = min(rest, max(1, (tokens - protected) // ROUND), max_merge(tokens, protected))

@@ -121,9 +121,9 @@ class Run:
         return full if rest is None else (full, *rest)
 
     def before(self, x: Tensor, rest: int, table: Tensor) -> Tensor:
-        """Merge before the first layer by contents, an eighth a round; every token becomes its group's mean."""
+        """Merge before the first layer, an eighth a round, by contents and a tenth of the positions."""
         means, protected = [], self.shape.protected
-        for b, (rows, shown) in enumerate(zip(x.tolist(), (x - table).tolist(), strict=True)):
+        for b, (rows, shown) in enumerate(zip(x.tolist(), (x - 0.9 * table).tolist(), strict=True)):
             gone = 0
             while gone < rest:
                 r = min(rest - gone, max(1, (len(rows) - protected) // 8), oracle.most_removed(len(rows), protected))
