@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES
 from hf_tome.data.labels import Label
 from hf_tome.data.splits import RULE, Choice
-from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, extra, shown
 
 FEATURES = {"image": "Image", "audio": "Audio", "video": "Video"}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hf_tome.data.extra import extra
+from hf_tome.errors import extra
 
 if TYPE_CHECKING:
     from sklearn.model_selection import GridSearchCV

@@ -110,11 +110,7 @@ def has_several(*parts: Media) -> bool:
 
 
 def readable(media: Media, read: Read) -> Media:
-    """The files that can be read; the others are named in a warning.
-
-    Raises:
-        ToMeValueError: if none is left.
-    """
+    """The files that can be read; the others are named in a warning. Raises ToMeValueError if none is left."""
     from tqdm.auto import tqdm
 
     good, bad = [], []
