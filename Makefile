@@ -57,6 +57,7 @@ dist: ## build sdist and wheel into dist/, and try the wheel in an empty environ
 results: .venv/.stamp-dev ## measure anew, and write the tables of README and docs (about two minutes)
 	$(BIN)/python -m benchmarks.demo_results
 	$(BIN)/python -m benchmarks.evaluating
+	$(BIN)/python -m benchmarks.features
 
 bench: .venv/.stamp-dev ## measure the speed of full-size models on this CPU, and write the tables (about 15 minutes)
 	$(BIN)/python benchmarks/speed.py cpu

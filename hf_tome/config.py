@@ -8,7 +8,7 @@ from typing import Any
 from hf_tome.core.options.matchings import MATCHINGS
 from hf_tome.core.options.recipe import Recipe
 from hf_tome.core.schedule import Schedule
-from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.errors import ToMeError, ToMeTypeError, ToMeValueError, complaint, shown
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class ToMeConfig:
         combine: what a group becomes: "weighted_mean", "mean", "max", "keep" (its leader) or "mlerp"; or a list with
             one of them per layer. None takes the matching's own: keep where it prunes, else weighted_mean.
         seed: of what is drawn at random.
+        premerge: tokens merged before the first layer, by what they show, in families that add positions to them: int,
+            or float share in (0, 1) of the mergeable ones. It may be more than half, but one stays.
 
-    The options from `metric` on are the paper's ablations, and rivals; the defaults are the paper's method.
+    The options from `metric` to `seed` are the paper's ablations, and rivals; the defaults are the paper's method.
 
     Raises:
         ToMeTypeError, ToMeValueError: if a field is not as said here, or two make no sense together.
@@ -50,6 +52,7 @@ class ToMeConfig:
     matching: str = "bipartite"
     combine: str | list[str] | None = None
     seed: int = 0
+    premerge: int | float = 0
 
     def __post_init__(self) -> None:
         _ = self.schedule
@@ -61,6 +64,7 @@ class ToMeConfig:
             rule = 'restore is True, "residual" or False.'
             raise wrong(complaint(rule, shown(self.restore), "Leave it out for True."))
         _ = self.recipe
+        vars(self).update(premerge=self.before.to_json())
 
     @property
     def schedule(self) -> Schedule:
@@ -68,9 +72,21 @@ class ToMeConfig:
         return Schedule.parse(self.r)
 
     @property
+    def before(self) -> Schedule:
+        """The checked form of `premerge`."""
+        rule, cure = "premerge is an int >= 0, or a float in (0, 1).", "For example premerge=0.5; leave it out for 0."
+        try:
+            found = Schedule.parse(self.premerge)
+        except ToMeError as error:
+            raise type(error)(complaint(rule, shown(self.premerge), cure)) from None
+        if found.kind not in ("constant", "share"):
+            raise ToMeTypeError(complaint(rule, shown(self.premerge), cure))
+        return found
+
+    @property
     def merges(self) -> bool:
         """Whether any token merges by these settings."""
-        return self.schedule.merges
+        return self.schedule.merges or self.before.merges
 
     @property
     def recipe(self) -> Recipe:

@@ -32,6 +32,7 @@ class ForwardTrace:
         protected: tokens (class, distillation) before the patches.
         plans: the merge of each layer, None where it merged nothing.
         protected_at_end: tokens (detection) after the patches.
+        premerged: tokens that merged before the first layer; its own merge and theirs are one plan.
     """
 
     token_counts: list[int]
@@ -41,6 +42,7 @@ class ForwardTrace:
     protected: int
     plans: list[MergePlan | None]
     protected_at_end: int = 0
+    premerged: int = 0
 
     @property
     def groups(self) -> Int[Tensor, "batch tokens"]:
@@ -149,6 +151,7 @@ class Trace:
                 protected=family.protected,
                 plans=list(forward.plans),
                 protected_at_end=family.protected_at_end,
+                premerged=forward.premerged,
             )
         )
 

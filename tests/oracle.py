@@ -5,11 +5,13 @@ It follows ToMe, section 3 and appendix D, and shares no code with the package.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, sqrt
 
 Vector = list[float]
 Rows = list[Vector]  # one vector per token
+Alike = Callable[[Vector, Vector], float]
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,21 @@ def cosine(a: Vector, b: Vector) -> float:
     return sum((v / length_a) * (w / length_b) for v, w in zip(a, b, strict=True))
 
 
-def similarity(metric: Rows, source: int, destination: int, padded: list[bool]) -> float:
+def nearness(a: Vector, b: Vector) -> float:
+    """Minus the distance."""
+    return -sqrt(sum((v - w) ** 2 for v, w in zip(a, b, strict=True)))
+
+
+def similarity(metric: Rows, source: int, destination: int, padded: list[bool], alike: Alike) -> float:
     """How much `source` wants to go into `destination`: padding above all, and nothing real into padding."""
     if padded[source]:
         return inf
     if padded[destination]:
         return -inf
-    return cosine(metric[source], metric[destination])
+    return alike(metric[source], metric[destination])
 
 
-def match(metric: Rows, r: int, protected: int = 0, padded: list[bool] | None = None) -> Merge:
+def match(metric: Rows, r: int, protected: int = 0, padded: list[bool] | None = None, alike: Alike = cosine) -> Merge:
     """Bipartite soft matching of one sample.
 
     Args:
@@ -77,6 +84,7 @@ def match(metric: Rows, r: int, protected: int = 0, padded: list[bool] | None = 
         r: how many tokens to remove, at most half of the mergeable ones.
         protected: tokens at the front that never merge.
         padded: which tokens are padding.
+        alike: how similar two vectors are.
     """
     tokens = len(metric)
     padded = padded or [False] * tokens
@@ -88,7 +96,7 @@ def match(metric: Rows, r: int, protected: int = 0, padded: list[bool] | None = 
     for source in sources:
         best, best_similarity = None, -inf
         for destination in destinations:
-            found = similarity(metric, source, destination, padded)
+            found = similarity(metric, source, destination, padded, alike)
             if best is None or found > best_similarity:  # of equals, the first
                 best, best_similarity = destination, found
         edges.append((best_similarity, source, best))

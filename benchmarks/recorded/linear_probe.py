@@ -17,17 +17,15 @@ import numpy as np
 import torch
 from PIL import Image
 from rich.progress import track
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 from torch.nn import functional as F
 from transformers import ViTForImageClassification, ViTImageProcessorPil, ViTModel
 
 from hf_tome.data.embedded import CLASSES, read_idx
+from hf_tome.measure.probe import linear_probe
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet
 BATCH, BLOCKS = 16, 4  # images; the blocks before the last, of which one is probed
-PENALTIES = (1e-3, 1e-2, 1e-1)
 
 
 def pictures(folder: Path, split: str) -> tuple[list[Image.Image], np.ndarray]:
@@ -48,23 +46,13 @@ def class_tokens(model: ViTModel, processor: ViTImageProcessorPil, images: list[
     return torch.cat(parts, dim=1).numpy()
 
 
-def probe(penalty: float) -> Pipeline:
-    """The classifier that is fitted; `penalty` is scikit-learn's C."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=1000))
-
-
 def best_probe(features: np.ndarray, labels: np.ndarray) -> tuple[int, Pipeline]:
     """The block of the best probe, as -1 for the last but one, and the probe fitted on all images."""
-    rest = len(labels) * 4 // 5
-    scores = {
-        (block, penalty): probe(penalty).fit(each[:rest], labels[:rest]).score(each[rest:], labels[rest:])
-        for block, each in enumerate(features, start=-len(features))
-        for penalty in PENALTIES
-    }
-    for (block, penalty), score in scores.items():
-        print(f"block {block}, C {penalty}: {score:.1%} of {len(labels) - rest}")
-    block, penalty = max(scores, key=lambda each: scores[each])
-    return block, probe(penalty).fit(features[block], labels)
+    found = {block: linear_probe(each, labels) for block, each in enumerate(features, start=-len(features))}
+    for block, each in found.items():
+        print(f"block {block}: {each.best_score_:.1%} with {each.best_params_}")
+    block = max(found, key=lambda each: found[each].best_score_)
+    return block, found[block].best_estimator_
 
 
 def with_probe(model: ViTModel, block: int, fitted: Pipeline) -> ViTForImageClassification:

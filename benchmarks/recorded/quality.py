@@ -29,6 +29,7 @@ from benchmarks.recorded.dense_scenes import animal_scenes, photo_processor, sce
 from benchmarks.recorded.quality_trials import TRIALS, register_trials
 from benchmarks.results import Results
 from hf_tome import apply_tome, remove_tome, trace_tome
+from hf_tome.core.drift import kept, nearest
 from hf_tome.core.macs import encoder_macs, mac_ratio
 from hf_tome.core.schedule import Schedule
 from hf_tome.families import widths_of
@@ -116,13 +117,7 @@ class Judge:
 
 def lost_neighbours(features: Tensor, plain: Tensor) -> list[float]:
     """Of the nearest other images of each image, by the unmerged class tokens, the share that merging loses."""
-    near = [_nearest(each) for each in (plain, features)]
-    return [1 - len(set(a) & set(b)) / NEIGHBOURS for a, b in zip(*near, strict=True)]
-
-
-def _nearest(features: Tensor) -> list[list[int]]:
-    alike = cosine_similarity(features[:, None], features[None], dim=-1).fill_diagonal_(-2)
-    return alike.topk(NEIGHBOURS).indices.tolist()
+    return (1 - kept(nearest(features, NEIGHBOURS), nearest(plain, NEIGHBOURS))).tolist()
 
 
 def p_value(one: Sequence[float], other: Sequence[float]) -> float:

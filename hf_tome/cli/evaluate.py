@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from hf_tome.data.encoder import Encoder
     from hf_tome.measure.row import Report
 
-Task = Literal["classification", "zero-shot", "retrieval", "transcription"]
+Task = Literal["classification", "zero-shot", "retrieval", "transcription", "features"]
 
 WIDE = 150  # columns that the whole table takes
 
@@ -27,7 +28,8 @@ def evaluate(
     model: options.Model,
     data: options.Data,
     task: Annotated[
-        Task, typer.Option(help="zero-shot and retrieval take CLIP and its kin; transcription takes speech models.")
+        Task,
+        typer.Option(help="zero-shot and retrieval take CLIP and its kin; transcription speech; features any encoder."),
     ] = "classification",
     r: Annotated[list[str] | None, options.r("as the model was saved, else five steps towards no token left")] = None,
     settings: Annotated[
@@ -111,6 +113,7 @@ def evaluate(
 def loaded(model: str, task: Task, labels: Path | None, templates: list[str] | None, language: str | None) -> Encoder:
     """The model as its task needs it. An option of another task is refused."""
     from hf_tome.data.classifier import load_classifier
+    from hf_tome.data.embedder import load_embedder
     from hf_tome.data.image_text import load_image_text
     from hf_tome.data.transcriber import load_transcriber
     from hf_tome.data.zero_shot import TEMPLATE, load_zero_shot, read_labels
@@ -127,7 +130,8 @@ def loaded(model: str, task: Task, labels: Path | None, templates: list[str] | N
         return load_zero_shot(model, read_labels(labels), templates or [TEMPLATE])
     if task == "transcription":
         return load_transcriber(model, language)
-    return load_image_text(model) if task == "retrieval" else load_classifier(model)
+    others = {"retrieval": load_image_text, "features": load_embedder}
+    return others.get(task, load_classifier)(model)
 
 
 def deliver(report: Report, out: Path, card: Path | None, push: bool, log_samples: bool) -> None:
@@ -194,4 +198,7 @@ def grid(r: list[str], settings: list[str] | None, saved: ToMeConfig | None = No
 def _value(text: str) -> Any:
     """A switch, a number or a name."""
     words = {"on": True, "true": True, "off": False, "false": False, "none": None}
-    return words.get(text.lower(), int(text) if text.lstrip("-").isdecimal() else text)
+    for read in (int, float):
+        with suppress(ValueError):
+            return read(text)
+    return words.get(text.lower(), text)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Bool, Float, Int
+
+SCORED = 1024  # samples whose scores with all others are held at a time
 
 
 def kl(
@@ -49,6 +52,29 @@ def agreement(
     """
     _alike(logits, reference)
     return logits.argmax(-1) == reference.argmax(-1)
+
+
+def nearest(features: Float[Tensor, "samples width"], count: int) -> Int[Tensor, "samples count"]:
+    """The other samples that are most alike by the cosine, the most alike first; all of them where there are fewer.
+
+    A single sample has itself alone.
+    """
+    unit, found = F.normalize(features, dim=-1), []
+    for start in range(0, len(unit), SCORED):
+        scores = unit[start : start + SCORED] @ unit.T
+        scores.diagonal(start).fill_(-torch.inf)  # its own
+        found.append(scores.topk(max(1, min(count, len(unit) - 1))).indices)
+    return torch.cat(found)
+
+
+def kept(near: Int[Tensor, "samples count"], reference: Int[Tensor, "samples count"]) -> Float[Tensor, " samples"]:
+    """The share of each sample's nearest by the unmerged model that are so by the merged one: the recall of these.
+
+    Args:
+        near: as `nearest` finds them in the features of the merged model.
+        reference: in those of the unmerged one.
+    """
+    return (reference[:, :, None] == near[:, None]).any(-1).double().mean(-1)
 
 
 def _alike(logits: Tensor, reference: Tensor) -> None:

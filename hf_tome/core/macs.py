@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 
-def encoder_macs(token_counts: Sequence[int], hidden: int, intermediate: int) -> int:
+def encoder_macs(token_counts: Sequence[int], hidden: int, intermediate: int, premerged: int = 0) -> int:
     """Multiply-adds of all layers for one input.
 
     A layer with n tokens before its merge and n' after it costs n (4 d^2 + 2 n d) + n' 2 d d_ff: projections and
@@ -16,16 +15,17 @@ def encoder_macs(token_counts: Sequence[int], hidden: int, intermediate: int) ->
         token_counts: [n_0, ..., n_L] as `trace.token_counts`.
         hidden: width d.
         intermediate: width of the MLP, d_ff.
+        premerged: tokens that have merged before the first layer.
     """
-    return sum(
-        n * (4 * hidden**2 + 2 * n * hidden) + after * 2 * hidden * intermediate for n, after in pairwise(token_counts)
-    )
+    entering = [token_counts[0] - premerged, *token_counts[1:-1]]
+    attention = sum(n * (4 * hidden**2 + 2 * n * hidden) for n in entering)
+    return attention + sum(token_counts[1:]) * 2 * hidden * intermediate
 
 
-def mac_ratio(token_counts: Sequence[int], hidden: int, intermediate: int) -> float:
+def mac_ratio(token_counts: Sequence[int], hidden: int, intermediate: int, premerged: int = 0) -> float:
     """How many times fewer multiply-adds than without merging: the limit of the speed-up."""
     unmerged = [token_counts[0]] * len(token_counts)
-    return encoder_macs(unmerged, hidden, intermediate) / encoder_macs(token_counts, hidden, intermediate)
+    return encoder_macs(unmerged, hidden, intermediate) / encoder_macs(token_counts, hidden, intermediate, premerged)
 
 
 def decoder_macs(prompt: int, new: int, weights: int, head: int, width: int) -> int:

@@ -75,6 +75,14 @@ class MergePlan:
         """The weighted mean of each group, with the shares from `share`. See `ops.merge`."""
         return ops.merge(x, *self.indices, shares, residual)
 
+    def then(self, later: MergePlan) -> MergePlan:
+        """One plan that does what this one and a later one, of its groups, do."""
+        return MergePlan(
+            self.leaders.gather(1, later.leaders),
+            torch.cat([self.joiners, self.leaders.gather(1, later.joiners)], dim=1),
+            torch.cat([later.groups.gather(1, self.targets), later.targets], dim=1),
+        )
+
     def unmerge(self, x: Float[Tensor, "batch groups *features"]) -> Float[Tensor, "batch tokens *features"]:
         """A copy of its group's value for each token: the opposite direction of `merge`."""
         return spread(x, self.groups)

@@ -14,7 +14,7 @@ import numpy as np
 
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.encoder import Encoder
-from hf_tome.data.labels import Classes, Label, Numbers, label_array
+from hf_tome.data.labels import Classes, Label, Numbers, label_array, parts_of
 from hf_tome.data.media import Media, media_in
 from hf_tome.data.splits import Choice, splits_of
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
@@ -127,6 +127,21 @@ def samples_with_texts(data: str | Path | Dataset, encoder: Encoder, **choice: A
             rule, cure = "Each sample has a text, or several.", "Remove such rows, or name another --label-column."
             raise ToMeValueError(complaint(rule, f"{list(row)} in row {number}", cure))
     return _samples(encoder, media, about, None, [])
+
+
+def samples_with_classes(data: str | Path | Dataset, encoder: Encoder, **choice: Any) -> Samples:
+    """The samples of a data set with the classes that it has itself, numbered in the order of their names.
+
+    Without labels where some sample has not exactly one class, or all have the same. The arguments and errors are those
+    of `samples_alone`.
+    """
+    media, about = _found(data, encoder, Choice(**choice))
+    rows = [parts_of(label) if isinstance(label, str) else tuple(label) for label in media.labels]
+    number = {row: place for place, row in enumerate(sorted(set(rows), key=str))}
+    if len(number) < 2 or any(len(row) != 1 or row[0] == "" for row in number):
+        return _samples(encoder, media, about, None, [])
+    numbers = [(number[row],) for row in rows]
+    return _samples(encoder, media, about, np.array(numbers)[:, 0], numbers)
 
 
 def samples_alone(data: str | Path | Dataset, encoder: Encoder, **choice: Any) -> Samples:

@@ -92,6 +92,8 @@ class MergedLayer:
             kwargs = follow(record, x, kwargs)
         if state.wrapped and first_run:
             _keep_for_recompute(state, record, hidden_states)
+        if record.before is not None:
+            hidden_states = record.before.merge(hidden_states)
         out = super().__call__(hidden_states, *args, tome_record=record, **kwargs)  # pyright: ignore
         if first_run:
             state.leave(record)

@@ -87,6 +87,10 @@ def check(model: nn.Module, config: ToMeConfig, block: Block | None = None) -> N
             check_layer(layer, family, site_of(tower), custom)
         config.schedule.check_layers(len(layers))
         config.recipe.check_layers(len(layers))
+        if config.premerge and not family.table:
+            able = ", ".join(each.model_type for each in FAMILIES if each.table)
+            rule = f"premerge compares tokens without the positions that were added to them, in {able}."
+            raise UnsupportedModelError(complaint(rule, f"a {family.model_type} encoder", "Leave premerge out."))
         check_implementation(implementation_of(tower.config), config.recipe.matching.attention is not None)  # pyright: ignore
         if not config.restore:
             check_heads(model, tower, family)

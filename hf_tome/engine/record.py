@@ -16,6 +16,7 @@ from hf_tome.core import MergePlan, ops
 from hf_tome.core.options.combine import mean
 from hf_tome.engine.decision import decide
 from hf_tome.engine.positions import Positions
+from hf_tome.engine.premerge import Premerge
 from hf_tome.engine.settings import Settings
 from hf_tome.errors import ToMeValueError, complaint
 
@@ -48,6 +49,7 @@ class LayerRecord:
         left: tokens of each packed image leaving the layer.
         offsets: (batch, tokens, channels) of each token from its group's features when it merged, for
             restore="residual".
+        before: the merge before the first layer, in that layer's record; None where there is none.
     """
 
     site: LayerSite
@@ -66,6 +68,7 @@ class LayerRecord:
     log_totals: Float[Tensor, "batch 1 1 groups"] | None = None
     left: list[int] | None = None
     offsets: Float[Tensor, "batch tokens channels"] | None = None
+    before: Premerge | None = None
 
     @property
     def settings(self) -> Settings:

@@ -18,6 +18,7 @@ from hf_tome.core import MergePlan, compose, spread
 from hf_tome.engine.exports import check_length
 from hf_tome.engine.padding import can_be_read, fitting, hides, sizes_of
 from hf_tome.engine.positions import Positions, merged
+from hf_tome.engine.premerge import premerge
 from hf_tome.engine.record import LayerRecord
 from hf_tome.engine.settings import Settings
 
@@ -45,14 +46,17 @@ class Forward:
         caller: the Python frame that runs it; None in a compiled forward.
         sizes: (batch, tokens) float32; None while every size is 1.
         padding: whether a mask said which tokens are padding, so that a size may be 0.
+        table: the positions that were added to its embedded tokens, where some merge before the first layer.
         counts: tokens entering each layer so far.
-        plans: the merge of each layer so far; None where it merged nothing.
+        plans: the merge of each layer so far, that of the first with what merged before it; None where nothing did.
         lengths: tokens that are left of each image, where several are packed in one sequence; else None.
         offsets: of the tokens in each merge, see `LayerRecord`.
         batch: batch size, known from the first layer on.
         device: where the tokens are.
         log_sizes: as an attention mask, where the last merge has computed it.
         positions: of the tokens that are left, in families where these must follow them; None before any merge.
+        premerged: tokens that merged before the first layer.
+        embedded: (batch, n, channels) all tokens as they were before that; None where none merged.
     """
 
     site: TowerSite
@@ -64,6 +68,7 @@ class Forward:
     grad: bool
     previous: Forward | None
     caller: FrameType | None
+    table: Tensor | None
     sizes: Float[Tensor, "batch tokens"] | None = None
     padding: bool = False
     counts: list[int] = field(default_factory=list)
@@ -74,6 +79,8 @@ class Forward:
     device: torch.device | None = None
     log_sizes: Float[Tensor, "batch 1 1 tokens"] | None = None
     positions: Positions | None = None
+    premerged: int = 0
+    embedded: Float[Tensor, "batch tokens channels"] | None = None
 
     def take_mask(self, mask: Any) -> None:
         """Turn a padding mask into sizes, as the tower passes it to its first layer."""
@@ -91,13 +98,20 @@ class Forward:
         check_length(tokens)
         if len(self.counts) == 1 and self.sizes is not None:
             self.sizes = fitting(self.sizes, hidden_states)
+        before = None if site.index else premerge(self, hidden_states)
+        if before is not None:
+            self.sizes, self.premerged, self.embedded = before.totals, tokens - before.plan.count, hidden_states
+            tokens = before.plan.count
         r = self.settings.r(site.index, tokens if self.lengths is None else max(self.lengths))
-        return LayerRecord(site, self, r, self.lengths, self.sizes, self.log_sizes, self.positions)
+        return LayerRecord(site, self, r, self.lengths, self.sizes, self.log_sizes, self.positions, before=before)
 
     def leave(self, record: LayerRecord) -> None:
-        """Store the results of a layer."""
-        self.plans.append(record.plan)
-        self.offsets.append(record.offsets)
+        """Store the results of a layer; of the first one together with the merge before it."""
+        plan, offsets = record.plan, record.offsets
+        if record.before is not None:
+            plan, offsets = record.before.then(plan, offsets)
+        self.plans.append(plan)
+        self.offsets.append(offsets)
         if record.plan is not None and record.shares is not None:
             self.sizes, self.log_sizes, self.lengths = record.totals, record.log_totals, record.left
             self.positions = merged(record.positions, record.plan, record.shares)

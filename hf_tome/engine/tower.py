@@ -83,6 +83,7 @@ def begin_forward(tower: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
         grad=torch.is_grad_enabled(),
         previous=current_forward(),
         caller=None if torch.compiler.is_dynamo_compiling() else sys._getframe(1),
+        table=attrgetter(settings.family.table)(tower) if settings.config.premerge else None,
     )
 
 
@@ -209,6 +210,8 @@ def _is_hidden(part: Any, state: Forward) -> bool:
 
 def _restored(hidden_states: tuple, output: Any, state: Forward) -> tuple:
     """Each at full length; one that is the output itself has its length already."""
+    if state.embedded is not None and hidden_states[0] is not None:
+        hidden_states = (state.embedded, *hidden_states[1:])
     full, own = state.counts[0], state.settings.layers  # those beyond come from other layers, as in VideoPrism
     return tuple(
         h if h is None or h is output or layer > own or h.shape[-2] == full else state.restore(h, layer)

@@ -95,6 +95,8 @@ class Family:
         protected_at_end: tokens at the end that never merge.
         mask: the padding mask; None where the tower takes none.
         collector: path in the tower of the module that collects hidden states; the tower itself by default.
+        table: path in the tower of the positions (tokens, channels) that are added to its embedded tokens, so that
+            `premerge` can compare these without them; none where it cannot.
         layerdrop: path of the share of layers that training skips, from the tower; none by default.
         positions: argument of a layer that says where tokens are, so that it must follow them; none by default. Keys
             are turned by it then, so that tokens are compared by their values in place of keys.
@@ -129,6 +131,7 @@ class Family:
     protected_at_end: int = 0
     mask: Mask | None = None
     collector: str = ""
+    table: str = ""
     layerdrop: str = ""
     positions: str = ""
     boundaries: str = ""

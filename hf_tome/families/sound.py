@@ -44,6 +44,7 @@ WHISPER = Family(
     approximation="only restore=False on the encoder alone: its decoder does not know the token sizes then",
     advice="r=(120, -1.0) on Whisper base, 6 layers: 1.63x fewer multiply-adds, 2.0% of words change "
     "(docs/results/transcription.md); r=(720 / layers, -1.0) for others",
+    table="embed_positions.weight",
 )
 
 QWEN2_AUDIO = WHISPER.kin(
@@ -117,6 +118,7 @@ SPEECH_TO_TEXT = WHISPER.kin(
     grid=frames_grid,
     inputs=speech_inputs,
     mask=Mask(inside=True),
+    table="",
 )
 
 GLM_ASR = VOXTRAL.kin(
@@ -127,6 +129,7 @@ GLM_ASR = VOXTRAL.kin(
     mask=None,
     positions="position_embeddings",
     approximation=DINOV3.approximation,
+    table="",
 )
 
 MOONSHINE = GLM_ASR.kin(

@@ -23,6 +23,7 @@ VIDEOMAE = Family(
     prop_attn=False,
     grid=video_grid,
     inputs=video_inputs,
+    table="embeddings.position_embeddings",
 )
 
 VIVIT = VIT.kin(
@@ -91,6 +92,7 @@ VIDEOPRISM = VIT.kin(
     inputs=videoprism_inputs,
     mask=None,
     whole=("VideoPrismVisionModel",),
+    table="",
 )
 
 PE_VIDEO = PE_AUDIO.kin(

@@ -30,6 +30,7 @@ VIT = Family(
     inputs=image_inputs,
     mask=Mask(),
     token_heads=("ViTForImageClassification", "VisionEncoderDecoderModel"),
+    table="embeddings.position_embeddings",
 )
 
 DEIT = VIT.kin(
@@ -51,7 +52,7 @@ AST = VIT.kin(
     token_heads=("ASTForAudioClassification",),
 )
 
-VIT_MAE = VIT.kin("vit_mae", "ViTMAEModel", "ViTMAELayer", prop_attn=False)
+VIT_MAE = VIT.kin("vit_mae", "ViTMAEModel", "ViTMAELayer", prop_attn=False, table="")
 
 VIT_MSN = VIT.kin("vit_msn", "ViTMSNModel", "ViTMSNLayer", token_heads=("ViTMSNForImageClassification",))
 
@@ -80,6 +81,7 @@ BEIT = VIT.kin(
         Refusal("use_relative_position_bias", True, RELATIVE),
         Refusal("use_shared_relative_position_bias", True, RELATIVE),
     ),
+    table="",
 )
 
 DPT = Family(

@@ -55,7 +55,7 @@ def as_saved(settings: Mapping[str, Any], load: str) -> str:
 def usage(report: Report) -> str:
     """How to load the model of a report with merging: as it was saved, or else with the last r of the report."""
     load, name = ("AutoModel.from_pretrained", f'"{report.model}"')
-    if report.task != "image-text-retrieval":  # the other tasks have a pipeline
+    if not report.task.endswith(("retrieval", "feature-extraction")):  # the other tasks have a pipeline
         load, name = "pipeline", f'"{report.task}", {name}'
     lines = f"from transformers import {load.partition('.')[0]}\n\nmodel = "
     if report.saved is not None:

@@ -92,7 +92,7 @@ def token_costs(
     merged: Any = apply_tome(twin(model), config=setting or ToMeConfig(r=0))
     with trace_tome(merged) as trace:
         inference(merged, output)(first_of(inputs))
-    counts, sizes = trace.token_counts, widths_of(merged)
+    counts, sizes = trace.token_counts, (*widths_of(merged), trace.last.premerged)
     return {"token_counts": counts, "macs": encoder_macs(counts, *sizes), "mac_ratio": mac_ratio(counts, *sizes)}
 
 

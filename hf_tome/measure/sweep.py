@@ -53,9 +53,9 @@ def sweep(
 
     Args:
         model: hub name or folder of a classifier with its processor; or a model loaded for a task, by
-            `load_classifier`, `load_zero_shot`, `load_image_text` (retrieval) or `load_transcriber`. It comes back as
-            it came.
-        data: a folder, a data set of the hub, or a `datasets.Dataset`; see `samples_of` and `samples_with_texts`.
+            `load_classifier`, `load_zero_shot`, `load_image_text` (retrieval), `load_transcriber` or `load_embedder`
+            (features). It comes back as it came.
+        data: a folder, a data set of the hub, or a `datasets.Dataset`; see `samples_of` and the others beside it.
         variants: values of r, as `apply_tome` takes them, in the settings that the model was saved with if it was; or
             `ToMeConfig`s, or `Baseline`s.
         against: one of the variants: what the changes are compared with. None: the unmerged model.

@@ -105,7 +105,8 @@ def _tower_costs(merged: Any, inputs: Inputs) -> tuple[list[int], int]:
     with trace_tome(merged) as trace:
         shorten(merged, inputs, 1.0)
     tower, family = tower_in(merged)
-    return trace.token_counts, len(trace.sizes) * encoder_macs(trace.token_counts, *family.widths(tower.config))
+    macs = encoder_macs(trace.token_counts, *family.widths(tower.config), trace.last.premerged)
+    return trace.token_counts, len(trace.sizes) * macs
 
 
 def _answer_costs(model: Any, prompt: Inputs) -> dict[str, int]:

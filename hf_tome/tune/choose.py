@@ -106,6 +106,9 @@ def _check(model: Any, trials: Any, searcher: Any, settings: dict[str, Any]) -> 
         raise ToMeValueError(complaint(rule, shown(searcher), "Leave it out for greedy."))
     if "r" in settings:
         raise ToMeValueError(complaint("tune chooses r.", f"r={shown(settings['r'])}", "Leave it out."))
+    if settings.get("premerge"):
+        rule = "tune chooses r for models in which nothing merges before the first layer."
+        raise ToMeValueError(complaint(rule, f"premerge={shown(settings['premerge'])}", "Leave it out."))
 
 
 class _SpentError(Exception):

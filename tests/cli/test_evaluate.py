@@ -130,6 +130,7 @@ def test_the_grid_of_variants() -> None:
     assert grid(["(16, -1.0)", "[12, 0, 7]"], None) == [ToMeConfig((16, -1.0)), ToMeConfig([12, 0, 7])]
     both = grid(["8"], ["prop_attn=off,none", "metric=k, x"])
     assert both == [ToMeConfig(8, prop_attn=p, metric=m) for p in (False, None) for m in ("k", "x")]
+    assert grid(["8"], ["premerge=0.5,20"]) == [ToMeConfig(8, premerge=share) for share in (0.5, 20)]
     assert grid(["8"], ["partition=random", "seed=3"]) == [ToMeConfig(8, partition="random", seed=3)]
 
 

@@ -54,16 +54,18 @@ def merge_by_hand(
     mask: Tensor | None,
     patch: pytest.MonkeyPatch,
     residual: bool = False,
+    premerge: tuple[int, Tensor] | None = None,
 ) -> None:
     """Make each layer of a plain model, whose attention is eager, merge r tokens.
 
     Args:
         mask: (batch, tokens), 0 for padding.
         residual: restore="residual": each token keeps what set it apart from its group.
+        premerge: how many tokens merge before the first layer, and the positions (1, tokens, channels) that were added.
     """
     tower = next(module for module in model.modules() if type(module).__name__ == shape.tower)
     layers = list(tower.get_submodule(shape.layers).children())
-    run = (PackedRun if shape.packed else Run)(shape, r, prop_attn, mask, residual)
+    run = (PackedRun if shape.packed else Run)(shape, r, prop_attn, mask, residual, premerge)
     for module in {type(part).__module__ for part in layers[0].get_submodule(shape.attention).modules()}:
         for name, plain in list(vars(sys.modules[module]).items()):
             if name.endswith("eager_attention_forward"):
@@ -81,6 +83,7 @@ class Run:
     prop_attn: bool
     mask: Tensor | None
     residual: bool
+    premerge: tuple[int, Tensor] | None = None
     apart: Tensor | float = 0.0
     groups: list[oracle.Merge] = field(default_factory=list)
     sizes: list[list[float]] = field(default_factory=list)
@@ -96,6 +99,7 @@ class Run:
             self.groups = [oracle.Merge([[token] for token in range(tokens)])] * batch
             self.sizes = [[1.0] * tokens] * batch if self.mask is None else self.mask.double().tolist()
             self.apart = 0.0
+            x = x if self.premerge is None else self.before(x, *self.premerge)
         x = x - self.apart
         short = torch.stack([x[b, [old[0] for old in self.groups[b].members]] for b in samples])
         if self.shape.positions == "position_embeddings":
@@ -115,6 +119,22 @@ class Run:
         features, rest = (out[0], out[1:]) if isinstance(out, tuple) else (out, None)
         full = torch.stack([features[b, self.groups[b].groups] for b in samples]) + self.apart
         return full if rest is None else (full, *rest)
+
+    def before(self, x: Tensor, rest: int, table: Tensor) -> Tensor:
+        """Merge before the first layer, an eighth a round, by contents and a tenth of the positions."""
+        means, protected = [], self.shape.protected
+        for b, (rows, shown) in enumerate(zip(x.tolist(), (x - 0.9 * table).tolist(), strict=True)):
+            gone = 0
+            while gone < rest:
+                r = min(rest - gone, max(1, (len(rows) - protected) // 8), oracle.most_removed(len(rows), protected))
+                padded, sizes = [size == 0 for size in self.sizes[b]], self.sizes[b]
+                found = oracle.match(shown, r, protected, padded, oracle.nearness)
+                rows, shown, self.sizes[b] = found.merge(rows, sizes), found.merge(shown, sizes), found.sizes(sizes)
+                self.groups[b], gone = oracle.then(self.groups[b], found), gone + r
+            means.append([rows[group] for group in self.groups[b].groups])
+        merged = torch.tensor(means, dtype=x.dtype)
+        self.apart = x - merged if self.residual else 0.0
+        return x if self.residual else merged
 
     def mean_position(self, each: Tensor) -> Tensor:
         """Of each group, from (patches, channels) or (batch or 1, tokens, channels): the mean over its members."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,11 @@ def exact(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
 
 
-def by_hand(
-    row: Row, inputs: dict[str, Tensor], mask: Tensor | None, prop_attn: bool, patch: Any, residual: bool = False
-) -> Any:
-    """What the plain model gives in float64 with merging around its layers."""
+def by_hand(row: Row, inputs: dict[str, Tensor], mask: Tensor | None, prop_attn: bool, patch: Any, *more: Any) -> Any:
+    """What the plain model gives in float64 with merging around its layers; `more` as of `merge_by_hand`."""
     model = row.build("eager").double()
     with patch.context() as inner:
-        merge_by_hand(model, row.shape, R, prop_attn, mask, inner, residual)
+        merge_by_hand(model, row.shape, R, prop_attn, mask, inner, *more)
         return model(**exact(inputs), output_hidden_states=True)
 
 
@@ -110,9 +109,47 @@ MECHANISMS = (
 @pytest.mark.parametrize("row", [row for row in ZOO if row.model_type in MECHANISMS], ids=name)
 @torch.no_grad()
 def test_positions_keep_what_set_them_apart(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = by_hand(row, row.inputs(), None, True, monkeypatch, residual=True)
+    expected = by_hand(row, row.inputs(), None, True, monkeypatch, True)
     model = apply_tome(row.build().double(), r=R, prop_attn=True, restore="residual")
     assert_close(model(**exact(row.inputs()), output_hidden_states=True), expected)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("row", [row for row in ZOO if family_of_row(row).table], ids=name)
+@torch.no_grad()
+def test_merged_before_the_first_layer(row: Row, padded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if row.model_type in HIDDEN:
+        pytest.skip("patches are hidden: fewer tokens than positions")
+    if padded and not row.mask:
+        pytest.skip("takes no mask")
+    arguments, mask = row.mask() if padded and row.mask else ({}, None)
+    inputs = exact({**row.inputs(), **arguments})
+    restore = True if padded else "residual"
+    model = apply_tome(row.build().double(), r=R, prop_attn=True, restore=restore, premerge=0.6)
+    with trace_tome(model) as trace:
+        found = model(**inputs, output_hidden_states=True)
+    first = trace.token_counts[0] - row.shape.protected
+    assert trace.last.premerged == int(0.6 * first) > first / 2
+    tower: Any = next(module for module in model.modules() if type(module).__name__ == row.shape.tower)
+    added = trace.last.premerged, attrgetter(family_of_row(row).table)(tower)
+    assert_close(found, by_hand(row, inputs, mask, True, monkeypatch, restore == "residual", added))
+
+
+@pytest.mark.parametrize("row", [row for row in ZOO if family_of_row(row).table], ids=name)
+@torch.no_grad()
+def test_tokens_without_their_positions_tell_patches_alone(row: Row) -> None:
+    """All patches of an input that is the same everywhere are the same then."""
+    model, seen = row.build(), []
+    tower: Any = next(module for module in model.modules() if type(module).__name__ == row.shape.tower)
+    first = family_of_row(row).layers_of(tower)[0]
+    first.register_forward_pre_hook(lambda _, args, kwargs: seen.append(args[0]), with_kwargs=True)
+    model(
+        **{key: torch.ones_like(value) if value.is_floating_point() else value for key, value in row.inputs().items()}
+    )
+    table = attrgetter(family_of_row(row).table)(tower)
+    patches = (seen[0] - table).view(seen[0].shape)[:, row.shape.protected :]
+    assert (patches - patches[:, 3:4])[:, 1:-1].abs().max() < 1e-5  # at the ends a convolution sees what is outside
+    assert seen[0][:, row.shape.protected + 1 :].std(dim=1).max() > 1e-3
 
 
 @each_masked

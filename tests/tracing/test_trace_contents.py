@@ -119,3 +119,17 @@ def test_bad_arguments_of_a_trace():
     for shape in ((batch, final + 1, 2), (batch + 1, final, 2), (batch,)):
         with pytest.raises(ToMeValueError, match="final tokens"):
             trace.unmerge(torch.zeros(shape))
+
+
+@each_bare
+@pytest.mark.parametrize(("r", "premerge"), [(0, 9), (3, 9), (2, 0.7), ([0, 3], 1000)])
+@torch.no_grad()
+def test_what_merged_before_the_first_layer(case: Case, r: Any, premerge: Any) -> None:
+    model = apply_tome(case.build(), r=r, premerge=premerge)
+    with trace_tome(model) as trace:
+        model(**case.inputs())
+    check(trace.last, case, 2)
+    mergeable = case.tokens - case.family.protected
+    gone = min(int(premerge * mergeable) if isinstance(premerge, float) else premerge, mergeable - 1)
+    assert trace.last.premerged == gone
+    assert trace.token_counts[1:] == Schedule.parse(r).counts(case.tokens - gone, LAYERS, case.family.protected)[1:]

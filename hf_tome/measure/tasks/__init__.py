@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hf_tome.data.classifier import Classifier
+from hf_tome.data.embedder import Embedder
 from hf_tome.data.encoder import Encoder
 from hf_tome.data.image_text import ImageText
 from hf_tome.data.samples import Samples
 from hf_tome.data.transcriber import Transcriber
 from hf_tome.errors import ToMeTypeError, complaint
 from hf_tome.measure.tasks.classification import Classification
+from hf_tome.measure.tasks.features import Features
 from hf_tome.measure.tasks.retrieval import Retrieval
 from hf_tome.measure.tasks.task import Task
 from hf_tome.measure.tasks.transcription import Transcription
@@ -19,6 +21,7 @@ TASKS: dict[type[Encoder], type[Task]] = {
     Classifier: Classification,
     ImageText: Retrieval,
     Transcriber: Transcription,
+    Embedder: Features,
 }
 
 
@@ -35,4 +38,4 @@ def task_of(encoder: Encoder, data: Any, **options: Any) -> Task:
     return task(encoder, data if isinstance(data, Samples) else task.find(data, encoder, **options))
 
 
-__all__ = ["TASKS", "Classification", "Retrieval", "Task", "Transcription", "task_of"]
+__all__ = ["TASKS", "Classification", "Features", "Retrieval", "Task", "Transcription", "task_of"]
