@@ -46,7 +46,8 @@ def splits_of(data: Any, choice: Choice, texts: bool = False) -> Splits:
 
     Args:
         data: a folder with a subfolder `train` and others in `SPLITS`, or without; a folder of Parquet files, or one
-            that `save_to_disk` wrote; the name of a data set on the hub; or a data set of `datasets`, divided or not.
+            that `save_to_disk` wrote; the name of a data set on the hub, as NAME or NAME:CONFIGURATION; or a data set
+            of `datasets`, divided or not.
         choice: the split that is wanted, else all are. Where it names columns, `datasets` reads a folder that has no
             metadata.
         texts: whether texts are wanted, as a column of them.
@@ -99,7 +100,8 @@ def _loaded(root: Path, name: str, choice: Choice) -> Any:
         if _is_saved(root):
             return datasets.load_from_disk(name)
         with asking(name):
-            return datasets.load_dataset(name, split=choice.split, streaming=choice.streaming)
+            name, _, config = (name, "", "") if root.exists() else name.partition(":")
+            return datasets.load_dataset(name, config or None, split=choice.split, streaming=choice.streaming)
     except Exception as error:  # of many kinds: of the hub, of its network, of scripts and files that are broken
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ToMeValueError(complaint(RULE, f"{name} ({reason})", "Check the name and the split.")) from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from transformers import HfArgumentParser, TrainingArguments
 
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 DEFAULTS = {
     "remove_unused_columns": False, "eval_strategy": "epoch", "save_strategy": "epoch", "save_total_limit": 2,
@@ -53,6 +54,23 @@ class Options:
     resume: bool = option(False, "Go on after the last whole checkpoint.")
 
 
+@contextmanager
+def fitting_together() -> Iterator[None]:
+    """Around what transformers makes of the options: what it refuses, lacks or cannot reach is told.
+
+    Raises:
+        ToMeValueError: in place of its own errors.
+    """
+    try:
+        yield
+    except ToMeError:
+        raise
+    except (ValueError, RuntimeError, ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        rule = "Options of a training must fit together, and this machine."
+        raise ToMeValueError(complaint(rule, reason, "Change one of them.")) from error
+
+
 class Parser(HfArgumentParser):
     """Reads `Options` and `TrainingArguments`; what is wrong is a ToMeValueError.
 
@@ -75,15 +93,10 @@ class Parser(HfArgumentParser):
         Raises:
             ToMeValueError: if an option is unknown, its value wrong, or transformers refuses them together.
         """
-        try:
+        with fitting_together():
             options, training, unknown = self.parse_args_into_dataclasses(
                 [*arguments], return_remaining_strings=True, look_for_args_file=False
             )
-        except ToMeValueError:
-            raise
-        except (ValueError, ImportError) as error:
-            cure = "Change one of them."
-            raise ToMeValueError(complaint("Options of a training must fit together.", str(error), cure)) from error
         if unknown:
             near = difflib.get_close_matches(unknown[0].replace("-", "_"), self._known(), 1)
             cure = f"Is --{near[0]} meant? " if near else ""

@@ -27,7 +27,7 @@ from hf_tome.data.splits import Choice, splits_of
 @pytest.mark.parametrize(
     ("name", "possible"),
     [
-        ("mnist", True), ("google/vit-base-patch16-224", True), ("a.b/c_d", True),
+        ("mnist", True), ("google/vit-base-patch16-224", True), ("a.b/c_d", True), ("superb:ks", True),
         ("./photos", False), ("../photos", False), ("/photos", False), ("photos/", False), ("~/photos", False),
         ("a/b/c", False), ("photos\\cats", False), ("here/typo", False), ("file", False), ("my photos", False),
     ],

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from hf_tome import ToMeError
+from hf_tome.data.image import read_image
 from hf_tome.data.media import PIECE, Media, media_in
 from hf_tome.data.splits import Choice
 
@@ -87,7 +90,27 @@ def test_numbers_of_a_csv_file_are_numbers(tmp_path: Path) -> None:
     assert sorted(media_in(tmp_path, "image", Choice(), texts=True).labels) == [("7",), ("8",)]
 
 
-def test_a_transform_is_left_out_with_a_warning() -> None:
-    rows = labelled(["a", "b"], datasets.Value("string")).with_transform(lambda batch: {"x": [0, 0]})
-    with pytest.warns(UserWarning, match="The transform of the data set is left out"):
-        assert media_in(rows, "image", Choice()).labels == [("a",), ("b",)]
+def test_a_transform_gives_the_medium_or_the_inputs_of_a_model() -> None:
+    rows = labelled(["a", "b"], datasets.Value("string"))
+    nine = rows.with_transform(lambda batch: {"image": [each.point(lambda _: 9) for each in batch["image"]]})
+    darker = media_in(nine, "image", Choice())
+    assert darker.labels == [("a",), ("b",)]
+    assert np.asarray(darker.files[1]).tolist() == [[[9] * 3] * 4] * 4
+    assert darker.fingerprint != media_in(rows, "image", Choice()).fingerprint
+    given = rows.with_transform(lambda batch: {"pixel_values": [np.ones((3, 2, 2))] * len(batch["image"]), **batch})
+    (values,) = media_in(given, "image", Choice(limit=1)).files[0].values()
+    assert (values.dtype, values.shape) == (torch.float32, (3, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("transform", "said"),
+    [
+        (lambda batch: {"x": [0]}, "Got: the columns x"),
+        (lambda batch: {"image": batch["no"]}, "row 0, where it fails .KeyError"),
+        (lambda batch: {"image": [np.ones((4, 4))]}, "a decoded ndarray"),
+    ],
+)
+def test_a_transform_that_gives_no_medium(transform: Callable[[Any], Any], said: str) -> None:
+    rows = labelled(["a", "b"], datasets.Value("string")).with_transform(transform)
+    with pytest.raises(ToMeError, match=said):
+        read_image(media_in(rows, "image", Choice()).files[0])

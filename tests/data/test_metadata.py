@@ -43,6 +43,21 @@ def test_rows_of_one_file_and_lists_are_several_texts(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        'file_name,text\r\na.png,x\r\nb c.png,"y, z"\r\n',
+        "\ufefffile_name;text\na.png;x\nb c.png;y, z\n",
+        "file_name\ttext\n./a.png\tx\nb c.png\ty, z\n",
+        'file_name, text\na.png, x\n.\\b c.png, "y, z"\n',
+    ],
+    ids=["CRLF", "semicolons", "tabs", "blanks and backslashes"],
+)
+def test_tables_as_spreadsheets_and_windows_write_them(text: str, folder: Path) -> None:
+    (folder / "metadata.csv").write_bytes(text.encode())
+    assert said(folder) == {"a.png": ("x",), "b c.png": ("y, z",)}
+
+
+@pytest.mark.parametrize(
     ("text", "got"),
     [
         ("file_name,about\na.png,x\n", "file_name, about"),
