@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 
 def main() -> None:
@@ -16,6 +17,7 @@ def main() -> None:
     from hf_tome.cli.commands import app
     from hf_tome.errors import ToMeError
 
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"  # without the line of code
     try:
         app()
     except ToMeError as error:

@@ -121,6 +121,17 @@ class Classes:
         return same
 
 
+def of_multi_hot(rows: Sequence[Any]) -> tuple[list[Numbers | None], list[str]]:
+    """Of rows that say 0 or 1 of each class, the numbers of those that hold, and of all classes as names. Both are
+    empty where rows are something else: a list of class numbers holds none twice."""
+    said = [row for row in rows if row is not None]
+    lists = [row for row in said if isinstance(row, list | tuple) and all(each in (0, 1) for each in row)]
+    if len(lists) < len(said) or len({*map(len, lists)}) != 1 or all(len({*row}) == len(row) for row in lists):
+        return [], []
+    numbers = [row if row is None else tuple(number for number, yes in enumerate(row) if yes) for row in rows]
+    return numbers, [str(number) for number in range(len(lists[0]))]
+
+
 def label_array(rows: Sequence[Numbers], classes: int) -> np.ndarray:
     """Class numbers (samples,), or 0 and 1 (samples, classes) where some sample has not exactly one class.
 

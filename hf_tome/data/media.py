@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_tome.data.folder import as_text, files_below, folder_names
-from hf_tome.data.labels import parts_of
+from hf_tome.data.labels import of_multi_hot, parts_of
 from hf_tome.data.metadata import described, metadata_in
 from hf_tome.data.rows import Column, media_of_rows
 from hf_tome.data.splits import Choice
@@ -116,4 +116,5 @@ def _in_folder(folder: Path, modality: str, choice: Choice, usual: Sequence[str]
     files, labels = said[0][: choice.limit], said[1][: choice.limit]
     if not texts and all(isinstance(each, str) and each.isdecimal() for label in labels for each in label or ()):
         labels = [label and tuple(map(int, label)) for label in labels]  # a CSV file knows no numbers
-    return Media(files, labels, (), folder)
+    several, names = of_multi_hot(labels)
+    return Media(files, several or labels, names, folder)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from hf_tome.data.extra import extra
+from hf_tome.data.fault import unreadable
 from hf_tome.data.folder import NAMES
-from hf_tome.data.labels import Label
+from hf_tome.data.labels import Label, of_multi_hot
 from hf_tome.data.splits import RULE, Choice
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 
@@ -106,10 +107,26 @@ class Column(Sequence[Any]):
         return self._opened(self.rows[number][self.name], number)
 
     def _opened(self, value: Any, number: int) -> Any:
+        name = f"row {self.numbers[number]}"
         if isinstance(value, dict) and "bytes" in value:
-            name = value.get("path") or f"row {self.numbers[number]}"
-            return Path(name) if value["bytes"] is None else InMemory(value["bytes"], name)
-        return Path(value) if isinstance(value, str) else value
+            name = value.get("path") or name
+            value = name if value["bytes"] is None else value["bytes"]
+        if isinstance(value, bytes):
+            return InMemory(value, name)
+        if not isinstance(value, str):
+            return value
+        return _fetched(value) if "://" in value else Path(value)
+
+
+def _fetched(address: str) -> InMemory:
+    """A file that lies elsewhere, as those of a stream of files on the hub."""
+    from datasets.utils.file_utils import xopen
+
+    try:
+        with xopen(address, "rb") as file:
+            return InMemory(file.read(), address)
+    except Exception as error:  # of the network, or of any file system
+        raise unreadable("media", address, error) from error
 
 
 def media_of_rows(
@@ -146,8 +163,11 @@ def media_of_rows(
     column = Column(rows, str(media))
     if limit is not None and limit < len(rows):
         column = column.select(random.Random(0).sample(range(len(rows)), limit))  # the first may be of one class
-    names = [] if label is None else _names(kinds[label])
-    return column, [] if label is None else _labels(column, column.rows[label][:], names), names
+    if label is None:
+        return column, [], []
+    names, values = _names(kinds[label]), column.rows[label][:]
+    several, places = ([], []) if names else of_multi_hot(values)
+    return column, [*several] or _labels(column, values, names), places or names
 
 
 def _with_length(rows: Any, limit: int | None) -> Any:

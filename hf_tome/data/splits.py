@@ -14,6 +14,7 @@ from hf_tome.errors import ToMeValueError, complaint
 
 RULE = "The data is a folder, the name of a data set on the hub, or a datasets.Dataset."
 SPLITS = ("train", "validation", "valid", "val", "test")
+ALSO = {"training": "train", "testing": "test"}  # what folders of splits are called too, in capitals or not
 TABLES = ("*.parquet", "*/*.parquet")
 
 Splits = dict[str | None, Any]  # by name; what is not divided has the name None
@@ -87,9 +88,11 @@ def _is_saved(root: Path) -> bool:
 
 
 def _folders(root: Path, split: str | None) -> Splits:
+    named = {each.name.casefold(): each for each in root.glob("*") if each.is_dir()}
+    there = {ALSO.get(name, name): folder for name, folder in named.items()}
     if split is not None:
-        return {split: root / split}
-    divided = {each: root / each for each in SPLITS if (root / "train").is_dir() and (root / each).is_dir()}
+        return {split: root / split if (root / split).is_dir() else there.get(split, root / split)}
+    divided = {each: there[each] for each in SPLITS if "train" in there and each in there}
     return {None: root, **divided}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,34 @@ def test_numbers_of_a_csv_file_are_numbers(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text("file_name,label,text\na.png,3,7\nb.png,0,8\n")
     assert sorted(media_in(tmp_path, "image", Choice()).labels) == [(0,), (3,)]
     assert sorted(media_in(tmp_path, "image", Choice(), texts=True).labels) == [("7",), ("8",)]
+
+
+@pytest.mark.parametrize("kind", ["int8", "float32"])
+def test_labels_that_say_0_or_1_of_each_class(kind: str, tmp_path: Path) -> None:
+    values = [[0, 1, 1], [0, 0, 0], [1, 0, 0]]
+    found = media_in(labelled(values, datasets.List(datasets.Value(kind))), "image", Choice())
+    assert (found.labels, found.names) == ([(1, 2), (), (0,)], ["0", "1", "2"])
+    lists = media_in(labelled([[0, 1], [2, 0]], datasets.List(datasets.Value("int8"))), "image", Choice())
+    assert (lists.labels, lists.names) == ([(0, 1), (2, 0)], [])
+    rows = [{"file_name": f"{number}.png", "labels": value} for number, value in enumerate(values)]
+    for row in rows:
+        Image.new("RGB", (4, 4)).save(tmp_path / row["file_name"])
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert sorted(media_in(tmp_path, "image", Choice()).labels) == [(), (0,), (1, 2)]
+
+
+def test_rows_that_hold_bytes_or_an_address(tmp_path: Path) -> None:
+    """As a stream of the files of a data set has them, which are not Parquet."""
+    Image.new("RGB", (4, 4), (7, 8, 9)).save(tmp_path / "a.png")
+    content, address = (tmp_path / "a.png").read_bytes(), f"file://{tmp_path / 'a.png'}"
+    stored = [{"bytes": None, "path": address}, {"bytes": None, "path": f"{address}.no"}]
+    rows = datasets.Dataset.from_dict({"image": stored}).cast_column("image", datasets.Image(decode=False))
+    media = media_in(rows.to_iterable_dataset(), "image", Choice())
+    of_bytes = media_in(datasets.Dataset.from_dict({"x": [content]}), "image", Choice(media_column="x"))
+    for files in (media.files, of_bytes.files):
+        assert read_image(files[0]).getpixel((0, 0)) == (7, 8, 9)
+    with pytest.raises(ToMeError, match=r"a\.png\.no"):
+        media.files[1]
 
 
 def test_a_transform_gives_the_medium_or_the_inputs_of_a_model() -> None:
