@@ -86,7 +86,7 @@ class Column(Sequence[Any]):
         if medium is None:
             got = f"none in row {self.numbers[number]}"
             raise ToMeValueError(complaint("Every row holds a medium.", got, "Remove this row."))
-        return medium
+        return _fetched(medium) if isinstance(medium, str) else medium
 
     def _transformed(self, number: int) -> Any:
         rule = f"The transform of the data set keeps the column {self.name}, or gives {' or '.join(INPUTS)}."
@@ -101,21 +101,20 @@ class Column(Sequence[Any]):
             raise ToMeValueError(complaint(rule, got, cure)) from error
         if self.name not in row:
             raise ToMeValueError(complaint(rule, f"the columns {', '.join(row)}", cure))
-        return self._opened(row[self.name], number)
+        return self._medium(row[self.name], number)
 
     def _stored(self, number: int) -> Any:
-        return self._opened(self.rows[number][self.name], number)
+        return self._medium(self.rows[number][self.name], number)
 
-    def _opened(self, value: Any, number: int) -> Any:
+    def _medium(self, value: Any, number: int) -> Any:
+        """What a row holds, as readers take it; of a file that lies elsewhere, the address."""
         name = f"row {self.numbers[number]}"
         if isinstance(value, dict) and "bytes" in value:
             name = value.get("path") or name
             value = name if value["bytes"] is None else value["bytes"]
         if isinstance(value, bytes):
             return InMemory(value, name)
-        if not isinstance(value, str):
-            return value
-        return _fetched(value) if "://" in value else Path(value)
+        return Path(value) if isinstance(value, str) and "://" not in value else value
 
 
 def _fetched(address: str) -> InMemory:
