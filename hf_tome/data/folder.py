@@ -38,18 +38,21 @@ def files_below(folder: Path, modality: str) -> list[Path]:
         rule = f"The data is a folder with {NAMES[modality]} ({', '.join(sorted(suffixes))})."
         got = f"{folder} ({_kinds(there)})" if folder.is_dir() else f"{folder}, which is no folder"
         raise ToMeValueError(complaint(rule, got, "Subfolders named as the classes give labels."))
-    _tell_left_out(folder, files, there, NAMES[modality])
+    _tell_left_out(folder, files, there, modality)
     random.Random(0).shuffle(files)
     return files
 
 
-def _tell_left_out(folder: Path, files: list[Path], there: list[Path], things: str) -> None:
+def _tell_left_out(folder: Path, files: list[Path], there: list[Path], modality: str) -> None:
     """Warn of media that are not read, and of subfolders without any that are: a class would be missing."""
-    others = Counter(suffix for path in {*there} - {*files} if (suffix := path.suffix.lower()) not in NOTES)
+    known = SUFFIXES[modality] | NOTES
+    others = Counter(suffix for path in there if (suffix := path.suffix.lower()) not in known)
     full = {path.parts[len(folder.parts)] for path in files}
     folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and not _hidden(each))
     empty = [name for name in folders if name not in full]
-    told = [f"{count} {suffix}" for suffix, count in others.items()] + [f"no {things} in {name}" for name in empty]
+    told = [f"{count} {suffix}" for suffix, count in others.items()] + [
+        f"no {NAMES[modality]} in {name}" for name in empty
+    ]
     if told:
         warnings.warn(f"Not all of {folder} can be read: {', '.join(told[:9])}.", stacklevel=3)
 

@@ -14,8 +14,8 @@ from hf_tome.data.fault import unreadable
 from hf_tome.data.waves import resampled
 from hf_tome.errors import ToMeValueError, complaint
 
-BY_AV = frozenset({".m4a", ".aac", ".wma", ".amr"})
-SUFFIXES = BY_AV | {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
+BY_AV = frozenset({".m4a", ".aac", ".wma", ".amr", ".oga"})
+SUFFIXES = BY_AV | {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
 BLOCK = 1 << 20  # samples that are read at once
 
 

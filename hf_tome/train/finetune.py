@@ -13,6 +13,7 @@ from transformers import AutoConfig, PreTrainedModel, TrainingArguments, set_see
 
 from hf_tome.data.classifier import modality_of
 from hf_tome.data.encoder import Encoder, frames_of
+from hf_tome.data.folder import as_text
 from hf_tome.data.media import Media
 from hf_tome.data.pretrained import as_vit, load_processor, loaded, saved_settings
 from hf_tome.errors import ToMeValueError, complaint
@@ -92,7 +93,7 @@ def finetune(
 
 def _write_card(trainer: ToMeTrainer, options: Options, modality: str) -> None:
     """The model card, with the names of base model and data."""
-    base, data = options.model or None, Path(options.data or "").name or None
+    base, data = options.model or None, as_text(Path(options.data or "").name) or None
     trainer.create_model_card(tasks=f"{modality}-classification", finetuned_from=base, dataset=data)
     if base and Path(base).is_dir() and trainer.is_world_process_zero():
         unlink_base(Path(str(trainer.args.output_dir)) / "README.md", base)

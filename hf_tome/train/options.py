@@ -19,6 +19,9 @@ DEFAULTS = {
 }  # fmt: skip
 
 
+LEAST = {"per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "learning_rate": 0.0, "seed": 0}
+
+
 def option(default: Any, text: str) -> Any:
     """A field with its help."""
     return field(default=default, metadata={"help": text})
@@ -101,6 +104,10 @@ class Parser(HfArgumentParser):
             near = difflib.get_close_matches(unknown[0].replace("-", "_"), self._known(), 1)
             cure = f"Is --{near[0]} meant? " if near else ""
             raise ToMeValueError(complaint("Every option is known.", " ".join(unknown), f"{cure}`--help` lists them."))
+        for name, least in LEAST.items():
+            if getattr(training, name) < least:
+                got, cure = str(getattr(training, name)), "Leave it out for the usual value."
+                raise ToMeValueError(complaint(f"--{name} is at least {least}.", got, cure))
         return options, training
 
     def _known(self) -> list[str]:
