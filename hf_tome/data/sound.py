@@ -71,10 +71,11 @@ def _by_av(path: str | Path | BytesIO) -> tuple[np.ndarray, int]:
     """The same for what libsndfile does not read."""
     with extra("video", f"read {', '.join(sorted(BY_AV))} files"):
         import av
+        from av.error import FFmpegError
     try:
         with av.open(path) as file:
             floats = av.AudioResampler(format="fltp")
             frames = [part for frame in file.decode(audio=0) for part in floats.resample(frame)]
             return np.concatenate([frame.to_ndarray().mean(axis=0) for frame in frames]), frames[0].sample_rate
-    except (av.FFmpegError, OSError, ValueError, IndexError) as error:
+    except (FFmpegError, OSError, ValueError, IndexError) as error:
         raise unreadable("sound", path, error) from error
