@@ -90,6 +90,9 @@ mend-torchaudio = @! $(1)/python -m pip show -q torchaudio 2>/dev/null || $(1)/h
 .venv/.stamp-demo: EXTRAS := cli
 .venv/.stamp-dev: EXTRAS := dev
 .venv/.stamp-docs: EXTRAS := docs
+# Newer versions: install .[dev,docs] into an empty environment without constraints.txt, write into that what
+# `pip freeze --all --exclude pip --exclude-editable` prints (torch without its local suffix), and run
+# `make test-all test-versions docs`.
 .venv/.stamp-demo .venv/.stamp-dev .venv/.stamp-docs: .venv/.stamp-python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
 	$(call mend-torchaudio,$(BIN))

@@ -1,10 +1,10 @@
-"""The paper's study of schedules (appendix D) in small, on the embedded ViT. Writes its part of results/accuracy.md.
+"""The paper's study of schedules (appendix D) in small, on the embedded ViT. Draws the plot of results/accuracy.md.
 
     python -m benchmarks.schedules
 
 At each of several numbers of multiply-adds: random schedules, the constant and the decreasing one, and tuned ones. They
 are judged on test images; the tuned ones were chosen on others. What is finished is in docs/results/data/schedules.json
-and is not measured again; Ctrl-C loses one schedule. `--page` only writes the page.
+and is not measured again; Ctrl-C loses one schedule. `--page` only draws.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.progress import track
 
 from benchmarks.pages import ROOT, machine
 from benchmarks.results import Results
-from benchmarks.schedules_page import LEVELS, RANDOM, SEARCHERS, TRIALS, write_page
+from benchmarks.schedules_plot import LEVELS, RANDOM, SEARCHERS, TRIALS, plot
 from hf_tome import ToMeConfig
 from hf_tome.data.embedded import embedded_images, embedded_processor, embedded_vit
 from hf_tome.tune import Space, Trials, tune, usual_schedules
@@ -70,7 +70,7 @@ def tuned(level: float, tests: Trials, results: Results) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", action="store_true", help="only write the page")
+    parser.add_argument("--page", action="store_true", help="only draw the plot")
     results = Results(RESULTS)
     if not parser.parse_args().page:
         tests = Trials(embedded_vit(), batches(*TESTED), ToMeConfig(r=0))
@@ -84,7 +84,7 @@ def main() -> None:
             tuned(level, tests, results)
             for each in track(range(RANDOM), f"Random schedules at {level}x"):
                 keep(results, f"{level}/random/{each}", tests, random_schedule(space, macs, [number, each]))
-    write_page(results.found)
+    plot(results.found)
 
 
 if __name__ == "__main__":

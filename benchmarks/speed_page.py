@@ -20,9 +20,10 @@ DROPPED = "score with tokens dropped"
 SPEED = (
     "model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", DROPPED, "merging", "speed-up of plain ToMe",
 )  # fmt: skip
-SINGLE = ("model", "threads", "r", "speed-up", "MAC ratio (limit)", "score", "one input")
+TIMES = "one input: unmerged, merged"
+SINGLE = ("model", "r", "speed-up", "MAC ratio (limit)", "score", TIMES)
 TRAIN = ("model", "batch", "r", "speed-up", "MAC ratio (limit)", "score", "memory", "tokens, mean")
-ENCODER = ("model", "tokens", "r", "speed-up", "MAC ratio (limit)", "score", "one input", "merging", "memory")
+ENCODER = ("model", "tokens", "r", "speed-up", "MAC ratio (limit)", "score", TIMES)
 GPU_HEADER = (
     "model", "batch", "r", "how", "MAC ratio (limit)", "speed-up", "as a CUDA graph", "its score", DROPPED,
     "speed-up of plain ToMe",
@@ -84,11 +85,11 @@ def write_cpu(results: list[Result], machine: str) -> None:
     source = f"Measured by `make bench`, random weights, medians of paired rounds (quartiles). {machine}"
     trained = [each for each in results if each.case.train]
     against = [each for each in results if each.plain and not each.case.train]
-    single = [each for each in results if each.case.batch == 1 and not each.case.train]
+    single = [each for each in results if each.case.batch == 1 and not each.plain and not each.case.train]
     table = markdown(SPEED, [speed_row(each) for each in against])
     write_block(page, "cpu", f"{table}\n\n{source}")
-    singles = [single_row(each, row) for each in single for row in (each.rows[0], *each.ours)]
-    write_block(page, "single", f"{markdown(SINGLE, singles)}\n\n{source}")
+    singles = [single_row(each, each.ours[-1]) for each in single]  # at the largest r; the plot has all
+    write_block(page, "single", markdown(SINGLE, singles))
     write_block(page, "train", markdown(TRAIN, [train_row(each) for each in trained]))
     groups: dict[str, list[Row]] = {}
     for each in results:
@@ -118,18 +119,16 @@ def speed_row(each: Result) -> list[str]:
 
 
 def single_row(each: Result, row: Row) -> list[str]:
-    latency = f"{1000 * (row.latency or 0):.1f} ms"
-    name, threads = each.case.name + (", compiled" if each.case.compiled else ""), str(each.case.threads or "all")
-    if row.r is None:
-        return [name, threads, "off", "1.00x", "1.00x", "", latency]
-    return [name, threads, str(row.r), *common(row), latency]
+    name = each.case.name + (", compiled" if each.case.compiled else "")
+    name += f", {each.case.threads} thread" if each.case.threads else ""
+    times = f"{1000 * (each.rows[0].latency or 0):.1f}, {1000 * (row.latency or 0):.1f} ms"
+    return [name, str(row.r), *common(row), times]
 
 
 def encoder_row(each: Result) -> list[str]:
     (row,), off = each.ours, each.rows[0]
-    memory = f"{(row.peak_bytes or 0) / (off.peak_bytes or 1):.0%}"
-    times = f"{row.latency or 0:.2f} s instead of {off.latency or 0:.2f} s", f"{row.overhead:.1%}"
-    return [each.case.name, str(row.token_counts[0]), str(row.r), *common(row), *times, memory]
+    times = f"{off.latency or 0:.2f}, {row.latency or 0:.2f} s"
+    return [each.case.name, str(row.token_counts[0]), str(row.r), *common(row), times]
 
 
 def train_row(each: Result) -> list[str]:

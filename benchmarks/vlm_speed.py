@@ -11,6 +11,7 @@ and language model takes that share of the time.
 from __future__ import annotations
 
 import argparse
+import statistics
 from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
@@ -20,7 +21,7 @@ import torch
 from benchmarks.pages import ROOT, machine, write_block
 from benchmarks.results import Results
 from hf_tome.measure.table import markdown
-from hf_tome.measure.vlm import VlmRow, measure_vlm, vlm_table
+from hf_tome.measure.vlm import ANSWER, VlmRow, measure_vlm, vlm_table
 from hf_tome.measure.vlm_presets import build_vlm, question
 
 PAGE, RESULTS = ROOT / "docs/results/vlm-speed.md", ROOT / "docs/results/data/vlm-speed.json"
@@ -35,14 +36,22 @@ def measured(name: str, depth: float, device: str, rounds: int) -> list[VlmRow]:
 
 
 def page(device: str, found: dict[str, Any]) -> None:
-    """Write the tables of one device."""
-    parts = []
-    for name, case in found["models"].items():
-        share = "" if case["depth"] == "1" else f", {case['depth']} of the layers of tower and language model"
-        parts.append(f"**{name}**{share}\n\n{markdown(*vlm_table([VlmRow(**row) for row in case['rows']]))}")
-    about = f"Medians of {found['rounds']} rounds; of the paired speed-ups the quartiles too."
+    """Write the tables of one device: where the time goes unmerged, and the speed-ups."""
+    models = {name: [VlmRow(**row) for row in case["rows"]] for name, case in found["models"].items()}
+    depths = {name: "all" if case["depth"] == "1" else case["depth"] for name, case in found["models"].items()}
+    parts = [
+        [name, depths[name], *(f"{statistics.median(part):.2f} s" for part in (row.tower, row.first, row.rest))]
+        for name, (row, *_) in models.items()
+    ]
+    where = markdown(("model", "layers", "tower", "first token", f"{ANSWER} more"), parts)
+    first = next(iter(models.values()))
+    header = ["model", *(f"{'merged tower, ' if row.r else ''}keep={row.keep}" for row in first[1:])]
+    gains = [
+        [name, *(f"{row.speedup:.2f}x ({row.mac_ratio:.2f}x)" for row in rows[1:])] for name, rows in models.items()
+    ]
+    about = f"Medians of {found['rounds']} paired rounds; in brackets the MAC ratio."
     source = f"Measured by `python -m benchmarks.vlm_speed`. {found['machine']}"
-    write_block(PAGE, device, "\n\n".join([*parts, f"{about} {source}"]))
+    write_block(PAGE, device, f"{where}\n\n{markdown(header, gains)}\n\n{about} {source}")
 
 
 def main() -> None:

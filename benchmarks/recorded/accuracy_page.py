@@ -16,9 +16,9 @@ from hf_tome.measure.statistics import NORMAL
 from hf_tome.measure.table import markdown
 
 PAGE, IMAGES = ROOT / "docs/results/accuracy.md", ROOT / "docs/images"
-HEADER = ("schedule", "r", "MAC ratio", "accuracy", "change", "same prediction", "KL divergence")
+HEADER = ("MAC ratio", "schedule", "change of accuracy", "same prediction", "KL divergence")
 COMMAND = "python -m benchmarks.recorded.accuracy"
-LEFT_OUT = (4, 12, 20)  # of the table; the plot has them
+LEFT_OUT = (4, 8, 12, 20)  # of the table; the plot has them
 Series = dict[str, list[Row]]
 
 
@@ -50,35 +50,27 @@ def schedules(rows: list[Row], found: dict[str, Any]) -> Series:
 
 
 def table(series: Series) -> str:
-    """A row for each schedule, after the unmerged model."""
+    """A row for each schedule, those of about as many multiply-adds beside each other."""
     merged = [(name, row) for name, rows in series.items() for row in rows[1:] if row.r not in LEFT_OUT]
-    every = [("unmerged", series["constant"][0]), *merged]
-    return markdown(HEADER, [(name, text(row.r), *numbers(row)) for name, row in every])
+    merged.sort(key=lambda each: round(each[1].mac_ratio, 1))
+    return markdown(HEADER, [line(name, row) for name, row in merged])
 
 
-def numbers(row: Row) -> tuple[str, ...]:
-    """What a variant gave; intervals in brackets."""
-    if row.r is None:
-        return f"{row.mac_ratio:.2f}x", f"{row.metric:.1%}", "", "", ""
-    same = [f"{100 * each:.1f}" for each in likely(row.agreement, row.inputs)]
+def line(name: str, row: Row) -> tuple[str, ...]:
+    """What a schedule gave; the interval of the change in brackets."""
     return (
         f"{row.mac_ratio:.2f}x",
-        f"{row.metric:.1%}",
+        f"{name}, r={row.r}" if isinstance(row.r, int) else name,
         f"{points(row.change or 0)} ({' to '.join(map(points, row.change_interval or ()))})",
-        f"{row.agreement:.1%} ({' to '.join(same)})",
+        f"{row.agreement:.1%}",
         f"{row.kl:.2g}",
     )
 
 
 def source(found: dict[str, Any]) -> str:
-    tried = " and ".join(str(found[name]["trials"]) for name in sorted(found) if name.startswith("tuned/"))
-    about = f"{found['vit']['samples']} images; in brackets 95 % intervals. Tuned: the best of {tried} schedules."
-    return f"Measured by `{COMMAND}`: {about} {found['vit']['machine']}"
-
-
-def text(r: Any) -> str:
-    """A schedule as a cell."""
-    return "" if r is None else ", ".join(map(str, r)) if isinstance(r, list) else str(r)
+    report = found["vit"]
+    about = f"{report['samples']} images, of which the unmerged model names {report['rows'][0]['metric']:.1%} rightly."
+    return f"Measured by `{COMMAND}`: {about}"
 
 
 def points(share: float) -> str:

@@ -24,12 +24,11 @@ from benchmarks.results import Results
 from hf_tome import merged, register_matching
 from hf_tome.core import MergePlan
 from hf_tome.core.options.candidates import Candidates
-from hf_tome.measure.table import markdown
 
 PAGE, RESULTS = ROOT / "docs/results/dense.md", ROOT / "docs/results/data/cells.json"
-R, ROWS = (4, 8, 12, 16), SIDE // 14
+R, SHOWN, ROWS = (4, 8, 12, 16), 16, SIDE // 14
 CELLS = 1 + torch.arange(ROWS**2).view(ROWS // 2, 2, ROWS // 2, 2).transpose(1, 2).flatten()  # patches, cell by cell
-WAYS = ("bipartite", "cells")
+WAYS = {"bipartite": "patches merge", "cells": "cells merge"}  # the matching, and what it does
 
 
 def merge_cells(candidates: Candidates) -> MergePlan:
@@ -61,13 +60,10 @@ def drift(model: Any, pixels: Tensor, r: int, matching: str) -> float:
 
 
 def page(found: dict[str, Any]) -> None:
-    """Write the table."""
-    cells = [[str(row["r"]), *(f"{row[way]:.4f}" for way in WAYS)] for row in found["rows"]]
-    about = (
-        f"Cosine of the 4 patches of a cell, side by side, to those of the unmerged model, on {found['images']} photos."
-    )
-    source = f"Measured by `benchmarks/recorded/cells.py`. {found['machine']}"
-    write_block(PAGE, "cells", f"{markdown(('r', 'patches merge', 'cells merge'), cells)}\n\n{about} {source}")
+    """Write the two lines."""
+    row = next(row for row in found["rows"] if row["r"] == SHOWN)
+    told = (f"- {way}: cosine to the unmerged cells {row[name]:.3f}" for name, way in WAYS.items())
+    write_block(PAGE, "cells", "\n".join([*told, "", f"r={SHOWN}, {found['images']} photos."]))
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from hf_tome.measure.table import markdown
 from hf_tome.show import sheet
 from hf_tome.show.paint import coloured, palette
 
+PAGE, RESULTS = ROOT / "docs/results/dense.md", ROOT / "docs/results/data/dense.json"
 R = (8, 16, 24, 32, 40)
 SHOWN = (None, 16, 32)
 WAYS: dict[str, dict[str, Any]] = {  # settings of apply_tome
@@ -50,6 +51,7 @@ HEADER = (
     "r", "tokens left", "MAC ratio", "cosine to unmerged", "same part", "parts: adjusted Rand index",
     "foreground IoU", "IoU with the unmerged foreground",
 )  # fmt: skip
+SHOWN_COLUMNS = ("r", "MAC ratio", "cosine to unmerged", "same part", "foreground IoU")
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,13 @@ def _foreground(probe: Any, features: np.ndarray) -> np.ndarray:
     return coloured((255 * probe.predict_proba(flat(features))[:, 1]).round().astype(np.uint8))
 
 
+def page(found: dict[str, Any]) -> None:
+    """Write the table, with the columns that a reader needs."""
+    places = [found["header"].index(name) for name in SHOWN_COLUMNS]
+    table = markdown(SHOWN_COLUMNS, [[row[place] for place in places] for row in found["rows"]])
+    write_block(PAGE, "dense", f"{table}\n\n{found['about']}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
@@ -184,25 +193,19 @@ def main() -> None:
     found = {None: unseen, **{r: dense(model, pixels[test], r) for r in R}}
     rows = [row(r, each, unseen, parts, probe, truth[test]) for r, each in found.items()]
     difference = check_unmerge(model, pixels[:BATCH], 16)
-    text = (
-        f"{markdown(HEADER, rows)}\n\nMeans over {len(truth[test])} photos of {side} x {side} pixels, "
-        f"{truth.shape[1]} patches each. `trace.unmerge` of the short sequence (`restore=False`) differs from "
-        f"`restore=True` by {difference:.1e} at most. Measured by `benchmarks/recorded/dense.py`. {machine()}"
-    )
-    write_block(ROOT / "docs/results/dense.md", "dense", text)
     ways = [
         way_row(name, r, dense(model, pixels[test], r, **settings), unseen, probe, truth[test])
         for r in WAYS_R
         for name, settings in WAYS.items()
     ]
-    write_block(ROOT / "docs/results/dense.md", "ways", markdown(WAYS_HEADER, ways))
-    kept = Results(ROOT / "docs/results/data/dense.json")
-    kept.keep("dense", {"header": HEADER, "rows": rows, "machine": machine()})
+    about = f"Means over {len(truth[test])} photos of {side} x {side} pixels."
+    kept = Results(RESULTS)
+    kept.keep("dense", {"header": HEADER, "rows": rows, "about": about, "unmerge": difference, "machine": machine()})
     kept.keep("ways", {"header": WAYS_HEADER, "rows": ways})
+    page(kept.found["dense"])
     seen = processor(photos, return_tensors="pt")["pixel_values"]
     looked = {r: dense(model, seen, r) for r in SHOWN}
     picture(photos, looked, parts_of(looked[None].features), probe).save(ROOT / "docs/images/dense.jpg", quality=88)
-    print(text)
 
 
 if __name__ == "__main__":

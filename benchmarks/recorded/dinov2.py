@@ -24,13 +24,10 @@ from benchmarks.results import Results
 from hf_tome import apply_tome, remove_tome, trace_tome
 from hf_tome.core.macs import mac_ratio
 from hf_tome.families import widths_of
-from hf_tome.measure.table import markdown
 
 PAGE, RESULTS = ROOT / "docs/results/dense.md", ROOT / "docs/results/data/dinov2.json"
-R, SCENES, BATCH = (0, 4, 8, 12, 16, 20), 24, 4
+R, SCENES, BATCH, SHOWN = (0, 4, 8, 12, 16, 20), 24, 4, (8, 16)
 APART = 1e-6  # of a feature's length: how far the forms may be from each other; the scales were folded in float32
-COSINES = ("class token: cosine to unmerged", "patches: cosine to unmerged")
-HEADER = ("r", "tokens left", "MAC ratio", *COSINES, "forms differ by")
 
 
 def features(model: Any, pixels: Tensor, r: int) -> tuple[Tensor, list[int]]:
@@ -82,20 +79,15 @@ def measured(forms: dict[str, Any], pixels: Tensor) -> list[dict[str, Any]]:
 
 
 def page(found: dict[str, Any]) -> None:
-    cells = [
-        (
-            str(row["r"] or "off"),
-            f"{row['counts'][-1]} of {row['counts'][0]}",
-            f"{row['mac_ratio']:.2f}x",
-            f"{row['class_cosine']:.4f}",
-            f"{row['patch_cosine']:.4f}",
-            f"{row['forms_differ']:.0e}",
-        )
+    lines = [
+        f"- r={row['r']}, {row['mac_ratio']:.2f}x fewer multiply-adds: cosine to the unmerged class token "
+        f"{row['class_cosine']:.3f}, patches {row['patch_cosine']:.3f}"
         for row in found["rows"]
+        if row["r"] in SHOWN
     ]
-    about = f"Means over {found['images']} photos of {SIDE} x {SIDE} pixels."
-    source = f"Measured by `benchmarks/recorded/dinov2.py`. {found['machine']}"
-    write_block(PAGE, "forms", f"{markdown(HEADER, cells)}\n\n{about} {source}")
+    apart = max(row["forms_differ"] for row in found["rows"])
+    lines.append(f"- the three models differ by {apart:.0e} of a feature's length, merged or not")
+    write_block(PAGE, "forms", "\n".join(lines))
 
 
 def main() -> None:

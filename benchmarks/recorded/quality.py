@@ -54,7 +54,7 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {  # the shape of the schedule, an
 }
 PHOTOS, OBJECTS, TEXTURES = "photos", "objects on photos", "animals on textures"
 OBJECT_STAMPS = ("food", "vehicles")
-MEASURES = {"class_drift": "class token: 1 - cosine", "patch_drift": "patches: 1 - cosine", "lost": "neighbours lost"}
+MEASURES = {"class_drift": "class token", "patch_drift": "patches", "lost": "neighbours lost"}
 
 
 class Judge:
@@ -148,48 +148,26 @@ def photos(folders: Sequence[Path], side: int) -> list[Image.Image]:
     return [squared(file, side) for file in files]
 
 
-def row(name: str, found: dict[str, Any], usual: dict[str, Any]) -> tuple[str, ...]:
-    """One line: the means, and each as a multiple of the default's."""
-    told = []
-    for key in ("class_drift", "patch_drift"):
-        drift, base = np.array(found[key]), np.array(usual[key])
-        told.append(f"{drift.mean():.4f} ({drift.mean() / base.mean():.2f}; {np.median(drift / base):.2f})")
-    return name, f"{found['mac_ratio']:.2f}x", *told, f"{np.mean(found['lost']):.1%}"
+def against(found: dict[str, Any], usual: dict[str, Any]) -> list[float]:
+    """The mean of each measure as a multiple of the default's."""
+    return [float(np.mean(found[key]) / np.mean(usual[key])) for key in MEASURES]
 
 
 def page(found: dict[str, Any]) -> None:
-    header = ("MAC ratio", *MEASURES.values())
-    ways = found["choose"]
-    rows = [(*row(name, each, ways[DEFAULT]), told(each, ways[CHOSEN])) for name, each in ways.items()]
-    write_block(PAGE, "choose", markdown(("settings", *header, "p against the share"), rows))
+    """What was confirmed, with its p-values; what it was chosen from is in the data."""
     cases = [(subject, ratio) for subject in (PHOTOS, OBJECTS, TEXTURES) for ratio in CONFIRM]
-    tests = [(subject, ratio, key) for subject, ratio in cases for key in MEASURES]
-    values = [
-        p_value(ways[CHOSEN][key], ways[DEFAULT][key])
-        for subject, ratio, key in tests
-        for ways in [found[f"{subject} {ratio}"]]
-    ]
-    sure = dict(zip(tests, holm(values), strict=True))
+    pairs = {case: (ways[CHOSEN], ways[DEFAULT]) for case in cases for ways in [found["{} {}".format(*case)]]}
+    values = [p_value(ours[key], usual[key]) for ours, usual in pairs.values() for key in MEASURES]
+    sure = np.reshape(holm(values), (len(cases), len(MEASURES)))
     rows = [
         (
-            f"{len(each['lost'])} {subject}",
-            *row(f"r={each['settings']['r']}" if name == CHOSEN else name, each, ways[DEFAULT]),
-            ", ".join(f"{sure[subject, ratio, key]:.0e}" for key in MEASURES) if name == CHOSEN else "",
+            f"{len(ours['lost'])} {subject}",
+            f"{ratio:.1f}x",
+            *(f"{each:.2f} ({p:.1g})" for each, p in zip(against(ours, usual), sure[number], strict=True)),
         )
-        for subject, ratio in cases
-        for ways in [found[f"{subject} {ratio}"]]
-        for name, each in ways.items()
+        for number, ((subject, ratio), (ours, usual)) in enumerate(pairs.items())
     ]
-    confirmed = markdown(("images", "settings", *header, "p of the three, after Holm"), rows)
-    source = f"Measured by `python -m benchmarks.recorded.quality`. {found['machine']}"
-    write_block(PAGE, "confirm", f"{confirmed}\n\n{source}")
-
-
-def told(found: dict[str, Any], chosen: dict[str, Any]) -> str:
-    """The p-values of both drifts against the chosen settings."""
-    if found is chosen:
-        return ""
-    return ", ".join(f"{p_value(found[key], chosen[key]):.1g}" for key in ("class_drift", "patch_drift"))
+    write_block(PAGE, "confirm", markdown(("images", "MAC ratio", *MEASURES.values()), rows))
 
 
 def main() -> None:

@@ -185,10 +185,9 @@ def page(found: dict[str, Any]) -> None:
     dinov3, dinov2 = found["dinov3"], found["dinov2"]
     about = (
         f"Means over {TESTED:,} test images; models of each kind: {dinov3['models']}. Unmerged, the DINOv3s name "
-        f"{dinov3['accuracy']:.1%} of them rightly, the DINOv2s {dinov2['accuracy']:.1%}. "
-        "Measured by `benchmarks/recorded/rotary.py`."
+        f"{dinov3['accuracy']:.1%} of them rightly, the DINOv2s {dinov2['accuracy']:.1%}."
     )
-    write_block(PAGE, "rotary", f"{markdown(header, cells)}\n\n{about} {found['machine']}")
+    write_block(PAGE, "rotary", f"{markdown(header, cells)}\n\n{about}")
 
 
 def main() -> None:

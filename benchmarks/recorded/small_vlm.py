@@ -36,6 +36,7 @@ WAYS = ("merge", "diverse", "question", "norm", "uniform", "random")
 SMALLER = {0.5: 98, 0.25: 70}  # pixels of the side that give about as few tokens
 TOWER_R = (4, 8)
 KINDS = ("clothes", "number")
+VERBS = {"clothes": "names", "number": "reads"}
 
 
 def right(answers: np.ndarray, expected: list[list[int]]) -> np.ndarray:
@@ -93,33 +94,42 @@ def _turn(scene: Scene, kind: str, number: int) -> tuple[list[int], list[int]]:
 
 
 def page(found: dict[str, Any]) -> None:
-    """Write the table: shares with 95 % intervals, changes on paired draws."""
-    names = found["order"]
-    columns = {}
-    for kind in KINDS:
-        values = np.array([found["answers"][name][kind] for name in names], dtype=float)
-        rows = [Row(name=name) for name in names]
-        fill_metric(rows, means(values), values.shape[1], against=names.index("all tokens"))
-        columns[kind] = rows
-    cells = []
-    for place, name in enumerate(names):
-        line = [name, str(found["answers"][name]["tokens"])]
-        for kind in KINDS:
-            row = columns[kind][place]
-            (low, high), (less, more) = row.interval, row.change_interval  # pyright: ignore
-            line += [f"{row.metric:.1%} ({100 * low:.0f} to {100 * high:.0f})"]
-            line += [
-                "" if name == "all tokens" else f"{100 * row.change:+.1f} ({100 * less:+.0f} to {100 * more:+.0f})"
-            ]
-        cells.append(line)
-    header = ("way", "tokens", "names the clothes", "change", "reads the number", "change")
-    ratios = ", ".join(f"r={r} in the tower {ratio:.2f}x" for r, ratio in found["mac_ratios"].items())
+    """Write the table: a line for each way, a column for each question and share of the tokens that is kept."""
+    answers, plain = found["answers"], found["answers"]["all tokens"]
+    columns = [(kind, keep) for kind in KINDS for keep in (1.0, *SMALLER)]
+    cells = [
+        [name, *(f"{np.mean(answers[by[keep]][kind]):.1%}" if keep in by else "" for kind, keep in columns)]
+        for name, by in _lines().items()
+        if set(by.values()) <= set(answers)
+    ]
+    header = ["tokens", *(f"{VERBS[kind]} {round(keep * plain['tokens'])}" for kind, keep in columns)]
+    names = [name for name in found["order"] if name != "all tokens"]
+    widest = max(_widest(np.array([answers[name][kind] for name in ("all tokens", *names)], float)) for kind in KINDS)
+    ratios = ", ".join(f"{ratio:.2f}x with r={r}" for r, ratio in found["mac_ratios"].items())
     about = (
-        f"Exact answers to {found['scenes']} questions of each kind, in percent, with 95 % intervals by the bootstrap; "
-        f"changes on paired draws. MAC ratio: {ratios}."
+        f"Exact answers to {found['scenes']} questions of each kind. 95 % intervals of a line's difference from all "
+        f"tokens (bootstrap, paired draws) reach {100 * widest:.0f} points to a side at most. MAC ratio of the tower: "
+        f"{ratios}."
     )
-    source = f"Measured by `benchmarks/recorded/small_vlm.py`. {found['machine']}"
-    write_block(PAGE, "answers", f"{markdown(header, cells)}\n\n{about} {source}")
+    write_block(PAGE, "answers", f"{markdown(header, cells)}\n\n{about}")
+
+
+def _lines() -> dict[str, dict[float, str]]:
+    """The lines of the table: for each share that is kept, what was asked so."""
+    ways = (*WAYS, "attention", "merge with sizes")
+    return {
+        "all tokens": {1.0: "all tokens"},
+        "smaller image": {keep: f"smaller image, {side} pixels" for keep, side in SMALLER.items()},
+        **{way: {keep: f"{way}, keep={keep}" for keep in SMALLER} for way in ways},
+        **{f"tower r={r}, merge": {1.0: f"tower r={r}", 0.5: f"tower r={r}, merge, keep=0.5"} for r in TOWER_R},
+    }
+
+
+def _widest(right: np.ndarray) -> float:
+    """How far the interval of a change from the first row reaches at most; (ways, scenes)."""
+    rows = [Row(name=str(number)) for number in range(len(right))]
+    fill_metric(rows, means(right), right.shape[1], against=0)
+    return max(abs(end - (row.change or 0)) for row in rows[1:] for end in row.change_interval or ())
 
 
 def main() -> None:

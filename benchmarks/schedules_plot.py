@@ -1,51 +1,28 @@
-"""The study of schedules on the page: a plot and two tables, from its results."""
+"""The plot of the study of schedules, from its results."""
 
 from __future__ import annotations
 
-import statistics
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.pages import ROOT, write_block
-from hf_tome.measure.table import markdown
+from benchmarks.pages import ROOT
 
-PAGE, PLOT = ROOT / "docs/results/accuracy.md", ROOT / "docs/images/schedules.png"
+PLOT = ROOT / "docs/images/schedules.png"
 LEVELS, RANDOM, SEARCHERS, TRIALS = (1.5, 2.0, 3.0), 170, ("greedy", "optuna"), (32, 96)  # MAC ratios; of each
 MARKED = {"constant": "s", "decreasing": "v", "tuned": "*"}
 SPREAD = 0.12  # of a strip in the plot
-COMMAND = "`python -m benchmarks.schedules`"
-
-
-def write_page(found: dict[str, Any]) -> None:
-    """Write the tables and the plot."""
-    plot(found)
-    header = ("MAC ratio", "schedule", "KL divergence", "lower than", "same prediction")
-    cells = [row(found, level, name) for level in LEVELS for name in (*MARKED, "best of the random ones")]
-    drawn = sum("/random/" in name for name in found)
-    write_block(PAGE, "schedules", f"{markdown(header, cells)}\n\nMeasured by {COMMAND}: {drawn} random schedules. "
-                f"{found['machine']}")  # fmt: skip
 
 
 def judged(found: dict[str, Any], level: float, name: str) -> dict[str, Any]:
     """What a marked schedule does on the test images; the tuned one is that of the default searcher."""
-    if name == "best of the random ones":
-        return min(random(found, level), key=lambda each: each["kl"])
     return found[f"{level}/{name}" if name != "tuned" else f"{level}/{SEARCHERS[0]}/{TRIALS[-1]}"]
 
 
 def random(found: dict[str, Any], level: float) -> list[dict[str, Any]]:
     return [each for name, each in found.items() if name.startswith(f"{level}/random/")]
-
-
-def row(found: dict[str, Any], level: float, name: str) -> tuple[str, ...]:
-    """A schedule among the random ones of the same multiply-adds."""
-    each = judged(found, level, name)
-    worse = statistics.mean(other["kl"] > each["kl"] for other in random(found, level))
-    of = f"{worse:.0%} of the random ones" if name in MARKED else ""
-    return f"{each['ratio']:.2f}x", name, f"{each['kl']:.2g}", of, f"{each['agreement']:.1%}"
 
 
 def plot(found: dict[str, Any]) -> None:
