@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 
 
 def main() -> None:
@@ -17,7 +16,6 @@ def main() -> None:
     from hf_tome.cli.commands import app
     from hf_tome.errors import ToMeError
 
-    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"  # without the line of code
     try:
         app()
     except ToMeError as error:

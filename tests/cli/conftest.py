@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # main sets its own
 
     def command(*arguments: str, code: int = 0) -> str:
         monkeypatch.setattr(sys, "argv", ["hf-tome", *map(str, arguments)])
