@@ -63,10 +63,11 @@ def onnx_runtime(path: Path) -> Any:
 
 
 def open_vino(source: Any) -> Any:
-    """Runs an ONNX file or an exported program on tensors."""
+    """Runs an ONNX or OpenVINO file, or an exported program, on tensors."""
     openvino = pytest.importorskip("openvino", reason="openvino is not installed: pip install openvino")
     settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(openvino.convert_model(source), "CPU", settings)
+    model = source if isinstance(source, Path) else openvino.convert_model(source)
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
     count = len(compiled.inputs)
     return lambda **inputs: [
         torch.from_numpy(output.copy())
