@@ -1,5 +1,10 @@
 """Every error that hf_tome raises on purpose. Each message says the rule, what was got, and the cure."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ToMeError(Exception):
     """Base of all errors of hf_tome."""
@@ -27,6 +32,17 @@ class NotPatchedError(ToMeError, ValueError):
 
 class MissingExtraError(ToMeError, ImportError):
     """The call needs a package that an extra of hf_tome installs."""
+
+
+@contextmanager
+def extra(name: str, use: str) -> Iterator[None]:
+    """Inside this block, an import that fails becomes a MissingExtraError: `use` needs the extra `name`."""
+    try:
+        yield
+    except (ImportError, OSError) as error:  # OSError: a shared library that a package loads is missing
+        rule = f"To {use}, the extra [{name}] is needed."
+        cure = f'Run: pip install "hf_tome[{name}]".'
+        raise MissingExtraError(complaint(rule, str(error), cure)) from error
 
 
 def complaint(rule: str, got: object, cure: str) -> str:

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hf_tome.data.extra import extra
-from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint
+from hf_tome.errors import ToMeValueError, UnsupportedModelError, complaint, extra
 
 if TYPE_CHECKING:
     from jaxtyping import Float

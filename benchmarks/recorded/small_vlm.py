@@ -19,9 +19,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.pages import ROOT, machine, write_block
-from benchmarks.recorded.small_vlm_model import OFTEN, SIDES, answered, answered_with_sizes, encoded, tower, trained
+from benchmarks.recorded.small_vlm_model import (
+    OFTEN,
+    SIDES,
+    answered,
+    answered_with_sizes,
+    around,
+    encoded,
+    tower,
+    trained,
+)
 from benchmarks.recorded.small_vlm_picture import picture
-from benchmarks.recorded.small_vlm_scenes import PLACES, Scene, scenes
+from benchmarks.recorded.small_vlm_scenes import PLACES, Scene, pixels_of, scenes
 from benchmarks.results import Results
 from hf_tome import shorten
 from hf_tome.core.macs import mac_ratio
@@ -44,8 +53,12 @@ def right(answers: np.ndarray, expected: list[list[int]]) -> np.ndarray:
     return np.array([list(got[: len(want)]) == want for got, want in zip(answers, expected, strict=True)])
 
 
-def variants(model: Any, features: dict[str, Tensor], shown: list[Scene], kept: Results) -> list[str]:
-    """Ask each scene for clothes and for the number, in every way; keep what was right. Returns the ways in order."""
+def variants(model: Any, whole: Any, features: dict[str, Tensor], shown: list[Scene], kept: Results) -> list[str]:
+    """Ask each scene for clothes and for the number, in every way; keep what was right. Returns the ways in order.
+
+    Args:
+        whole: the model with its tower in place, for the way that reads the attention there.
+    """
     names = []
 
     def ask(name: str, tokens: int, x: Tensor, answer: Callable[[Tensor, list[list[int]]], np.ndarray]) -> None:
@@ -60,21 +73,23 @@ def variants(model: Any, features: dict[str, Tensor], shown: list[Scene], kept: 
         kept.keep(name, found)
         print(f"{name}: " + ", ".join(f"{kind} {np.mean(found[kind]):.1%}" for kind in KINDS), flush=True)
 
-    def by(**settings: Any) -> Callable[[Tensor, list[list[int]]], np.ndarray]:
+    def by(model: Any = model, **settings: Any) -> Callable[[Tensor, list[list[int]]], np.ndarray]:
         return lambda x, asked: answered(model, x, asked, lambda inputs: shorten(model, inputs, **settings))
 
-    whole = features[f"{SIDES[0]}-0"]
-    every = whole.shape[1]
-    ask("all tokens", every, whole, by(keep=1.0))
+    full = features[f"{SIDES[0]}-0"]
+    every = full.shape[1]
+    ask("all tokens", every, full, by(keep=1.0))
     for keep, side in SMALLER.items():
         small = features[f"{side}-0"]
         ask(f"smaller image, {side} pixels", small.shape[1], small, by(keep=1.0))
         for method in WAYS:
-            ask(f"{method}, keep={keep}", round(keep * every), whole, by(keep=keep, method=method))
+            ask(f"{method}, keep={keep}", round(keep * every), full, by(keep=keep, method=method))
+        seen = pixels_of(shown, SIDES[0])
+        ask(f"attention, keep={keep}", round(keep * every), seen, by(whole, keep=keep, method="attention"))
         ask(
             f"merge with sizes, keep={keep}",
             round(keep * every),
-            whole,
+            full,
             lambda x, asked, keep=keep: answered_with_sizes(model, x, asked, keep),
         )
     for r in TOWER_R:
@@ -148,7 +163,7 @@ def main() -> None:
         features[f"{side}-{r}"], counts = encoded(dinov2, shown, side, r)
         if r:
             ratios[str(r)] = mac_ratio(counts, dinov2.config.hidden_size, 4 * dinov2.config.hidden_size)
-    order = variants(model, features, shown, kept)
+    order = variants(model, around(model, tower(args.dinov2, "eager")), features, shown, kept)
     picture(model, features[f"{SIDES[0]}-0"][:SHOWN], shown[:SHOWN]).save(PICTURE, optimize=True)
     place = {"scenes": TEST, "mac_ratios": ratios, "machine": machine()}
     results.keep("answers", {**place, "order": order, "answers": kept.found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from hf_tome import apply_tome, trace_tome
 from hf_tome.vlm.methods import METHODS, Item
 from hf_tome.vlm.reduction import Reduction
 
-TOWER_LAYERS, WIDTH = 6, 384  # of a ViT-S/14; its first half knows shapes and edges best
+TOWER_LAYERS, WIDTH, PATCH = 6, 384, 14  # of a ViT-S/14; its first half knows shapes and edges best
 SIDES = (140, 98, 70)  # pixels: 100, 49 and 25 visual tokens
 OFTEN = (0.6, 0.2, 0.2)  # share of each in training
 STEPS, BATCH, RATE, WARM, KEPT = 1000, 32, 1e-3, 80, 100
@@ -40,9 +41,30 @@ class Recorded(nn.Module):
         return BaseModelOutputWithPooling(last_hidden_state=pixel_values, hidden_states=(pixel_values,))  # pyright: ignore
 
 
-def tower(folder: Path) -> Any:
+class Whole(nn.Module):
+    """A vision tower that tells what its class token attends to."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
+        output = self.model(pixel_values, output_attentions=True)
+        x = output.last_hidden_state
+        return BaseModelOutputWithPooling(last_hidden_state=x, hidden_states=(x,), attentions=output.attentions)  # pyright: ignore
+
+
+def tower(folder: Path, attention: str = "sdpa") -> Any:
     """The first layers of a pretrained DINOv2."""
-    return Dinov2Model.from_pretrained(folder, num_hidden_layers=TOWER_LAYERS).eval()
+    return Dinov2Model.from_pretrained(folder, num_hidden_layers=TOWER_LAYERS, attn_implementation=attention).eval()
+
+
+def around(model: Any, tower: Any) -> Any:
+    """The trained model with its tower in place, whose class token it leaves out, as LLaVA does with CLIP's."""
+    model = copy.deepcopy(model)
+    model.model.vision_tower = Whole(tower)
+    model.config.vision_feature_select_strategy = "default"
+    return model
 
 
 @torch.inference_mode()
@@ -77,11 +99,12 @@ def small_llava() -> Any:
     return model
 
 
-def prompt(features: Tensor, questions: list[list[int]]) -> dict[str, Tensor]:
-    """Inputs for one question a scene."""
-    ids = [[ID["<s>"], *[ID[IMAGE]] * features.shape[1], *question] for question in questions]
+def prompt(seen: Tensor, questions: list[list[int]]) -> dict[str, Tensor]:
+    """Inputs for one question a scene, of which a tower gave features, or which a tower is to see in pixels."""
+    tokens = seen.shape[1] if seen.ndim == 3 else (seen.shape[-1] // PATCH) ** 2
+    ids = [[ID["<s>"], *[ID[IMAGE]] * tokens, *question] for question in questions]
     made = torch.tensor(ids)
-    return {"pixel_values": features.float(), "input_ids": made, "attention_mask": torch.ones_like(made)}
+    return {"pixel_values": seen.float(), "input_ids": made, "attention_mask": torch.ones_like(made)}
 
 
 def trained(file: Path, shown: dict[int, list[Scene]], features: dict[int, Tensor]) -> Any:
@@ -135,13 +158,13 @@ def _batch(draw: random.Random, shown: dict[int, list[Scene]], features: dict[in
     }  # fmt: skip
 
 
-def answered(model: Any, features: Tensor, questions: list[list[int]], change: Callable[[Any], Any]) -> np.ndarray:
+def answered(model: Any, seen: Tensor, questions: list[list[int]], change: Callable[[Any], Any]) -> np.ndarray:
     """(scenes, 3) ids of the answers to one question a scene, greedily, from inputs that are changed before."""
     found = []
     with torch.inference_mode():
         for first in range(0, len(questions), TOGETHER):
             span = slice(first, first + TOGETHER)
-            short = change(prompt(features[span], questions[span]))
+            short = change(prompt(seen[span], questions[span]))
             sequences = model.generate(**short, max_new_tokens=3, do_sample=False)
             found.append(sequences[:, short["input_ids"].shape[1] :])
     return torch.cat(found).numpy()

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from hf_tome.cli import options
 from hf_tome.cli.tables import table
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from hf_tome.measure.vlm import VlmRow
 
 COLUMNS = {  # header: figure of `hf_tome.measure.table`
     "r": "r", "inputs/s": "rate", "one input": "latency", "speed-up": "speed-up", "MAC ratio": "MAC ratio",
     "score": "score", "memory": "memory", "merging": "merging",
 }  # fmt: skip
 CAPTION = "speed-up: median of paired rounds, quartiles in brackets; score: speed-up / MAC ratio"
+VLM_CAPTION = (
+    "seconds of the tower with shorten, of the first token, of 32 more, of all; speed-up of all: median of paired "
+    "rounds, quartiles in brackets; MACs: how many times fewer"
+)
 
 
 def bench(
@@ -42,6 +49,8 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="Draw speed-up against MAC ratio.")] = None,
 ) -> None:
     """Measure what merging gains: paired speed-up against the MAC ratio, latency, memory, overhead."""
+    from tqdm.auto import tqdm
+
     from hf_tome.measure.output import writing
     from hf_tome.measure.plot import check_plot, plot_speed
     from hf_tome.measure.presets import random_inputs
@@ -49,33 +58,27 @@ def bench(
     from hf_tome.measure.table import cells
     from hf_tome.measure.variants import read_r
 
-    if vlm is not None:
-        from hf_tome.cli.bench_vlm import bench_vlm
-
-        given = {"--model": model, "--config": config, "--compile": compiled, "--train": train, "--plot": plot}
-        return bench_vlm(vlm, keep, depth, r, rounds, dtype, attn, device, json_out, given)
     rs = read_r(r or ["8,16"])
+    others = {"--model": model, "--config": config, "--compile": compiled, "--train": train, "--plot": plot}
+    if vlm is not None and (given := [name for name, value in others.items() if value]):
+        rule = "--vlm measures a question about one image, from tower to answer."
+        raise ToMeValueError(complaint(rule, f"{given[0]} with it", f"Leave {given[0]} out."))
     if json_out is not None:
         with writing(json_out):
             json_out.touch()  # refuses what cannot be written before anything is measured
     if plot is not None:
         check_plot(plot)
     console = Console()
-    subject = loaded(model, config, attn, dtype, device)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("Measuring", total=rounds * (1 if train or batch == 1 else 2))
-        rows = measure(
-            subject,
-            random_inputs(subject, batch),
-            rs,
-            rounds=rounds,
-            train=train,
-            compiled=compiled,
-            done=lambda: progress.advance(task),
-        )
-    title = f"{model or config or 'vit-base'}, {subject.device}, {dtype}, batch {batch}"
-    console.print(table(title, COLUMNS, cells(rows, COLUMNS), caption=CAPTION))
+    if vlm is not None:
+        rows, shown = vlm_rows(vlm, keep, depth, r, rounds, dtype, attn, device)
+    else:
+        subject = loaded(model, config, attn, dtype, device)
+        total, inputs = rounds * (1 if train or batch == 1 else 2), random_inputs(subject, batch)
+        with tqdm(total=total, desc="Measuring", leave=False, disable=None) as bar:
+            rows = measure(subject, inputs, rs, rounds=rounds, train=train, compiled=compiled, done=bar.update)
+        title = f"{model or config or 'vit-base'}, {subject.device}, {dtype}, batch {batch}"
+        shown = table(title, COLUMNS, cells(rows, COLUMNS), caption=CAPTION)
+    console.print(shown)
     if json_out is not None:
         json_out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     if plot is not None:
@@ -84,13 +87,9 @@ def bench(
 
 
 def loaded(model: str | None, config: str | None, attn: str, dtype: str, device: str | None) -> PreTrainedModel:
-    """The model to measure, on its device.
-
-    Raises:
-        ToMeValueError: if both or unknown names are given, or the device is not there.
-    """
+    """The model to measure, on its device."""
     from hf_tome.data.classifier import load_classifier
-    from hf_tome.errors import ToMeError, ToMeValueError, complaint
+    from hf_tome.data.pretrained import placed
     from hf_tome.measure.presets import build
 
     if model and config:
@@ -103,4 +102,27 @@ def loaded(model: str | None, config: str | None, attn: str, dtype: str, device:
     except (ValueError, ImportError) as error:
         got = f"--attn {attn} ({str(error).splitlines()[0]})"
         raise ToMeValueError(complaint("--attn names what this machine has.", got, "For example sdpa.")) from error
-    return options.place(subject, device, dtype).eval()
+    return placed(subject, device, dtype).eval()
+
+
+def vlm_rows(
+    vlm: str, keep: str, depth: float, r: list[str] | None, rounds: int, dtype: str, attn: str, device: str | None
+) -> tuple[list[VlmRow], Table]:
+    """The measurements, and how they are shown. The arguments are those of `bench`."""
+    from hf_tome.data.pretrained import placed
+    from hf_tome.measure.variants import read_one_r
+    from hf_tome.measure.vlm import measure_vlm, vlm_table
+    from hf_tome.measure.vlm_presets import build_vlm, question
+
+    try:
+        keeps = [float(part) for part in keep.split(",")]
+    except ValueError as error:
+        rule = "--keep is shares in (0, 1], with commas between."
+        raise ToMeValueError(complaint(rule, keep, "For example --keep 1,0.5,0.25.")) from error
+    model = placed(build_vlm(vlm, attn, depth), device, dtype)
+    chosen = read_one_r(r[0]) if r else None
+    with Console().status("Measuring"):
+        rows = measure_vlm(model, question(vlm, model), keeps, chosen, rounds=rounds)
+    title = f"{vlm}, {model.device}, {dtype}" + ("" if depth == 1 else f", {depth:g} of the layers")
+    header, cells = vlm_table(rows)
+    return rows, table(title, header, cells, caption=VLM_CAPTION, box=None, padding=(0, 1, 0, 0))

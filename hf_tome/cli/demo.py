@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hf_tome.cli import options
 from hf_tome.cli.evaluate import show_report
+from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from hf_tome.data.subject import Subject
@@ -41,7 +42,6 @@ def demo(
     """Show what token merging costs and buys: accuracy, inputs/s, speed-up, MAC ratio, tokens left."""
     from hf_tome.data.folder import SUFFIXES
     from hf_tome.data.subject import EMBEDDED, embedded_subject, own_subject
-    from hf_tome.errors import ToMeValueError, complaint
     from hf_tome.measure.output import check_out
     from hf_tome.measure.variants import read_r
 
@@ -66,15 +66,7 @@ def demo(
 
 
 def show_one(subject: Subject, rs: list[Any] | None, batch: int | None, picture: Path, console: Console) -> None:
-    """Say what is run, run it, show the table, and write the picture.
-
-    Args:
-        subject: a model and its data.
-        rs: values of r; None for five steps towards no token left.
-        batch: inputs at a time; None for as many as is usual.
-        picture: a file to write.
-        console: where to print.
-    """
+    """Say what is run, run it, show the table, and write the picture."""
     from hf_tome.measure.output import writing
     from hf_tome.measure.sweep import BATCHES, sweep
     from hf_tome.measure.variants import even_steps

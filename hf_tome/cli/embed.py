@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -36,6 +36,7 @@ def embed(
     """
     from hf_tome.data.embedder import load_embedder
     from hf_tome.data.folder import NAMES
+    from hf_tome.data.pretrained import placed
     from hf_tome.measure.embed import embed as embed_all
     from hf_tome.measure.embed import unfinished
     from hf_tome.measure.parquet import check_parquet
@@ -46,21 +47,11 @@ def embed(
     check_parquet(out)
     processes = Processes()
     embedder = load_embedder(model, features)
-    options.place(embedder.model, device or str(processes.device), dtype)
-    found = embed_all(
-        embedder,
-        data,
-        out,
-        setting,
-        batch_size=batch,
-        skip_bad_files=skip_bad_files,
-        workers=workers,
-        split=split,
-        limit=limit,
-        media_column=media_column,
-        label_column=label_column,
-        streaming=streaming,
-    )
+    placed(embedder.model, device or processes.device, dtype)
+    choice: dict[str, Any] = {"split": split, "limit": limit, "streaming": streaming}
+    choice |= {"media_column": media_column, "label_column": label_column}
+    reading: dict[str, Any] = {"batch_size": batch, "skip_bad_files": skip_bad_files, "workers": workers}
+    found = embed_all(embedder, data, out, setting, **choice, **reading)
     if not processes.main:
         return
     console, things = Console(soft_wrap=True, highlight=False), NAMES[embedder.modality]

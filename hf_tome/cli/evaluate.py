@@ -1,4 +1,4 @@
-"""`hf-tome eval`: what merging costs and gains, on a model and data of one's own."""
+"""`hf-tome eval`: what merging costs and gains, on your model and data."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hf_tome.cli import options
+from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from hf_tome.config import ToMeConfig
@@ -70,7 +71,7 @@ def evaluate(
     Writes report.md, report.json, report.csv, report.png and model-index.yaml. Under torchrun or accelerate launch,
     the processes share the data.
     """
-    from hf_tome.errors import ToMeValueError, complaint
+    from hf_tome.data.pretrained import placed
     from hf_tome.measure.baselines import baselines
     from hf_tome.measure.batches import Batches
     from hf_tome.measure.card import check_push
@@ -83,36 +84,24 @@ def evaluate(
 
     grid(r or ["0"], settings)  # refuses what is wrong before anything is loaded
     if with_baselines and task != "classification":
-        rule, cure = "--baselines are of --task classification.", "Leave it out."
-        raise ToMeValueError(complaint(rule, f"--task {task}", cure))
+        raise ToMeValueError(complaint("--baselines are of --task classification.", f"--task {task}", "Leave it out."))
     check_plot(open_folder(out) / "report.png")
     if push:
         check_push(model)
     processes = Processes()
     encoder = loaded(model, task, labels, template, language)
-    options.place(encoder.model, device or str(processes.device), dtype)
+    placed(encoder.model, device or processes.device, dtype)
     choice = {"split": split, "limit": limit, "media_column": media_column, "label_column": label_column}
     choice |= {"streaming": streaming, "skip_bad_files": skip_bad_files}
-    samples = task_of(encoder, data, **choice).samples
-    steps, saved = r, encoder.saved
-    if not steps and not (saved and saved.merges):
-        steps = [str(even_steps(encoder, Batches(encoder, samples, 1, skip_bad_files).first()))[1:-1]]
-    variants: list[Any] = [
-        *([saved] if saved and saved.merges else []),
-        *(grid(steps, settings, saved) if steps else []),
-    ]
+    samples, saved = task_of(encoder, data, **choice).samples, encoder.saved
+    singles = Batches(encoder, samples, 1, skip_bad_files)
+    variants: list[Any] = [saved] if saved and saved.merges else []
+    if r or not variants:
+        variants += grid(r or [str(even_steps(encoder, singles.first()))[1:-1]], settings, saved)
     if with_baselines:
-        batches = Batches(encoder, samples, 1, skip_bad_files)
-        variants += baselines(encoder, batches.placed(batches.first()), variants)
-    report = sweep(
-        encoder,
-        samples,
-        variants,
-        batch_size=batch,
-        store=out / "finished.sqlite",
-        skip_bad_files=skip_bad_files,
-        workers=workers,
-    )
+        variants += baselines(encoder, singles.placed(singles.first()), variants)
+    reading: dict[str, Any] = {"batch_size": batch, "skip_bad_files": skip_bad_files, "workers": workers}
+    report = sweep(encoder, samples, variants, store=out / "finished.sqlite", **reading)
     if processes.main:
         deliver(report, out, card, push, log_samples)
     if not report.finished:
@@ -120,16 +109,11 @@ def evaluate(
 
 
 def loaded(model: str, task: Task, labels: Path | None, templates: list[str] | None, language: str | None) -> Encoder:
-    """The model as its task needs it.
-
-    Raises:
-        ToMeError: if it cannot be loaded, or an option is of another task.
-    """
+    """The model as its task needs it. An option of another task is refused."""
     from hf_tome.data.classifier import load_classifier
     from hf_tome.data.image_text import load_image_text
     from hf_tome.data.transcriber import load_transcriber
     from hf_tome.data.zero_shot import TEMPLATE, load_zero_shot, read_labels
-    from hf_tome.errors import ToMeValueError, complaint
 
     given = {"--labels": labels, "--template": templates, "--language": language}
     own = {"zero-shot": ("--labels", "--template"), "transcription": ("--language",)}.get(task, ())
@@ -189,20 +173,11 @@ def show_report(report: Report, console: Console) -> None:
 
 
 def grid(r: list[str], settings: list[str] | None, saved: ToMeConfig | None = None) -> list[ToMeConfig]:
-    """Every r with every combination of the other settings.
-
-    Args:
-        r: see `read_r`.
-        settings: each FIELD=VALUE, or FIELD=VALUE,VALUE.
-        saved: what holds for the fields that are not given; by default nothing but r is set.
-
-    Raises:
-        ToMeError: if one of them is not what `ToMeConfig` takes.
-    """
+    """Every r (see `read_r`) with every combination of the other settings, each FIELD=VALUE or FIELD=VALUE,VALUE. What
+    is not given is as saved."""
     from itertools import product
 
     from hf_tome.config import ToMeConfig
-    from hf_tome.errors import ToMeValueError, complaint
     from hf_tome.measure.variants import read_r
 
     values = {"r": read_r(r)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,10 +42,19 @@ def _compose(name: str, parts: dict[str, str]) -> None:
 
     console = Console()
     console.print(f"{name} is a model around others. By default it holds", highlight=False)
-    for part, kind in parts.items():
+    for part, kind in _innermost(parts):
         family = family_named(kind)
         told = f"merged as {family.model_type}" if family else f"cannot be merged: {REFUSED.get(kind, 'not known')}"
         console.print(f"{part}: {kind or 'of any kind'}{f', {told}' if kind else ''}", highlight=False)
+
+
+def _innermost(parts: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Parts and their model types; those of a part that only holds others, in its place."""
+    from hf_tome.families import REFUSED, family_named, parts_of
+
+    for part, kind in parts.items():
+        inner = {} if family_named(kind) or kind in REFUSED else parts_of(kind)
+        yield from ((f"{part}.{name}", of) for name, of in _innermost(inner)) if inner else [(part, kind)]
 
 
 def _list() -> None:
@@ -53,7 +63,7 @@ def _list() -> None:
     console = Console()
     for title, group in GROUPS.items():
         table = Table(title=title.capitalize(), title_justify="left", box=None, pad_edge=False)
-        for column, width in (("model type", 29), ("protected tokens", 24), ("padding mask", 12), ("prop_attn", 9)):
+        for column, width in (("model type", 32), ("protected tokens", 24), ("padding", 7), ("prop_attn", 9)):
             table.add_column(column, min_width=width)
         for family in group:
             mask = "yes" if family.mask and not family.mask.ignored else "no"

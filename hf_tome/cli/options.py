@@ -1,14 +1,10 @@
-"""Options that several commands share: each is declared once here, and read once."""
+"""Options that several commands share: each is declared once here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from torch import nn
-
 
 MODEL = "Hub name or folder of a classifier with its processor."
 Model = Annotated[str, typer.Option(help=MODEL)]
@@ -30,7 +26,7 @@ SkipBadFiles = Annotated[
     bool, typer.Option("--skip-bad-files", help="Leave out what cannot be read, and rows without a label.")
 ]
 Device = Annotated[str | None, typer.Option(help="As cpu or cuda.", show_default="cuda where there is one")]
-Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="Numbers to compute in.")]
+Dtype = Annotated[Literal["float32", "float16", "bfloat16"], typer.Option(help="dtype of weights and inputs.")]
 
 
 def r(default: str, several: bool = True) -> Any:
@@ -43,16 +39,3 @@ def r(default: str, several: bool = True) -> Any:
 def out(text: str) -> Any:
     """--out of a command; `text` says what is written there."""
     return typer.Option("--out", "-o", help=text)
-
-
-def place(model: nn.Module, device: str | None, dtype: str = "float32") -> Any:
-    """The model, moved to --device and to the numbers of --dtype.
-
-    Raises:
-        ToMeValueError: if the device is not there.
-    """
-    import torch
-
-    from hf_tome.data.pretrained import placed
-
-    return placed(model, device or ("cuda" if torch.cuda.is_available() else "cpu"), getattr(torch, dtype))

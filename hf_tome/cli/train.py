@@ -1,4 +1,4 @@
-"""`hf-tome train`: fine-tune a classifier of images, sounds or clips with merging, on data of one's own."""
+"""`hf-tome train`: fine-tune a classifier of images, sounds or clips with merging, on your data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from hf_tome.errors import extra
 
 if TYPE_CHECKING:
     from hf_tome.train.options import Parser
@@ -42,8 +44,6 @@ sounds or clips. Options of transformers' TrainingArguments work too: [bold]--he
 
 def train(context: typer.Context) -> None:
     """Fine-tune a classifier of images, sounds or clips with merging, on your data."""
-    from hf_tome.data.extra import extra
-
     with extra("train", "train a model"):
         import accelerate  # noqa: F401
 

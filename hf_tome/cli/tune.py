@@ -1,16 +1,17 @@
-"""`hf-tome tune`: the r of each layer for a goal, on a user's own model and data."""
+"""`hf-tome tune`: the r of each layer for a goal, on your model and data."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hf_tome.cli import options
 from hf_tome.cli.tables import table
+from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
     from hf_tome.data.classifier import Classifier
@@ -53,6 +54,7 @@ def tune(
 ) -> None:
     """Choose r for each layer, so that the predictions change least. Needs no labels."""
     from hf_tome.data.classifier import load_classifier
+    from hf_tome.data.pretrained import placed
     from hf_tome.data.samples import samples_of
     from hf_tome.measure.sweep import BATCHES
     from hf_tome.measure.table import cells
@@ -64,7 +66,7 @@ def tune(
     check_folder(save)
     console = Console()
     classifier = load_classifier(model)
-    options.place(classifier.model, device)
+    placed(classifier.model, device)
     most, size = limit or LIMITS[classifier.modality], batch or BATCHES[classifier.modality]
     choice = {"split": split, "media_column": media_column, "label_column": label_column, "streaming": streaming}
     choice |= {"limit": 2 * most if streaming else None, "skip_bad_files": skip_bad_files}
@@ -73,15 +75,13 @@ def tune(
     calibration, held_out = drawn(classifier, samples, most, size, skip_bad_files)
     kept = {} if classifier.saved is None else classifier.saved.to_dict()
     settings = {name: value for name, value in kept.items() if name != "r"}
-    best = searched(
-        console, classifier, calibration, store, {**settings, **goal, "trials": trials, "searcher": searcher}
-    )
-    console.print(line(best), highlight=False, soft_wrap=True)
+    best = searched(classifier, calibration, store, {**settings, **goal, "trials": trials, "searcher": searcher})
+    console.print(f"apply_tome(model, r={best.r})", highlight=False, soft_wrap=True)
     for name, batches in {"chosen by": calibration, "held out": held_out}.items():
         if batches:
             rows = judged(classifier, best, batches)
             columns = COLUMNS | ({} if rows[0].metric is None else {"accuracy": "metric"})
-            title = f"On {count(batches)} inputs, {name}"
+            title = f"On {sum(len(next(iter(batch.values()))) for batch in batches)} inputs, {name}"
             console.print(table(title, columns, cells(rows, columns), title_justify="left"))
             for remark in remarks(wanted, rows, name == "held out"):
                 console.print(f"[yellow]{remark}[/]", highlight=False, soft_wrap=True)
@@ -90,58 +90,36 @@ def tune(
         console.print(f"Saved: {save}. apply_tome(model) takes the schedule from there.", soft_wrap=True)
 
 
-def searched(
-    console: Console, classifier: Classifier, calibration: list[dict[str, Any]], store: Path, options: dict[str, Any]
-) -> Tuned:
-    """The search under a progress bar. Ctrl-C ends the command with the best so far.
+def searched(classifier: Classifier, calibration: list[dict[str, Any]], store: Path, options: dict[str, Any]) -> Tuned:
+    """The search under a progress bar. Ctrl-C ends the command with the best so far."""
+    from tqdm.auto import tqdm
 
-    Raises:
-        Exit: after Ctrl-C.
-    """
     from hf_tome.tune.choose import TRIALS_PER_LAYER
     from hf_tome.tune.report import tune_kept
 
     last: list[Tuned] = []
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("First forward", total=None)
+    with tqdm(desc="First forward", unit="schedule", leave=False, disable=None) as bar:
 
         def done(best: Tuned) -> None:
             last[:] = [best]
-            most = options["trials"] or TRIALS_PER_LAYER * best.space.layers
-            about = f"Best: {best.mac_ratio:.2f}x, KL {best.trial.kl:.2g}"
-            progress.update(task, completed=len(best.known) - 1, total=most, description=about)
+            if bar.total is None:
+                bar.reset(options["trials"] or TRIALS_PER_LAYER * best.space.layers)
+            bar.set_description(f"Best: {best.mac_ratio:.2f}x, KL {best.trial.kl:.2g}", refresh=False)
+            bar.update(len(best.known) - 1 - bar.n)
 
-        try:
+        with suppress(KeyboardInterrupt):
             return tune_kept(classifier, calibration, store, done, **options)
-        except KeyboardInterrupt:
-            progress.stop()
+    console = Console(highlight=False, soft_wrap=True)
     for best in last:
         about = f"MAC ratio {best.mac_ratio:.2f}x, KL divergence {best.trial.kl:.2g}"
-        console.print(f"Interrupted. The best of {len(best.known) - 1} schedules: {about}.", highlight=False)
-        console.print(line(best), highlight=False, soft_wrap=True)
-        console.print(f"Finished trials are in {store}: the same command goes on from there.", soft_wrap=True)
+        console.print(f"Interrupted. The best of {len(best.known) - 1} schedules: {about}.")
+        console.print(f"apply_tome(model, r={best.r})")
+        console.print(f"Finished trials are in {store}: the same command goes on from there.")
     raise typer.Exit(130)
 
 
-def line(best: Tuned) -> str:
-    """The call that merges like this."""
-    return f"apply_tome(model, r={best.r})"
-
-
-def count(batches: list[dict[str, Any]]) -> int:
-    """Inputs in some batches."""
-    return sum(len(next(iter(batch.values()))) for batch in batches)
-
-
 def check_labels(samples: Samples, max_drop: float | None) -> None:
-    """Refuse a bound on accuracy where there is none.
-
-    Raises:
-        ToMeValueError: if samples have no labels, or several each.
-    """
-    from hf_tome.errors import ToMeValueError, complaint
-
+    """Refuse a bound on accuracy where samples have no labels, or several each."""
     if max_drop is not None and (samples.labels is None or samples.several):
         rule = "--max-drop needs one label for each input: subfolders named as the model's classes, or a column."
         got = f"{samples.name} with " + ("several labels for an input" if samples.several else "no labels")
@@ -149,13 +127,7 @@ def check_labels(samples: Samples, max_drop: float | None) -> None:
 
 
 def check_folder(save: Path | None) -> None:
-    """Refuse a place where no model can be saved, before any work is done.
-
-    Raises:
-        ToMeValueError: if it is there and not empty, or the folder around it is not there.
-    """
-    from hf_tome.errors import ToMeValueError, complaint
-
+    """Refuse a place where no model can be saved, before any work is done."""
     if save is None or (save.is_dir() and not any(save.iterdir())):
         return
     if save.exists() or not save.absolute().parent.is_dir():
@@ -164,7 +136,7 @@ def check_folder(save: Path | None) -> None:
 
 
 def write(classifier: Classifier, name: str, best: Tuned, folder: Path) -> None:
-    """Save the model with its schedule, in the numbers that it was stored in, and its processor."""
+    """Save the model with its schedule, in the dtype that it was stored in, and its processor."""
     from transformers import AutoConfig
 
     from hf_tome.api import apply_tome

@@ -73,11 +73,8 @@ def load_classifier(name: str, attention: str | None = None) -> Classifier:
 
 
 def check_classes(config: Any, name: str) -> None:
-    """Refuse a head whose outputs are no scores of classes: softmax, divergence and agreement say nothing of them.
-
-    Raises:
-        UnsupportedModelError: if the model was made for regression, or has one output.
-    """
+    """Raise UnsupportedModelError for regression, or a single output: softmax, divergence and agreement say nothing of
+    such outputs."""
     kind = getattr(config, "problem_type", None)
     if kind == "regression" or (kind != "multi_label_classification" and config.num_labels < 2):
         rule = "A model is judged by scores of classes, of which there are two or more."
@@ -87,11 +84,7 @@ def check_classes(config: Any, name: str) -> None:
 
 
 def modality_of(name: str, config: PretrainedConfig) -> str:
-    """What a classifier of this type sees or hears.
-
-    Raises:
-        UnsupportedModelError: if transformers has no classifier of this type.
-    """
+    """ "image", "video" or "audio", by the type. UnsupportedModelError if transformers has no classifier of it."""
     for modality, types in TYPES.items():
         if config.model_type in types:
             return modality

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tome.data.extra import extra
 from hf_tome.data.fault import unreadable
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, complaint, extra
 
 if TYPE_CHECKING:
     from av import VideoFrame

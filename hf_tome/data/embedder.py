@@ -51,11 +51,7 @@ class Embedder(Encoder):
 
 
 def tower_of(model: nn.Module) -> tuple[Any, Family]:
-    """The one supported encoder in a model.
-
-    Raises:
-        ToMeValueError: if there are several.
-    """
+    """The one supported encoder in a model. Raises ToMeValueError if there are several."""
     found = [(module, family) for module in model.modules() if (family := family_of(module))]
     if len(found) > 1:
         rule = "Features are those of one encoder."

@@ -42,7 +42,7 @@ class Encoder:
 
     @property
     def name(self) -> str:
-        """Of the model, for people: where it was loaded from, or which of the embedded ones it is."""
+        """What reports call the model: where it was loaded from, or which of the embedded ones it is."""
         config: Any = self.model.config
         name = str(config._name_or_path)
         return NAMES.get(name, name)
@@ -101,11 +101,7 @@ class Encoder:
 
 @contextmanager
 def fitting(part: object) -> Iterator[None]:
-    """Around a call of a model or its processor: what it does not take is told.
-
-    Raises:
-        ToMeValueError: in place of what it raises itself.
-    """
+    """Inside this block, an error of a model or processor that does not take its input becomes a ToMeValueError."""
     try:
         yield
     except (ToMeError, torch.OutOfMemoryError):

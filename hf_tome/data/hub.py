@@ -1,4 +1,4 @@
-"""Names of models and data sets: folders, or on the hub. A wrong one is told at once."""
+"""Names of models and data sets: folders, or on the hub. A wrong name is an error at once, without a search."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def answers() -> bool:
 
 @contextmanager
 def asking(name: str) -> Iterator[None]:
-    """Around calls that read a folder, or ask the hub: where it cannot be reached, what it has sent before counts."""
+    """Inside this block, which reads a folder or asks the hub, the cache alone is used if the hub cannot be reached."""
     settings = [vars(constants), *([vars(sys.modules[DATASETS])] if DATASETS in sys.modules else [])]
     before = [each[OFFLINE] for each in settings]
     offline = any(before) or not (Path(name).exists() or answers())

@@ -1,4 +1,4 @@
-"""CLIP, SigLIP and their kin: images and texts as vectors that can be compared."""
+"""CLIP, SigLIP and models like them: images and texts as vectors that can be compared."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ LONGEST = 77  # tokens of a text. SigLIP's pooling reads the padding too, so tha
 
 @dataclass(frozen=True)
 class ImageText(Encoder):
-    """A model that embeds images and texts in one space.
-
-    Attributes:
-        tokenizer: of the texts.
-    """
+    """A model that embeds images and texts in one space, and the tokenizer of the texts."""
 
     tokenizer: Any = None
 

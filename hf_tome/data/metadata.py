@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_tome.data.extra import extra
 from hf_tome.data.labels import Label
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, complaint, extra
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 RULE = f"A {' or '.join(NAMES)} names a file of the folder in each row (file_name), and says something of it."

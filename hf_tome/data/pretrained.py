@@ -53,12 +53,7 @@ STAND_INS: dict[str, Any] = {"dinov3_vit": ViTImageProcessorPil, "vjepa2": Pillo
 
 
 def load_config(name: str) -> PretrainedConfig:
-    """The config of a model that no table refuses.
-
-    Raises:
-        ToMeValueError: if it cannot be loaded.
-        UnsupportedModelError: if it is known that such a model cannot be merged.
-    """
+    """The config of a model. Raises UnsupportedModelError for those in `REFUSED`, else as `loaded`."""
     config = loaded(AutoConfig, name)
     if REFUSED.get(config.model_type) and not family_named(config.model_type):
         raise unsupported(name, config)
@@ -66,13 +61,7 @@ def load_config(name: str) -> PretrainedConfig:
 
 
 def unsupported(name: str, config: PretrainedConfig, needs: str = "") -> UnsupportedModelError:
-    """The error for a model that cannot be merged, or, where that is not known, not be used for what is asked.
-
-    Args:
-        name: of the model.
-        config: its own.
-        needs: what the command takes, as a rule.
-    """
+    """The error for a model that cannot be merged, or that a command cannot use: `needs` says what it takes."""
     got, reason = f"{name} (model type {config.model_type})", REFUSED.get(config.model_type)
     if needs and not reason:
         cure = "apply_tome works on any model that holds a supported encoder; this command needs another."
@@ -118,11 +107,7 @@ def load_model(
 
 
 def saved_settings(config: PretrainedConfig) -> ToMeConfig | None:
-    """The settings of merging that a checkpoint was saved with; None without.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if what stands there is none.
-    """
+    """The settings of merging that a checkpoint was saved with, or None. Raises as `ToMeConfig` if they are wrong."""
     saved = getattr(config, "tome", None)
     return None if saved is None else ToMeConfig.from_dict(saved)
 
@@ -135,24 +120,20 @@ def as_vit(config: PretrainedConfig) -> ViTConfig:
 
 
 def load_processor(name: str, modality: str, config: PretrainedConfig) -> Any:
-    """The processor that makes inputs of media.
-
-    Raises:
-        ToMeValueError: if it cannot be loaded.
-    """
+    """The processor that makes inputs of media. Raises as `loaded`."""
     if Path(name).is_dir() and not any(Path(name).glob("*processor_config.json")):
         raise ToMeValueError(complaint(RULE, f"{name} without preprocessor_config.json", SAVE))
     return loaded(STAND_INS.get(config.model_type, PROCESSORS[modality]), name)
 
 
-def placed(model: nn.Module, device: str | torch.device, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The model, moved to a device and to numbers to compute in.
+def placed(model: nn.Module, device: str | torch.device | None = None, dtype: str = "float32") -> Any:
+    """The model, moved to a device and a dtype. Raises ToMeValueError if the device is not there.
 
-    Raises:
-        ToMeValueError: if the device is not there.
+    Without a device, it is moved to the first GPU, or to the CPU where there is none.
     """
     try:
-        return model.to(torch.device(device), dtype)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return model.to(chosen, getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:  # torch says which way it is missing
         reason = str(error).splitlines()[0]
         rule = "The device is one that this machine has."
@@ -160,11 +141,8 @@ def placed(model: nn.Module, device: str | torch.device, dtype: torch.dtype = to
 
 
 def loaded(auto: Any, name: str, **options: Any) -> Any:
-    """What a class of transformers loads, never with code that comes along.
-
-    Raises:
-        ToMeValueError: if it cannot be loaded.
-    """
+    """What `from_pretrained` of a class of transformers loads, never with remote code. Raises ToMeValueError if it
+    cannot be loaded."""
     if not Path(name).is_dir() and not may_be_on_hub(name):
         raise ToMeValueError(complaint(RULE, f"{name}, which is no folder", "Check the path."))
     try:

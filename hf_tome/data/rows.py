@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hf_tome.data.extra import extra
 from hf_tome.data.fault import unreadable
 from hf_tome.data.folder import NAMES
 from hf_tome.data.labels import Label, of_multi_hot
 from hf_tome.data.splits import RULE, Choice
-from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
+from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, extra, shown
 
 FEATURES = {"image": "Image", "audio": "Audio", "video": "Video"}
 INPUTS = ("pixel_values", "pixel_values_videos", "input_values", "input_features")  # that models take

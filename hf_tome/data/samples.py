@@ -57,6 +57,11 @@ class Samples:
         """Whether a sample may have several labels."""
         return self.labels is not None and self.labels.ndim == 2
 
+    def label_text(self, number: int) -> str:
+        """What the data say of a sample; empty where they say nothing."""
+        said = self.said[number] if self.said else ""
+        return said if isinstance(said, str) else "+".join(map(str, said))
+
 
 def read_all(samples: Samples, numbers: Sequence[int], skip_bad: bool) -> tuple[list[Any], list[int]]:
     """The media of some samples, and the numbers of those that can be read.

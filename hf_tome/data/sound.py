@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from hf_tome.data.extra import extra
 from hf_tome.data.fault import unreadable
 from hf_tome.data.waves import resampled
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, complaint, extra
 
 BY_AV = frozenset({".m4a", ".aac", ".wma", ".amr", ".oga"})
 SUFFIXES = BY_AV | {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}

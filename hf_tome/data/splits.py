@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_tome.data.extra import extra
 from hf_tome.data.hub import asking, may_be_on_hub
 from hf_tome.data.metadata import is_metadata, metadata_in
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, complaint, extra
 
 RULE = "The data is a folder, the name of a data set on the hub, or a datasets.Dataset."
 SPLITS = ("train", "validation", "valid", "val", "test")

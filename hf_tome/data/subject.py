@@ -27,7 +27,7 @@ class Subject:
     """A classifier, and what it is tried on.
 
     Attributes:
-        name: of the model, for people.
+        name: what reports call the model.
         classifier: the model with its processor.
         samples: pictures, sounds or clips, with labels or without.
     """

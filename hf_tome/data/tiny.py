@@ -59,25 +59,21 @@ def tiny_model(kind: str, folder: Path | str) -> str:
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.normal_(0, WEIGHTS)
-    for each in (model, *others):  # what generates is told how last, in place of the model's own
+    for each in (model, *others):  # a generation config comes last, in place of the model's own
         each.save_pretrained(folder)
     return str(folder)
 
 
 def _clip(_: Path) -> tuple[Any, ...]:
     special = {"<|startoftext|>": 0, "<|endoftext|>": 1}
-    words = special | {each: len(special) + number for number, each in enumerate(_with_ends(BYTES))}
+    parts = [*BYTES, *(f"{each}</w>" for each in BYTES)]  # each inside a word, and at its end
+    words = special | {each: len(special) + number for number, each in enumerate(parts)}
     text = {**WIDTHS, "vocab_size": len(words), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     config = CLIPConfig(
         text_config=text, vision_config={**WIDTHS, "image_size": 32, "patch_size": 4}, projection_dim=16
     )
     images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     return CLIPModel(config), CLIPProcessor(images, CLIPTokenizer(words, [], model_max_length=77))
-
-
-def _with_ends(characters: list[str]) -> list[str]:
-    """Each inside a word, and at its end."""
-    return [*characters, *(f"{each}</w>" for each in characters)]
 
 
 def _whisper(_: Path) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Speech to text: Whisper, and wav2vec 2.0 and its kin with a CTC head."""
+"""Speech to text: Whisper, and models like wav2vec 2.0 with a CTC head."""
 
 from __future__ import annotations
 
@@ -21,15 +21,10 @@ from hf_tome.errors import ToMeValueError, complaint
 
 @dataclass(frozen=True)
 class Transcriber(Encoder):
-    """A model that writes down what is said.
+    """A model that turns speech into text."""
 
-    Attributes:
-        tokenizer: makes words of what it gives.
-        options: of `generate`, as `language`.
-    """
-
-    tokenizer: Any = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    tokenizer: Any = None  # turns token ids into words
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `generate`, as `language`
 
     @property
     def task(self) -> str:
@@ -45,7 +40,7 @@ class Transcriber(Encoder):
         return sound_inputs(self.processor, media, **whole)
 
     def output(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
-        """Numbers of tokens, (batch, length)."""
+        """Token ids (batch, length)."""
         if not model.can_generate():
             best = model(**inputs).logits.argmax(-1)
             mask = inputs.get("attention_mask")

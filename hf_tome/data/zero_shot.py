@@ -1,4 +1,4 @@
-"""A classifier for any classes, made of their names: zero-shot classification with CLIP, SigLIP and their kin."""
+"""A classifier for any classes, made of their names: zero-shot classification with CLIP, SigLIP and the like."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from hf_tome.data.classifier import Classifier
-from hf_tome.data.image_text import ImageText, image_embeddings, load_image_text
+from hf_tome.data.image_text import image_embeddings, load_image_text
 from hf_tome.errors import ToMeValueError, complaint
 
 if TYPE_CHECKING:
@@ -24,13 +24,7 @@ RULE = "The classes are at least two different names."
 
 
 class ZeroShotModel(nn.Module):
-    """Scores of images for classes that are texts.
-
-    Args:
-        model: embeds images; its config names the towers.
-        classes: embeddings of the classes, of length 1.
-        names: of the classes.
-    """
+    """Scores of images for classes that are texts: `model` embeds images, `classes` are embeddings of length 1."""
 
     def __init__(self, model: Any, classes: Float[Tensor, "classes width"], names: Sequence[str]) -> None:
         super().__init__()
@@ -78,21 +72,13 @@ def load_zero_shot(
             rule = "A template says with {} where the name of the class stands."
             raise ToMeValueError(complaint(rule, template, f"For example {TEMPLATE!r}."))
     found = load_image_text(name, attention)
-    model = ZeroShotModel(found.model, _classes(found, labels, templates), labels).eval()
-    return ZeroShot(model, found.processor, found.modality, found.saved)
-
-
-def _classes(found: ImageText, labels: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "classes width"]:
     each = [found.embed_texts([template.replace("{}", label) for label in labels]) for template in templates]
-    return F.normalize(torch.stack(each).mean(0), dim=-1)
+    classes = F.normalize(torch.stack(each).mean(0), dim=-1)  # (classes, width)
+    return ZeroShot(ZeroShotModel(found.model, classes, labels).eval(), found.processor, found.modality, found.saved)
 
 
 def read_labels(path: Path) -> list[str]:
-    """Names of classes, one a line; empty lines are left out.
-
-    Raises:
-        ToMeValueError: if the file cannot be read.
-    """
+    """Names of classes, one a line; empty lines are left out. Raises ToMeValueError if the file cannot be read."""
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

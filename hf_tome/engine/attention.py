@@ -79,7 +79,7 @@ def tome_attention(
     record = LOCAL.now.record
     if record is None or record.site is not site.layer:  # outside its layer's forward, as in a hook
         return site.run(implementation_of(site.config), module, query, key, value, attention_mask, **kwargs)
-    if attention_mask is not None and not record.padding:
+    if attention_mask is not None and not record.padding and record.lengths is None:
         _check_hides_nothing(attention_mask, record)
     # A padding mask is dropped here: it is in the sizes, and has the shape of the tokens before any merge.
     recipe = record.settings.recipe
@@ -90,6 +90,9 @@ def tome_attention(
     attend = partial(biased, site, name, module, **kwargs)
     if record.lengths is None:
         output, weights = attend(query, key, value, record)
+        parts = [weights]
+    elif attention_mask is not None:  # it tells packed images apart, of which no tokens have merged yet
+        output, weights = site.run(name, module, query, key, value, attention_mask, **kwargs)
         parts = [weights]
     else:
         output, parts = attend_each(attend, query, key, value, record)

@@ -32,7 +32,7 @@ class LayerSite:
         users: whether the block is the user's own.
         attends: the part of the layer that holds the attention.
         positions: place of the argument that says where tokens are, after the tokens themselves; None without one.
-        boundaries: the same of the one that says where packed images begin.
+        boundaries: the same of the one that tells packed images apart.
         mask: the same of the padding mask, in the first layer of a tower that makes it itself; else None.
         attention: the patched attention module.
         config: the one that the attention had before; None where it computes by itself.
@@ -84,8 +84,8 @@ class MergedLayer:
             state.take_mask(argument(site.mask, "attention_mask", args, kwargs))
         x = hidden_states
         if site.boundaries is not None:
-            args, kwargs = as_one(state, site.boundaries, x.shape[0], args, kwargs)
-            x = x[None]
+            args, kwargs = as_one(record or state, site.boundaries, x.shape[-2], args, kwargs)
+            x = x if x.ndim == 3 else x[None]
         entered = state.enter(site, x) if record is None else record
         if site.positions is not None:
             args, kwargs = follow(entered, site.positions, x, args, kwargs)

@@ -1,8 +1,9 @@
 """Images of several sizes packed in one sequence: each attends and merges by itself.
 
-A tower that packs has no batch. Its tokens are (tokens, channels), and each layer is told where the images begin. Here
-they are one sample of all tokens, so that whatever merges, follows or restores tokens works as it is. Two things alone
-tell the images apart: the attention (`engine.attention`), and the decision which tokens merge.
+A tower that packs has no batch. Its tokens are (tokens, channels) or a batch of one, and each layer is told where the
+images begin, or gets a mask that hides them from each other. Here they are one sample of all tokens, so that whatever
+merges, follows or restores tokens works as it is. Two things alone tell the images apart: the attention
+(`engine.attention`), and the decision which tokens merge.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from hf_tome.core import MergePlan
 from hf_tome.engine.positions import argument, replaced
+from hf_tome.errors import UnsupportedAttentionError, complaint
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -26,24 +28,47 @@ if TYPE_CHECKING:
 
 Attend = Callable[[Tensor, Tensor, Tensor, "LayerRecord"], tuple[Tensor, "Tensor | None"]]
 Match = Callable[["LayerRecord", Tensor, "Tensor | None", int], None]
+MASK = "attention_mask"
+FLASH = ("cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k")  # flash attention's, in place of the mask
 
 
 def as_one(
-    state: Forward, place: int, tokens: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+    state: Forward | LayerRecord, place: int, tokens: int, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a layer to which all images are one. Those of the first layer tell how long each image is.
 
     Args:
-        state: of the forward.
-        place: of the boundaries (images + 1,) among the positional arguments after the tokens.
+        state: of the forward, or of the layer where it runs again in a backward.
+        place: of the boundaries or the mask among the positional arguments after the tokens.
         tokens: of all images together.
+
+    Raises:
+        UnsupportedAttentionError: if nothing tells the images apart.
     """
-    name = state.settings.family.boundaries
-    boundaries: Int[Tensor, " ends"] = argument(place, name, args, kwargs)
+    name, whole = state.settings.family.boundaries, None
+    given = argument(place, name, args, kwargs)
+    if name != MASK:
+        whole = torch.tensor([0, tokens], dtype=given.dtype, device="cpu")  # the attention reads it there
+    elif given is None:
+        given = kwargs.get(FLASH[0])
+        kwargs = {each: value for each, value in kwargs.items() if each not in FLASH}
+        if given is None:
+            rule = "Images in one sequence are told apart by a mask, or by their lengths for flash attention."
+            cure = 'Call model.set_attn_implementation("sdpa"), or install transformers 5.23.'
+            raise UnsupportedAttentionError(complaint(rule, "neither", cure))
+    elif state.sizes is None:  # until tokens have merged, the plain model's attention does
+        whole = given
     if state.lengths is None:
-        state.lengths = boundaries.diff().tolist()
-    whole = torch.tensor([0, tokens], dtype=boundaries.dtype, device="cpu")  # the attention reads it there
+        state.lengths = _lengths(given)
     return replaced(place, name, whole, args, kwargs)
+
+
+def _lengths(given: Int[Tensor, " ends"] | Float[Tensor, "1 1 tokens tokens"]) -> list[int]:
+    """How long each image is, by where each begins or by a mask, which is 0 where a token is seen."""
+    if given.ndim == 1:
+        return given.diff().tolist()
+    first_seen = (given[0, 0] == 0).int().argmax(dim=-1)
+    return first_seen.unique_consecutive(return_counts=True)[1].tolist()
 
 
 def attend_each(

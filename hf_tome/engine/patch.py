@@ -176,7 +176,8 @@ def _patch_layer(layer: nn.Module, tower: TowerSite, index: int, block: Block | 
     attention: Any = layer.get_submodule(family.attention)
     users, attends = block is not None, family.attention.partition(".")[0]
     places = {name: place - 1 for name, place in _positions(layer).items()}
-    place, boundaries = (places[argument] if argument else None for argument in (family.positions, family.boundaries))
+    told, by_name = (family.positions, family.boundaries), len(places)  # what goes into **kwargs has no place
+    place, boundaries = (places.get(argument, by_name) if argument else None for argument in told)
     mask = places["attention_mask"] if family.mask and family.mask.inside and index == 0 else None
     config = None if family.own_attention else attention.config
     own = LayerSite(tower, index, block or family.block, users, attends, place, boundaries, mask, attention, config)

@@ -85,7 +85,7 @@ class LayerRecord:
     ) -> Float[Tensor, "batch groups channels"] | tuple[Tensor, Tensor]:
         """A block's `merge`: the tokens of x, or of x + attended, after the merge; with a norm also what it gives.
 
-        Packed images have no batch axis.
+        Packed images may have no batch axis.
 
         Raises:
             UnsupportedModelError: if the layer's attention did not go through transformers' attention interface.
@@ -93,7 +93,7 @@ class LayerRecord:
         """
         if attended is not None and not self._adds(x, attended):
             x, attended = x + attended, None
-        if self.lengths is None:
+        if x.ndim == 3:
             return self._normed(x, attended, norm, entering)
         merged = self._normed(x[None], None if attended is None else attended[None], norm, entering[None])
         return merged[0] if isinstance(merged, Tensor) else (merged[0][0], merged[1][0])

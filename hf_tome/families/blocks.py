@@ -204,25 +204,6 @@ def step3p7_block(
     return layer.lambda_2 * layer.mlp(normed) + x
 
 
-def packed_block(
-    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any
-) -> Tensor:
-    """Qwen2-VL and all that come from it: images of several sizes in one sequence (tokens, channels)."""
-    told = {"cu_seqlens": cu_seqlens, "position_embeddings": position_embeddings}
-    x, normed = merge(x, layer.attn(layer.norm1(x), **told, **kwargs), layer.norm2)
-    return x + layer.mlp(normed)
-
-
-def packed_clip_block(
-    layer: Any, x: Tensor, cu_seqlens: Any, position_embeddings: Any, *, merge: Merge, **kwargs: Any
-) -> Tensor:
-    """VideoLLaMA 3, PaddleOCR-VL: the same with CLIP's parts."""
-    normed = layer.layer_norm1(x)
-    attended, _ = layer.self_attn(normed, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **kwargs)
-    x, normed = merge(x, attended, layer.layer_norm2)
-    return x + layer.mlp(normed)
-
-
 def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merge: Merge, **kwargs: Any) -> Tensor:
     """GLM-ASR: the layer of a language model, with rotary positions and no mask of what comes later."""
     normed = layer.input_layernorm(x)
@@ -231,13 +212,23 @@ def glmasr_block(layer: Any, x: Tensor, position_embeddings: Any = None, *, merg
     return x + layer.mlp(normed)
 
 
+DECODER = "attention_mask", "position_ids", "past_key_values", "use_cache", "position_embeddings"
+
+
 def moonshine_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
-    """Moonshine, PE audio: as GLM-ASR, with the arguments of a decoder."""
-    names = ("attention_mask", "position_ids", "past_key_values", "use_cache", "position_embeddings")
-    named = dict(zip(names, args, strict=False))
+    """Moonshine, PE audio, PE video: as GLM-ASR, with the arguments of a decoder."""
+    named = dict(zip(DECODER, args, strict=False))
     attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
     x, normed = merge(x, attended, layer.post_attention_layernorm)
     return x + layer.mlp(normed)
+
+
+def dots3_audio_block(layer: Any, x: Tensor, *args: Any, merge: Merge, **kwargs: Any) -> Tensor:
+    """dots3.note: Moonshine with dropout."""
+    named = dict(zip(DECODER, args, strict=False))
+    attended, _ = layer.self_attn(hidden_states=layer.input_layernorm(x), **named, **kwargs)
+    x, normed = merge(x, layer.resid_attn_dropout(attended), layer.post_attention_layernorm)
+    return x + layer.resid_mlp_dropout(layer.mlp(normed))
 
 
 def dinov3_block(

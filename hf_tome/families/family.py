@@ -98,8 +98,8 @@ class Family:
         layerdrop: path of the share of layers that training skips, from the tower; none by default.
         positions: argument of a layer that says where tokens are, so that it must follow them; none by default. Keys
             are turned by it then, so that tokens are compared by their values in place of keys.
-        boundaries: argument of a layer that says where each image begins (images + 1,), where all stand in one sequence
-            without a batch axis; none by default. Each merges by itself.
+        boundaries: argument of a layer that tells images apart, where all stand in one sequence: it says where each
+            begins (images + 1,), or is a mask that hides them from each other; none by default. Each merges by itself.
         taps: path in the tower of the modules that read hidden states between its layers, restored.
         own_attention: the parts of an attention that computes by itself; None where it calls transformers' interface.
         messages: tokens that a layer puts behind its own for its attention alone.

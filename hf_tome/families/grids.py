@@ -14,6 +14,17 @@ def image_grid(config: Any) -> PatchGrid:
     return PatchGrid((-2, -1), size, size)
 
 
+def features_grid(config: Any) -> PatchGrid:
+    """The same of features (batch, channels, rows, columns) of another encoder, each a token."""
+    return PatchGrid((-2, -1), (1, 1), (1, 1))
+
+
+def images_grid(config: Any) -> PatchGrid:
+    """(image, height, width) of pixel values (images, channels, height, width) that stand in one sequence."""
+    size = (1, *pair(config.patch_size))
+    return PatchGrid((-4, -2, -1), size, size)
+
+
 def video_grid(config: Any) -> PatchGrid:
     """(time, height, width) in tubelets of pixel values (batch, frames, channels, height, width)."""
     size = (config.tubelet_size, *pair(config.patch_size))
@@ -55,13 +66,23 @@ def spectrogram_grid(config: Any) -> PatchGrid:
     return PatchGrid((-1, -2), pair(config.patch_size), (config.frequency_stride, config.time_stride))
 
 
+def stacked_grid(config: Any) -> PatchGrid:
+    """Time steps of log-mel features (batch, frames, mel bins), several frames to each."""
+    return PatchGrid((-2,), (1,), (config.subsampling_factor,))
+
+
 def mel_grid(config: Any) -> PatchGrid:
     """Time steps of log-mel features (batch, mel bins, frames): a convolution takes every second frame."""
     return PatchGrid((-1,), (2,), (2,))
 
 
+def dots3_grid(config: Any) -> PatchGrid:
+    """The same, halved by three convolutions."""
+    return PatchGrid((-1,), (1,), (8,))
+
+
 def frames_grid(config: Any) -> PatchGrid:
-    """The same of features (batch, frames, mel bins), halved by each of several convolutions."""
+    """Time steps of features (batch, frames, mel bins), halved by each of several convolutions."""
     return PatchGrid((-2,), (1,), (2**config.num_conv_layers,))
 
 

@@ -24,6 +24,12 @@ def image_inputs(config: Any, batch: int) -> Inputs:
     return {"pixel_values": noise(batch, channels, *pair(config.image_size))}
 
 
+def features_inputs(config: Any, batch: int) -> Inputs:
+    """Features (batch, channels, rows, columns) of another encoder."""
+    side = config.image_size // config.patch_size
+    return {"patch_embeds": noise(batch, config.hidden_size, side, side)}
+
+
 def vitpose_inputs(config: Any, batch: int) -> Inputs:
     """Images, and the data set of each, which chooses its expert."""
     experts = {"dataset_index": torch.zeros(batch, dtype=torch.int64)} if config.num_experts > 1 else {}
@@ -55,13 +61,16 @@ def packed_inputs(config: Any, batch: int) -> Inputs:
     }
 
 
+def rows_inputs(config: Any, batch: int) -> Inputs:
+    """The same under another name."""
+    packed = packed_inputs(config, batch)
+    return {"pixel_values": packed["hidden_states"], "grid_thw": packed["grid_thw"]}
+
+
 def kimi_inputs(config: Any, batch: int) -> Inputs:
     """Kimi K2.5: the same, each patch with its rows and columns."""
-    packed = packed_inputs(config, batch)
-    return {
-        "pixel_values": packed["hidden_states"].view(-1, 3, *pair(config.patch_size)),
-        "grid_thw": packed["grid_thw"],
-    }
+    packed = rows_inputs(config, batch)
+    return {**packed, "pixel_values": packed["pixel_values"].view(-1, 3, *pair(config.patch_size))}
 
 
 def paddleocr_inputs(config: Any, batch: int) -> Inputs:
@@ -104,6 +113,12 @@ def vjepa2_inputs(config: Any, batch: int) -> Inputs:
     return {"pixel_values_videos": noise(batch, config.frames_per_clip, config.in_chans, *sides)}
 
 
+def pe_video_inputs(config: Any, batch: int) -> Inputs:
+    """Clips of 16 frames (batch, frames, channels, height, width), each a token."""
+    size = getattr(config.vision_config, "image_size", 336)
+    return {"pixel_values_videos": noise(batch, 16, 3, *pair(size))}
+
+
 def frames_inputs(config: Any, batch: int) -> Inputs:
     """X-CLIP: the frames of all clips in a row."""
     return image_inputs(config, batch * config.num_frames)
@@ -125,6 +140,19 @@ def masked_mel_inputs(config: Any, batch: int) -> Inputs:
     mel = mel_inputs(config, batch)
     mask = torch.ones(batch, mel["input_features"].shape[-1], dtype=torch.int64)
     return {**mel, "input_features_mask": mask}
+
+
+def stacked_inputs(config: Any, batch: int) -> Inputs:
+    """Log-mel features (batch, frames, mel bins) of 30 seconds."""
+    return {"input_features": noise(batch, 3000, config.num_mel_bins)}
+
+
+def dots3_inputs(config: Any, batch: int) -> Inputs:
+    """dots3.note: log-mel features (batch, mel bins, frames) of 30 seconds, and how many samples they are of."""
+    return {
+        "input_features": noise(batch, config.feature_size, 3000),
+        "chunk_sample_lengths": torch.full((batch,), 3000 * config.hop_length),
+    }
 
 
 def speech_inputs(config: Any, batch: int) -> Inputs:

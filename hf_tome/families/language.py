@@ -15,8 +15,8 @@ from hf_tome.families.blocks import (
 from hf_tome.families.clip import AIMV2, CLIP
 from hf_tome.families.dino import DINOV3
 from hf_tome.families.family import Family, Mask, Refusal
-from hf_tome.families.grids import image_grid, patches_grid
-from hf_tome.families.inputs import gemma4_inputs, image_inputs, molmo2_inputs, pix2struct_inputs
+from hf_tome.families.grids import features_grid, image_grid, patches_grid
+from hf_tome.families.inputs import features_inputs, gemma4_inputs, image_inputs, molmo2_inputs, pix2struct_inputs
 from hf_tome.families.widths import gated_widths, pix2struct_widths, ratio_widths
 
 GIT = replace(
@@ -160,6 +160,16 @@ GEMMA_4 = replace(
     approximation=DINOV3.approximation,
 )
 
+UNLIMITED_OCR = replace(
+    CLIP,
+    model_type="unlimited_ocr_vision_encoder",
+    towers=("UnlimitedOcrVisionEncoder",),
+    layer="UnlimitedOcrEncoderLayer",
+    grid=features_grid,
+    inputs=features_inputs,
+    token_heads=(),
+)
+
 STEP_3_7 = replace(
     CLIP,
     model_type="step3p7",
@@ -189,5 +199,6 @@ LANGUAGE_FAMILIES = (
     PIX2STRUCT,
     KOSMOS_2_5,
     GEMMA_4,
+    UNLIMITED_OCR,
     STEP_3_7,
 )

@@ -5,10 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hf_tome.families.blocks import packed_block, packed_clip_block
+from hf_tome.families.blocks import clip_block
+from hf_tome.families.dino import DINOV3
 from hf_tome.families.family import Family
-from hf_tome.families.grids import packed_grid, patches_grid
-from hf_tome.families.inputs import kimi_inputs, packed_inputs, paddleocr_inputs, video_llama3_inputs
+from hf_tome.families.grids import images_grid, packed_grid, patches_grid
+from hf_tome.families.inputs import (
+    image_inputs,
+    kimi_inputs,
+    packed_inputs,
+    paddleocr_inputs,
+    rows_inputs,
+    video_llama3_inputs,
+)
+from hf_tome.families.packed_blocks import (
+    cosmos3_block,
+    minimax_m3_block,
+    packed_block,
+    packed_clip_block,
+    pixtral_block,
+)
 from hf_tome.families.widths import gated_widths, glm4v_widths, named_widths, qwen2_vl_widths
 
 QWEN2_VL = Family(
@@ -28,7 +43,7 @@ QWEN2_VL = Family(
     positions="position_embeddings",
     boundaries="cu_seqlens",
     since=(5, 23),
-    approximation="rotary positions: a group is at the mean of its members' cosines and sines",
+    approximation=DINOV3.approximation,
 )
 
 
@@ -67,6 +82,67 @@ VIDEO_LLAMA_3 = _kin(
     inputs=video_llama3_inputs,
 )
 
+DOTS3_NOTE = _kin(
+    QWEN2_VL,
+    "dots3_note_vision_encoder",
+    "Dots3NoteVisionModel",
+    "Dots3NoteVisionBlock",
+    inputs=rows_inputs,
+    widths=gated_widths,
+)
+# Places are in the embeddings alone, so that nothing has to follow the tokens.
+GLM_IMAGE = _kin(
+    QWEN2_VL,
+    "glm_image_vision",
+    "GlmImageVisionModel",
+    "GlmImageVisionBlock",
+    inputs=rows_inputs,
+    widths=named_widths,
+    positions="",
+    approximation="",
+)
+COSMOS_3_EDGE = _kin(
+    GLM_IMAGE,
+    "cosmos3_edge_vision",
+    "Cosmos3EdgeVisionModel",
+    "Cosmos3EdgeVisionEncoderLayer",
+    layers="encoder.layers",
+    attention="self_attn",
+    block=cosmos3_block,
+)
+HUNYUAN_VL = _kin(
+    COSMOS_3_EDGE,
+    "hunyuan_vl_vision",
+    "HunYuanVLVisionTransformer",
+    "HunYuanVLVisionBlock",
+    layers="layers",
+    block=clip_block,
+)
+MINIMAX_M3 = _kin(
+    VIDEO_LLAMA_3,
+    "minimax_m3_vl_vision",
+    "MiniMaxM3VLVisionModel",
+    "MiniMaxM3VLVisionEncoderLayer",
+    layers="layers",
+    block=minimax_m3_block,
+    grid=patches_grid,
+    inputs=rows_inputs,
+)
+PIXTRAL = _kin(
+    QWEN2_VL,
+    "pixtral",
+    "PixtralVisionModel",
+    "PixtralAttentionLayer",
+    layers="transformer.layers",
+    attention="attention",
+    block=pixtral_block,
+    grid=images_grid,
+    inputs=image_inputs,
+    widths=gated_widths,
+    boundaries="attention_mask",
+    since=(5, 10),
+)
+
 PACKED_FAMILIES = (
     QWEN2_VL,
     QWEN3_VL,
@@ -95,4 +171,10 @@ PACKED_FAMILIES = (
         "PaddleOCRVisionEncoderLayer",
         inputs=paddleocr_inputs,
     ),
+    DOTS3_NOTE,
+    GLM_IMAGE,
+    COSMOS_3_EDGE,
+    HUNYUAN_VL,
+    MINIMAX_M3,
+    PIXTRAL,
 )

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hf_tome.families.blocks import glmasr_block, moonshine_block, wav2vec2_block, whisper_block
+from hf_tome.families.blocks import (
+    clip_block,
+    dots3_audio_block,
+    glmasr_block,
+    moonshine_block,
+    wav2vec2_block,
+    whisper_block,
+)
+from hf_tome.families.dino import DINOV3
 from hf_tome.families.family import Family, Mask, Refusal
-from hf_tome.families.grids import codec_grid, frames_grid, mel_grid, moonshine_grid, wave_grid
+from hf_tome.families.grids import (
+    codec_grid,
+    dots3_grid,
+    frames_grid,
+    mel_grid,
+    moonshine_grid,
+    stacked_grid,
+    wave_grid,
+)
 from hf_tome.families.inputs import (
     codec_inputs,
+    dots3_inputs,
     masked_mel_inputs,
     mel_inputs,
     moonshine_inputs,
     speech_inputs,
+    stacked_inputs,
     wave_inputs,
 )
 from hf_tome.families.widths import gated_widths, named_widths, speech_widths
@@ -127,6 +145,7 @@ GLM_ASR = replace(
     block=glmasr_block,
     mask=None,
     positions="position_embeddings",
+    approximation=DINOV3.approximation,
 )
 
 MOONSHINE = replace(
@@ -152,6 +171,39 @@ PE_AUDIO = replace(
     mask=Mask("padding_mask", inside=True),
 )
 
+DOTS3_NOTE_AUDIO = replace(
+    MOONSHINE,
+    model_type="dots3_note_audio_encoder",
+    towers=("Dots3NoteAudioModel",),
+    layer="Dots3NoteAudioLayer",
+    block=dots3_audio_block,
+    grid=dots3_grid,
+    inputs=dots3_inputs,
+    widths=gated_widths,
+    mask=Mask("chunk_sample_lengths", shape="batch", inside=True),
+    whole=("Dots3NoteAudioModel",),
+    since=(5, 23),
+)
+
+NEMOTRON_3 = replace(
+    GLM_ASR,
+    model_type="nemotron3_diarization_audio",
+    towers=("Nemotron3DiarizationAudioModel",),
+    layer="Nemotron3DiarizationAudioLayer",
+    block=clip_block,
+    grid=stacked_grid,
+    inputs=stacked_inputs,
+    mask=Mask(inside=True),
+    since=(5, 23),
+)
+
+NEMOTRON_3_5 = replace(
+    NEMOTRON_3,
+    model_type="nemotron3_5_transcribe_asr_audio",
+    towers=("Nemotron3_5TranscribeAsrAudioModel",),
+    layer="Nemotron3_5TranscribeAsrAudioLayer",
+)
+
 SOUND_FAMILIES = (
     WHISPER,
     QWEN2_AUDIO,
@@ -162,6 +214,9 @@ SOUND_FAMILIES = (
     GLM_ASR,
     MOONSHINE,
     PE_AUDIO,
+    DOTS3_NOTE_AUDIO,
+    NEMOTRON_3,
+    NEMOTRON_3_5,
     WAV2VEC2,
     HUBERT,
     UNISPEECH,

@@ -12,6 +12,7 @@ from hf_tome.families.dino import DINO_FAMILIES
 from hf_tome.families.family import Family
 from hf_tome.families.language import LANGUAGE_FAMILIES
 from hf_tome.families.packed import PACKED_FAMILIES
+from hf_tome.families.refused import parts_of
 from hf_tome.families.sound import SOUND_FAMILIES
 from hf_tome.families.video import VIDEO_FAMILIES
 from hf_tome.families.vit import AST, VIT_FAMILIES
@@ -39,8 +40,10 @@ def family_named(model_type: str) -> Family | None:
     """The family of this name, or the one whose tower has a config of this model type."""
     found = MODEL_MAPPING_NAMES.get(model_type, ())
     towers = (found,) if isinstance(found, str) else found
-    families = (family for family in FAMILIES if family.model_type == model_type or set(towers) & set(family.towers))
-    return next(families, None)
+    for family in FAMILIES:
+        if family.model_type == model_type or set(towers) & set(family.towers):
+            return family
+    return next((each for each in FAMILIES if parts_of(each.model_type).get("vision_config") == model_type), None)
 
 
 def tower_in(model: nn.Module) -> tuple[Any, Family]:

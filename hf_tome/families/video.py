@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from hf_tome.families.blocks import nested_block, timesformer_block, vjepa2_block, xclip_block
 from hf_tome.families.clip import CLIP
-from hf_tome.families.family import Family, OwnAttention, Refusal
-from hf_tome.families.grids import frame_grid, timesformer_grid, tubelet_grid, video_grid
-from hf_tome.families.inputs import frames_inputs, video_inputs, videoprism_inputs, vjepa2_inputs
+from hf_tome.families.family import Family, Mask, OwnAttention, Refusal
+from hf_tome.families.grids import frame_grid, packed_grid, timesformer_grid, tubelet_grid, video_grid
+from hf_tome.families.inputs import frames_inputs, pe_video_inputs, video_inputs, videoprism_inputs, vjepa2_inputs
+from hf_tome.families.sound import PE_AUDIO
 from hf_tome.families.vit import VIT
 from hf_tome.families.widths import ratio_widths
 
@@ -99,4 +100,15 @@ VIDEOPRISM = replace(
     whole=("VideoPrismVisionModel",),
 )
 
-VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2, TIMESFORMER, XCLIP, VIDEOPRISM)
+PE_VIDEO = replace(
+    PE_AUDIO,
+    model_type="pe_video_encoder",
+    modality="video",
+    towers=("PeVideoEncoder",),
+    layer="PeVideoEncoderLayer",
+    grid=packed_grid,  # each frame is a token, which an image classifier made
+    inputs=pe_video_inputs,
+    mask=Mask("padding_mask_videos", inside=True),
+)
+
+VIDEO_FAMILIES = (VIDEOMAE, VIVIT, VJEPA2, TIMESFORMER, XCLIP, VIDEOPRISM, PE_VIDEO)

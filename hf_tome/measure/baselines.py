@@ -18,44 +18,39 @@ from hf_tome.data.encoder import Encoder
 from hf_tome.families import widths_of
 from hf_tome.measure.compare import Inputs, Output, Run, inference, token_costs, twin
 
-RESIZE = "interpolate_pos_encoding"  # what a model is told that else refuses images of another size
+RESIZE = "interpolate_pos_encoding"  # the argument with which many models take images of another size
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A way to run the unmerged model.
-
-    Attributes:
-        side: images are resized to so many pixels; None leaves them.
-        compiled: whether by `torch.compile`.
-    """
+    """A way to run the unmerged model: on images resized to `side` pixels, or compiled by `torch.compile`."""
 
     side: int | None = None
     compiled: bool = False
 
     @property
     def name(self) -> str:
-        """For people."""
+        """As reports call it."""
         return "unmerged, compiled" if self.compiled else f"unmerged, {self.side} px"
 
     def inputs(self, model: nn.Module, inputs: Inputs) -> Inputs:
-        """A batch as the model gets it."""
+        """The batch, resized."""
         if self.side is None:
             return inputs
         size = (self.side, self.side)
         pixels = F.interpolate(inputs["pixel_values"], size, mode="bicubic", antialias=True)
-        told = {RESIZE: True} if RESIZE in inspect.signature(model.forward).parameters else {}
-        return {**inputs, "pixel_values": pixels, **told}
+        resize = {RESIZE: True} if RESIZE in inspect.signature(model.forward).parameters else {}
+        return {**inputs, "pixel_values": pixels, **resize}
 
     def run(self, model: nn.Module, output: Output) -> Run:
-        """One round of `model`, without gradients."""
+        """A forward of `model` without gradients."""
         runs: Any = torch.compile(model) if self.compiled else model
         return inference(runs, lambda used, inputs: output(used, self.inputs(model, inputs)))
 
 
 def baselines(encoder: Encoder, inputs: Inputs, settings: Sequence[ToMeConfig]) -> list[Baseline]:
-    """The rivals of some settings on inputs like these: compiled where torch can compile, and for images the size whose
-    multiply-adds are nearest to those of each setting, where the model takes other sizes."""
+    """What to compare `settings` with: the unmerged model compiled, where torch can compile, and on smaller images,
+    where the model takes them: for each setting the size whose multiply-adds are nearest to those of the setting."""
     model: Any = encoder.model
     found = [Baseline(compiled=True)]
     try:

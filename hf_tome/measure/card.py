@@ -45,14 +45,10 @@ To merge tokens ([ToMe](https://arxiv.org/abs/2210.09461)) with r = {r}:
 
 
 def as_saved(settings: Mapping[str, Any], load: str) -> str:
-    """How to load a model that was saved with merging, for its card.
-
-    Args:
-        settings: as `ToMeConfig.to_dict` gives them.
-        load: the lines of Python that load any model of its kind.
-    """
-    told = {name: "as the family does" if value is None else value for name, value in settings.items()}
-    listed = ", ".join(f"{name} = {value}" for name, value in told.items())
+    """How to load a model that was saved with these settings; `load`: lines of Python that load a model of its
+    class."""
+    shown = {name: "as the family does" if value is None else value for name, value in settings.items()}
+    listed = ", ".join(f"{name} = {value}" for name, value in shown.items())
     return AS_SAVED.format(settings=listed, lines=f"{MERGED}\n{load}")
 
 
@@ -122,11 +118,7 @@ def write_card(path: Path, report: Report) -> None:
 
 
 def check_push(model: str) -> None:
-    """Refuse to push before any work is done, where it cannot work.
-
-    Raises:
-        ToMeValueError: if the model is a folder, or nobody is logged in.
-    """
+    """Raise ToMeValueError, before any work is done, if the model is a folder, or nobody is logged in."""
     rule = "--push writes into the card of a model on the hub, as its owner."
     if Path(model).exists():
         cure = "Name the model as it is called there, or write into a file with --card."

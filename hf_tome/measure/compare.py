@@ -1,4 +1,4 @@
-"""The one loop that runs, times and compares models: `measure`, `sweep` and the trials of `hf_tome.tune` all use it."""
+"""The one loop that runs, times and compares models, which `measure`, `sweep` and the gain of a training use."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from hf_tome.trace import trace_tome
 
 Model = TypeVar("Model", bound=nn.Module)
 Inputs = dict[str, Any]  # a batch of a model's keyword inputs
-Run = Callable[[Inputs], Any]  # one round on a batch; what it returns is the output
-Output = Callable[[nn.Module, Inputs], Any]  # what a model answers on a batch
+Run = Callable[[Inputs], Any]  # runs a batch once, and returns the output
+Output = Callable[[nn.Module, Inputs], Any]  # the part of a model's output that is looked at, as logits
 
 
 class Ran(NamedTuple):
@@ -34,16 +34,8 @@ class Ran(NamedTuple):
 
 
 def compare(runs: Sequence[Run], inputs: Inputs, turn: int = 0) -> list[Ran]:
-    """Run each once on the same batch, one after the other.
-
-    Args:
-        runs: on the device of the batch.
-        inputs: the batch.
-        turn: number of the round: each begins with another run, so that none is always the first.
-
-    Returns:
-        One for each run, in the order of `runs`.
-    """
+    """Run each once on the same batch, one after the other. Round `turn` begins with another run than the round before,
+    so that none is always the first. The results are in the order of `runs`."""
     device = device_of(inputs)
     ran: dict[int, Ran] = {}
     for place in range(len(runs)):
@@ -55,7 +47,7 @@ def compare(runs: Sequence[Run], inputs: Inputs, turn: int = 0) -> list[Ran]:
 
 
 def time_rounds(
-    runs: Sequence[Run], inputs: Inputs, rounds: int, done: Callable[[], None] = lambda: None
+    runs: Sequence[Run], inputs: Inputs, rounds: int, done: Callable[[], Any] = lambda: None
 ) -> list[list[float]]:
     """Seconds of each run, round by round, on one batch. `done` is called after each round."""
     seconds: list[list[float]] = [[] for _ in runs]
@@ -79,11 +71,7 @@ def answer(model: nn.Module, inputs: Inputs) -> Any:
 
 
 def inference(model: nn.Module, output: Output = answer) -> Run:
-    """One round without gradients.
-
-    Raises (the round):
-        ToMeValueError: if the inputs do not fit the model.
-    """
+    """A forward without gradients. It raises ToMeValueError if the inputs do not fit the model."""
 
     @torch.inference_mode()
     def run(inputs: Inputs) -> Any:
@@ -115,7 +103,7 @@ def run_costs(
     *,
     memory: bool = True,
     latency: bool = True,
-    done: Callable[[], None] = lambda: None,
+    done: Callable[[], Any] = lambda: None,
 ) -> list[dict[str, Any]]:
     """Memory of each run on a batch, and the median time of several rounds on its first input alone.
 
@@ -138,18 +126,27 @@ def run_costs(
     return costs
 
 
+def placed_with(model: nn.Module, inputs: Inputs) -> Inputs:
+    """Tensors on the device of a model, those of floats in its dtype."""
+    first = next(model.parameters())
+    return {
+        name: value.to(first.device, first.dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+    }
+
+
 def first_of(inputs: Inputs) -> Inputs:
-    """A batch of the first input alone."""
+    """A batch of the first sample alone."""
     return {name: value[:1] if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
 
 
 def device_of(inputs: Inputs) -> torch.device:
-    """Where a batch lies."""
+    """The device of a batch."""
     return next(value.device for value in inputs.values() if isinstance(value, torch.Tensor))
 
 
 def _now(device: torch.device) -> float:
-    """Seconds, when all work of the device is done."""
+    """The time in seconds, after all work of the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hf_tome.api import apply_tome
 from hf_tome.config import ToMeConfig
 from hf_tome.data.embedder import POOLED, Embedder, load_embedder
 from hf_tome.data.pretrained import placed
 from hf_tome.data.samples import Samples, samples_alone
-from hf_tome.measure.batches import Batches
-from hf_tome.measure.compare import Inputs, compare, inference, token_costs, twin
-from hf_tome.measure.loop import Cells, finish
+from hf_tome.measure.batches import Batches, Cells, finish
+from hf_tome.measure.compare import Inputs, inference, token_costs, twin
 from hf_tome.measure.parquet import check_parquet, rows_written, write_parquet
 from hf_tome.measure.processes import Processes
 from hf_tome.measure.store import Cell, Store
@@ -99,64 +97,37 @@ def embed(
     about = {"data": samples.name, "run": key, "features": embedder.features, "settings": setting.to_dict()}
     if out.exists():
         return done(rows_written(out, None if setting.own else about), 0, 0.0, finished=True)
-    kept = Store(unfinished(out) if processes.main else None, key)
-    try:
-        work = _Work(embedder, setting, batches, kept)
+    variant = json.dumps([embedder.features, setting.to_dict()])
+    run = inference(apply_tome(twin(embedder.model), config=setting), embedder.output)
+
+    def embedded(_: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
+        return [(variant, batch, _cell(run(inputs), index))]
+
+    with closing(Store(unfinished(out) if processes.main else None, key)) as kept:
         if setting.own:
-            kept.forget(work.variant)
-        before, start = work.batches_done(), time.perf_counter()
-        whole = work.run(processes, workers, progress)
-        seconds, after = time.perf_counter() - start, work.batches_done()
-        fresh, rows = work.count(after - before), work.count(after)
+            kept.forget(variant)
+        before, start = kept.batches(variant), time.perf_counter()
+        whole = finish(batches, [variant], embedded, kept, processes, workers, "Embedding" if progress else None)
+        seconds, after = time.perf_counter() - start, kept.batches(variant)
+        fresh, rows = (sum(len(batches.numbers(each)) for each in part) for part in (after - before, after))
         if whole and processes.main:
-            rows = write_parquet(out, about, work.cells(), samples)
-    finally:
-        kept.close()
+            cells = (cell for batch in sorted(after) for cell in kept.cells(variant, {batch}))  # one at a time
+            rows = write_parquet(out, about, cells, samples)
     if whole and processes.main:
         unfinished(out).unlink()
     return processes.shared(done(rows, fresh, seconds, finished=whole))
 
 
 def unfinished(out: Path) -> Path:
-    """Where finished batches wait for the others."""
+    """The file that keeps finished batches until all are done."""
     return out.with_name(f"{out.name}.unfinished")
 
 
-class _Work:
-    """Embeds what is missing."""
-
-    def __init__(self, embedder: Embedder, setting: ToMeConfig, batches: Batches, kept: Store) -> None:
-        self.batches, self.kept, self.variant = batches, kept, json.dumps([embedder.features, setting.to_dict()])
-        self._run = inference(apply_tome(twin(embedder.model), config=setting), embedder.output)
-
-    def run(self, processes: Processes, workers: int, progress: bool) -> bool:
-        """Whether all batches were reached."""
-        from tqdm.auto import tqdm
-
-        silent = not (progress and processes.main)
-        bar = partial(tqdm, total=len(self.batches), unit="batch", desc="Embedding", disable=silent)
-        return finish(self.batches, [self.variant], self._embedded, self.kept, processes, workers, bar)
-
-    def _embedded(self, _: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
-        """The features of one batch, those of its samples one after the other, and how many each has."""
-        features: list[Tensor] = compare([self._run], inputs)[0].output
-        flat = torch.cat([each.reshape(-1, each.shape[-1]) for each in features]).cpu()
-        cell = {
-            "index": np.array(index),
-            "counts": np.array([each.shape[:-1].numel() for each in features]),
-            "features": (flat.float() if flat.dtype == torch.bfloat16 else flat).numpy(),
-        }
-        return [(self.variant, batch, cell)]
-
-    def batches_done(self) -> set[int]:
-        """The numbers of finished batches."""
-        return {batch for variant, batch in self.kept.done() if variant == self.variant}
-
-    def count(self, batches: set[int]) -> int:
-        """Samples in some batches."""
-        return sum(len(self.batches.numbers(batch)) for batch in batches)
-
-    def cells(self) -> Iterator[Cell]:
-        """What is finished, one batch at a time, in order."""
-        for batch in sorted(self.batches_done()):
-            yield from self.kept.cells(self.variant, {batch})
+def _cell(features: list[torch.Tensor], index: list[int]) -> Cell:
+    """What is kept of one batch: the features of its samples one after the other, and how many each has."""
+    flat = torch.cat([each.reshape(-1, each.shape[-1]) for each in features]).cpu()
+    return {
+        "index": np.array(index),
+        "counts": np.array([each.shape[:-1].numel() for each in features]),
+        "features": (flat.float() if flat.dtype == torch.bfloat16 else flat).numpy(),
+    }

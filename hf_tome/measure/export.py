@@ -37,11 +37,7 @@ def export(report: Report, folder: Path, log_samples: bool = False) -> None:
 
 
 def read_report(path: Path) -> Report:
-    """What `export` wrote into `report.json`.
-
-    Raises:
-        ToMeValueError: if the file holds no report.
-    """
+    """What `export` wrote into `report.json`. Raises ToMeValueError if the file holds no report."""
     try:
         content = json.loads((path / "report.json" if path.is_dir() else path).read_text(encoding="utf-8"))
         return Report(**{**content, "rows": [Row(**row) for row in content["rows"]]})

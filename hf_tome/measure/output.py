@@ -18,7 +18,7 @@ def check_out(out: Path, suffixes: Collection[str]) -> None:
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Around what writes `out`: an OSError becomes a ToMeValueError."""
+    """Inside this block, which writes `out`, an OSError becomes a ToMeValueError."""
     try:
         yield
     except OSError as error:

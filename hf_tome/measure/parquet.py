@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tome.data.extra import extra
 from hf_tome.data.samples import Samples
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, complaint, extra
 from hf_tome.measure.store import Cell
 
 if TYPE_CHECKING:
@@ -23,12 +22,7 @@ NOTE = b"hf_tome"  # the key of our metadata in the file
 
 
 def check_parquet(out: Path) -> None:
-    """Refuse a place where no such file can be written, before any work is done.
-
-    Raises:
-        ToMeValueError: if the folder is not there, or the name does not end in .parquet.
-        MissingExtraError: without the extra [eval].
-    """
+    """Raise ToMeValueError where no such file can be written, and MissingExtraError without the extra [eval]."""
     if out.suffix.lower() != ".parquet" or not out.absolute().parent.is_dir():
         raise ToMeValueError(complaint(RULE, str(out), "For example features.parquet."))
     with extra("eval", "write Parquet files"):
@@ -36,11 +30,8 @@ def check_parquet(out: Path) -> None:
 
 
 def rows_written(out: Path, about: dict[str, Any] | None) -> int:
-    """The rows of a file that an earlier call with the same arguments has finished; None stands for no such call.
-
-    Raises:
-        ToMeValueError: if it is another file.
-    """
+    """The rows of a file that was finished by an earlier call with the same `about`; None stands for no such call.
+    Raises ToMeValueError if it is another file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -55,16 +46,13 @@ def rows_written(out: Path, about: dict[str, Any] | None) -> int:
 
 
 def write_parquet(out: Path, about: dict[str, Any], cells: Iterable[Cell], samples: Samples) -> int:
-    """Write the whole file, or nothing.
+    """Write the whole file, or nothing, and return the number of its rows.
 
     Args:
         out: the file.
         about: what was embedded and how, as plain data; goes into the file's metadata.
         cells: batches of `index` (samples,), `counts` (samples,) and `features` (sum of counts, width).
         samples: say the path and the label of each.
-
-    Returns:
-        Rows.
 
     Raises:
         ToMeValueError: if it cannot be written. What is finished stays.
@@ -113,6 +101,5 @@ def _table(cell: Cell, samples: Samples, pooled: bool) -> pa.Table:
     index = cell["index"].tolist()
     columns: dict[str, Any] = {"path": [samples.path(number) for number in index]}
     if any(samples.said):
-        said = (samples.said[number] for number in index)
-        columns["label"] = [each if isinstance(each, str) else "+".join(map(str, each)) for each in said]
+        columns["label"] = [samples.label_text(number) for number in index]
     return pa.table({**columns, "features": features})

@@ -1,4 +1,4 @@
-"""Pictures of measurements."""
+"""Plots of measurements."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES
+from hf_tome.errors import extra
 from hf_tome.measure.output import check_out
 from hf_tome.measure.row import Report, Row
 
@@ -28,12 +28,8 @@ def check_plot(out: Path) -> None:
 
 
 def plot_speed(groups: dict[str, Sequence[Row]], out: Path) -> None:
-    """Speed-up against MAC ratio, with quartiles, and the line on which one is the other.
-
-    Args:
-        groups: rows of `measure` by what they are called in the legend; untouched models are left out.
-        out: where to write it.
-    """
+    """Plot speed-up against MAC ratio, with quartiles, of rows of `measure`, by their names in the legend. Unmerged
+    models are left out. A dashed line shows where the two are equal."""
     check_plot(out)
     figure, axes = _axes("MAC ratio: times fewer multiply-adds", "speed-up (median and quartiles of paired rounds)")
     from matplotlib import colormaps

@@ -23,12 +23,11 @@ from transformers import (
 
 from hf_tome.errors import ToMeValueError, complaint
 from hf_tome.families import tower_in
+from hf_tome.measure.compare import placed_with
 
 SMALL = {"hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 HUGE = {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "intermediate_size": 5120}
-
-
 WHISPER = {"d_model": 1280, "encoder_layers": 32, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120}
 SO400M = {"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304}
 
@@ -63,11 +62,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def build(name: str, attention: str = "sdpa", **settings: Any) -> PreTrainedModel:
-    """The named model in evaluation mode, with random weights.
-
-    Raises:
-        ToMeValueError: if there is no such name.
-    """
+    """The named model in eval mode, with random weights. Raises ToMeValueError if there is no such name."""
     if name not in PRESETS:
         rule = f"--config is one of {', '.join(PRESETS)}."
         raise ToMeValueError(complaint(rule, name, "Or name a model of your own with --model."))
@@ -90,7 +85,4 @@ def random_inputs(model: PreTrainedModel, batch: int) -> dict[str, Tensor]:
         rule = "Random inputs are made for encoders and classifiers, which read nothing but images, clips or sounds."
         cure = "Measure its encoder, or pass inputs of your own to hf_tome.measure."
         raise ToMeValueError(complaint(rule, f"a {type(model).__name__}, which takes {' and '.join(more)}", cure))
-    return {
-        name: value.to(model.device, model.dtype if value.is_floating_point() else None)
-        for name, value in inputs.items()
-    }
+    return placed_with(model, inputs)

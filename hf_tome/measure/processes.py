@@ -1,4 +1,4 @@
-"""The processes that evaluate together, and where they run."""
+"""The processes that evaluate a data set together, and the machine that they run on."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 import transformers
 from torch import nn
 
-from hf_tome.data.extra import extra
+from hf_tome.errors import extra
 
 
 class Processes:
-    """The processes that share the work, by accelerate; without a launcher, this one.
+    """The processes that share the work, by accelerate; without a launcher, this one alone.
 
     Attributes:
-        count: how many they are.
-        main: whether this is the one that keeps and reports.
+        count: how many there are.
+        main: whether this one writes the results.
         device: this process's GPU, or the CPU.
     """
 
@@ -59,7 +59,7 @@ class Processes:
 
 
 def machine(model: nn.Module, processes: int = 1) -> dict[str, Any]:
-    """Where and with what a model is measured."""
+    """Device, dtype, threads and versions that a model is measured with."""
     first = next(model.parameters())
     on_cuda = first.device.type == "cuda"
     return {

@@ -33,9 +33,9 @@ def measure(
     rivals: dict[str, Merge] | None = None,
     latency: bool = True,
     overhead: bool = True,
-    done: Callable[[], None] = lambda: None,
+    done: Callable[[], Any] = lambda: None,
 ) -> list[Row]:
-    """Time the unmerged model and each r in turn, in one process, and count what they hold.
+    """Time the unmerged model and each r in turn, in one process, and measure their memory.
 
     Args:
         model: a model of a supported family with `logits`; comes back as it came.
@@ -46,7 +46,7 @@ def measure(
         compiled: a mode of `torch.compile`, or None.
         rivals: other ways to merge, by name, each a function of a copy of the model and r.
         latency: time single inputs too, where a batch has several. A compiled model is compiled once more for them.
-        overhead: profile the share of merging too. torch's profiler speaks up outside of the main thread.
+        overhead: profile the share of merging too. torch's profiler prints warnings outside of the main thread.
         done: called after each round, for a progress bar.
 
     Returns:
@@ -57,7 +57,7 @@ def measure(
     """
     if rounds < 1 or not inputs:
         raise ToMeValueError(complaint("At least one round on one batch is timed.", f"{rounds} rounds", "Give more."))
-    rows, models = _variants(model, inputs, rs, {OURS: _merged(model), **(rivals or {})}, train)
+    rows, models = _variants(model, inputs, rs, rivals or {}, train)
     runs = [_run(each, train, compiled) for each in models]
     batch = len(next(iter(inputs.values())))
     costs = run_costs(
@@ -76,9 +76,10 @@ def measure(
 
 
 def _variants(
-    model: nn.Module, inputs: Inputs, rs: Sequence[Any], ways: dict[str, Merge], train: bool
+    model: nn.Module, inputs: Inputs, rs: Sequence[Any], rivals: dict[str, Merge], train: bool
 ) -> tuple[list[Row], list[nn.Module]]:
     """Rows with what can be counted, and the models they are of. Tokens of a rival are ours at the same r."""
+    saved = saved_settings(model.config)  # pyright: ignore
 
     def fresh() -> nn.Module:
         plain = twin(model)
@@ -86,21 +87,15 @@ def _variants(
 
     rows, models = [Row(name=UNMERGED, **token_costs(model, None, inputs))], [fresh()]
     for r in rs:
-        costs = token_costs(model, setting_of(r, saved_settings(model.config)), inputs)  # pyright: ignore
-        for name, merge in ways.items():
-            rows.append(Row(r, name, **costs))
-            models.append(merge(fresh(), r))
+        setting = setting_of(r, saved)
+        costs = token_costs(model, setting, inputs)
+        rows += [Row(r, name, **costs) for name in (OURS, *rivals)]
+        models += [apply_tome(fresh(), config=setting), *(merge(fresh(), r) for merge in rivals.values())]
     return rows, models
 
 
-def _merged(model: nn.Module) -> Merge:
-    """Merges a copy of the model by our own settings."""
-    saved = saved_settings(model.config)  # pyright: ignore
-    return lambda fresh, r: apply_tome(fresh, config=setting_of(r, saved))
-
-
 def _run(model: nn.Module, train: bool, compiled: str | None) -> Run:
-    """One round: a forward, or a training step on a made-up loss."""
+    """A forward, or a training step: forward, backward of the mean square of the logits, AdamW."""
     runs: Any = model if compiled is None else torch.compile(model, mode=compiled)
     if not train:
         return inference(runs)

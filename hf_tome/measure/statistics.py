@@ -17,13 +17,9 @@ Statistics = Callable[[np.ndarray], np.ndarray]  # from how often each sample co
 
 
 def fill_drift(rows: list[Row], agrees: np.ndarray, against: int, kl: np.ndarray | None = None) -> None:
-    """Fill in how far rows are from the first one.
+    """Fill in agreement and divergence of rows, of which the first is the unmerged model.
 
-    Args:
-        rows: the unmerged model first.
-        agrees: (rows, samples): whether the answer is the unmerged model's.
-        against: number of the row that changes are against.
-        kl: (rows, samples): the divergence; None where there is none.
+    `agrees` and `kl` are (rows, samples); answers that are no scores have no `kl`. Changes are against row `against`.
     """
     for row, each in zip(rows, agrees, strict=True):
         row.agreement, row.kl = float(each.mean()), None
@@ -36,15 +32,8 @@ def fill_drift(rows: list[Row], agrees: np.ndarray, against: int, kl: np.ndarray
 
 
 def fill_metric(rows: list[Row], metrics: Statistics, samples: int, against: int, highest: float = 1.0) -> None:
-    """Fill in the metric of rows, its change and the intervals of both, on paired draws.
-
-    Args:
-        rows: the unmerged model first.
-        metrics: of all rows.
-        samples: how many there are.
-        against: number of the row that changes are against.
-        highest: the most that the metric can be.
-    """
+    """Fill in the metric of rows, its change against row `against`, and the intervals of both, on paired draws of the
+    samples. The metric is at most `highest`."""
     (values, changes), errors = estimates(metrics, samples, against)
     errors = np.where(errors > SAME, errors, 3 / samples / NORMAL)  # rule of three: rarer than 3/n
     errors[1, against] = 0.0  # a row does not differ from itself
@@ -89,6 +78,6 @@ def average_precisions(scores: list[np.ndarray], labels: np.ndarray) -> Statisti
     return lambda counts: np.array([np.nanmean([each.precision(counts) for each in classes]) for classes in rankings])
 
 
-def interval(value: float, error: float, low: float = 0.0, high: float = 1.0) -> Interval:
+def interval(value: float, error: float, low: float, high: float) -> Interval:
     """The 95 % interval around a value in [low, high]."""
     return max(low, float(value - NORMAL * error)), min(high, float(value + NORMAL * error))

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS costs (run TEXT, variant TEXT, content TEXT, PRIMARY 
 
 
 class Store:
-    """Cells of one run, in an SQLite file. A write is whole or not there, also after `kill -9`.
+    """Cells of one run, in an SQLite file. Each write is atomic, also under `kill -9`.
 
     Args:
         path: of the file, made where there is none; None keeps all in memory.
@@ -49,7 +49,7 @@ class Store:
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        """Around a use of the file: what is wrong with it is told."""
+        """Inside this block, errors of the file become a ToMeValueError."""
         try:
             yield
         except (sqlite3.Error, ValueError, BadZipFile) as error:
@@ -62,8 +62,12 @@ class Store:
         with self._open():
             return set(self._file.execute("SELECT variant, batch FROM cells WHERE run = ?", (self.run,)))
 
+    def batches(self, variant: str) -> set[int]:
+        """The numbers of the batches on which a variant is done."""
+        return {batch for other, batch in self.done() if other == variant}
+
     def forget(self, variant: str) -> None:
-        """Measure a variant anew: no key tells what a function of the user's own does."""
+        """Delete what is kept of a variant: no cache key tells what a function of the user's own does."""
         with self._open(), self._file:
             for table in ("cells", "costs"):
                 self._file.execute(f"DELETE FROM {table} WHERE run = ? AND variant = ?", (self.run, variant))
@@ -75,37 +79,32 @@ class Store:
             self._file.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?)", rows)
 
     def cells(self, variant: str, batches: set[int]) -> list[Cell]:
-        """Of one variant, in the order of the batches."""
+        """The cells of one variant, in the order of the batches."""
         query = "SELECT content FROM cells WHERE run = ? AND variant = ? AND batch = ?"
         with self._open():
             found = (self._file.execute(query, (self.run, variant, batch)).fetchone() for batch in sorted(batches))
             return [_unpacked(content) for (content,) in filter(None, found)]
 
     def costs(self) -> dict[str, dict[str, Any]]:
-        """What was measured once, by variant."""
+        """What was measured on one batch alone, by variant."""
         query = "SELECT variant, content FROM costs WHERE run = ?"
         with self._open():
             return {variant: json.loads(content) for variant, content in self._file.execute(query, (self.run,))}
 
     def add_costs(self, costs: dict[str, dict[str, Any]]) -> None:
-        """Keep what was measured once, by variant."""
+        """Keep what was measured on one batch alone, by variant."""
         rows = [(self.run, variant, json.dumps(content)) for variant, content in costs.items()]
         with self._open(), self._file:
             self._file.executemany("INSERT OR REPLACE INTO costs VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 def run_of(model: nn.Module, settings: Any, tensors: Iterable[torch.Tensor] = ()) -> str:
-    """The cache key of a run: another one where anything differs that its results depend on.
-
-    Args:
-        model: its config but for the settings of merging, its attention and its weights count.
-        settings: plain data.
-        tensors: of which every value counts.
-    """
+    """The cache key of a run: another one where its results may differ. It is made of the versions, the model's
+    weights, attention and config without the settings of merging, `settings` (plain data), and `tensors`."""
     plain: Any = twin(model)
     config = {**plain.config.to_dict(), "tome": None, "attention": plain.config._attn_implementation}
     known = [hf_tome.__version__, transformers.__version__, config, settings]

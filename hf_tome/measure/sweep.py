@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,8 @@ from hf_tome.data.encoder import Encoder
 from hf_tome.data.pretrained import placed
 from hf_tome.data.samples import Samples
 from hf_tome.measure.baselines import Baseline
-from hf_tome.measure.batches import Batches
+from hf_tome.measure.batches import Batches, Cells, finish
 from hf_tome.measure.compare import Inputs, Ran, Run, compare, first_of, inference, run_costs, token_costs, twin
-from hf_tome.measure.loop import Cells, finish
 from hf_tome.measure.processes import Processes, machine
 from hf_tome.measure.row import UNMERGED, Report, Row
 from hf_tome.measure.store import Cell, Store, run_of
@@ -28,7 +27,6 @@ from hf_tome.measure.variants import Variant, Variants, keyed, place_of, variant
 
 if TYPE_CHECKING:
     from datasets import Dataset as Rows
-    from tqdm.auto import tqdm
 
 BATCHES = {"image": 32, "audio": 4, "video": 2}
 LATENCY_ROUNDS = 10
@@ -75,8 +73,6 @@ def sweep(
     Raises:
         ToMeError: if a setting is wrong, the model or the data cannot be loaded, or a sample cannot be read.
     """
-    from tqdm.auto import tqdm
-
     processes = Processes()
     encoder = model
     if not isinstance(encoder, Encoder):
@@ -86,42 +82,28 @@ def sweep(
     batches = Batches(encoder, task.samples, batch_size or BATCHES[encoder.modality], skip_bad_files)
     wanted = keyed(variants, encoder.saved)
     reference = place_of(against, wanted, encoder.saved)
-    kept = Store(store if processes.main else None, key_of(batches))
-    for key, setting in wanted.items():
-        if isinstance(setting, ToMeConfig) and setting.own:
-            kept.forget(key)
-    bar = partial(tqdm, total=len(batches), unit="batch", leave=False, disable=not (progress and processes.main))
-    try:
-        work = _Sweep(task, batches, wanted, kept, processes, bar)
-        work.measure_costs()
-        whole = work.run(workers)
+    with closing(Store(store if processes.main else None, key_of(batches))) as kept:
+        for key, setting in wanted.items():
+            if isinstance(setting, ToMeConfig) and setting.own:
+                kept.forget(key)
+        work = _Sweep(task, batches, wanted, kept, processes)
+        work.measure_costs(progress)
+        whole = finish(batches, wanted, work.cells, kept, processes, workers, "Evaluating" if progress else None)
         report = work.report(whole, reference)
-        if not whole and not report.samples:
-            raise KeyboardInterrupt
-        return processes.shared(report)
-    finally:
-        kept.close()
+    if not whole and not report.samples:
+        raise KeyboardInterrupt
+    return processes.shared(report)
 
 
 @dataclass
 class _Sweep:
-    """What the steps of a sweep share.
-
-    Attributes:
-        task: what the model is asked to do.
-        batches: of the samples.
-        variants: the unmerged model first.
-        kept: what is finished.
-        processes: those that share the work.
-        bar: makes a progress bar over the batches.
-    """
+    """What the steps of a sweep share; of the variants, the unmerged model comes first."""
 
     task: Task
     batches: Batches
     variants: Variants
     kept: Store
     processes: Processes
-    bar: Callable[..., tqdm]
 
     def __post_init__(self) -> None:
         self.encoder = self.task.encoder
@@ -135,13 +117,15 @@ class _Sweep:
             return setting.run(plain, self.encoder.output)
         return inference(plain if setting is None else apply_tome(plain, config=setting), self.encoder.output)
 
-    def measure_costs(self) -> None:
+    def measure_costs(self, progress: bool) -> None:
         """What needs no whole data set, on the first batch, by the main process alone."""
+        from tqdm.auto import tqdm
+
         known = self.kept.costs()
         missing = [key for key in self.runs if key not in known]
         if not missing or not self.processes.main:
             return
-        with self.bar(total=1, desc="Measuring latency and memory"):
+        with tqdm(total=1, desc="Measuring latency and memory", leave=False, disable=not progress):
             inputs = self.batches.placed(self.batches.first())
             for compiled in (False, True):  # the tensors inside a compiled model cannot be counted
                 keys = [key for key in missing if (key in self.compiled) == compiled]
@@ -160,12 +144,7 @@ class _Sweep:
         costs = token_costs(model, None, setting.inputs(model, first_of(inputs)), output)
         return {**costs, "mac_ratio": token_costs(model, None, inputs, output)["macs"] / costs["macs"]}
 
-    def run(self, workers: int) -> bool:
-        """Fill in the cells that are missing. Gives False if it was interrupted."""
-        bar = partial(self.bar, desc="Evaluating")
-        return finish(self.batches, self.runs, self._cells, self.kept, self.processes, workers, bar)
-
-    def _cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
+    def cells(self, keys: list[str], inputs: Inputs, index: list[int], batch: int) -> Cells:
         """What each variant gives on one batch. The unmerged model runs in any case: times are paired with its own."""
         keys = [UNMERGED, *(key for key in keys if key != UNMERGED)]
         if len(index) not in self.warm:
@@ -225,7 +204,7 @@ class _Sweep:
     def _changed(self, rows: list[Row], answers: list[Cell], seen: list[int]) -> list[dict[str, str]]:
         samples, (unmerged, *others) = self.task.samples, [self.task.words(each) for each in answers]
         return [
-            {"sample": samples.path(number), "label": label_text(samples, number), "variant": row.name,
+            {"sample": samples.path(number), "label": samples.label_text(number), "variant": row.name,
              "unmerged": before, "merged": after}
             for row, texts in zip(rows[1:], others, strict=True)
             for number, before, after in zip(seen, unmerged, texts, strict=True)
@@ -233,14 +212,8 @@ class _Sweep:
         ]  # fmt: skip
 
 
-def label_text(samples: Samples, number: int) -> str:
-    """What the data say of a sample, as text; empty where they say nothing."""
-    said = samples.said[number] if samples.said else ""
-    return said if isinstance(said, str) else "+".join(map(str, said))
-
-
 def key_of(batches: Batches) -> str:
-    """The run that cells belong to: another one where model, processor, data, batches, numbers or device differ."""
+    """The cache key of cells: another one where model, processor, data, batches, dtype or device differ."""
     encoder = batches.encoder
     about = {name: str(value) for name, value in vars(encoder).items() if name not in ("model", "saved")}
     device = next(encoder.model.parameters()).device.type

@@ -1,4 +1,4 @@
-"""The figures of rows as text, for the terminal and for Markdown: how each is written is said here alone."""
+"""The figures of rows as text, for the terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -42,20 +42,14 @@ FIGURES: dict[str, Callable[[Row], str]] = {
 
 def cells(rows: Sequence[Row], columns: Mapping[str, str]) -> list[list[str]]:
     """The figures of the columns, each a header and one of `FIGURES` or of `Row.more`, row by row."""
-    return [[_cell(row, name) for name in columns.values()] for row in rows]
-
-
-def _cell(row: Row, name: str) -> str:
-    return FIGURES[name](row) if name in FIGURES else f"{row.more[name]:.1%}"
+    return [
+        [FIGURES[name](row) if name in FIGURES else f"{row.more[name]:.1%}" for name in columns.values()]
+        for row in rows
+    ]
 
 
 def table(report: Report, brief: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Header and cells, a row for each variant.
-
-    Args:
-        report: of a sweep.
-        brief: for a narrow window, with the figures that matter most.
-    """
+    """Header and cells, a row for each variant; `brief` has the figures that matter most, for a narrow window."""
     things = NAMES[report.modality]
     batches = f"({len(report.rows[0].seconds)} batches)" if report.rows else ""
     more = list(report.rows[0].more) if report.rows else []

@@ -23,10 +23,7 @@ Variants = dict[str, Variant]  # by key
 
 
 def read_r(texts: Sequence[str]) -> list[Any]:
-    """The runs that --r asks for, each as `apply_tome` takes it.
-
-    Args:
-        texts: as given, each time that the option stands in the command.
+    """The runs that --r asks for, given once or several times, each as `apply_tome` takes it.
 
     Raises:
         ToMeTypeError, ToMeValueError: if there is none, or one is no r.
@@ -44,11 +41,7 @@ def read_r(texts: Sequence[str]) -> list[Any]:
 
 
 def read_one_r(text: str) -> Any:
-    """--r of a command that makes one run.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if it is no r, or several.
-    """
+    """--r of a command that makes one run. Raises as `read_r`, and if there are several."""
     first, *others = read_r([text])
     if others:
         cure = f"Give one of them; one number for each layer is a list, --r '[{text}]'."
@@ -57,11 +50,7 @@ def read_one_r(text: str) -> Any:
 
 
 def setting_of(variant: Any, saved: ToMeConfig | None = None) -> Any:
-    """A variant in full: a value of r changes r alone in the settings that a model was saved with, if it was.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: if it is wrong.
-    """
+    """A variant in full: a value of r changes r alone in the settings that a model was saved with, if it was."""
     if isinstance(variant, ToMeConfig | Baseline):
         return variant
     return ToMeConfig(r=variant) if saved is None else saved.replace(r=variant)
@@ -80,11 +69,8 @@ def keyed(variants: Sequence[Any], saved: ToMeConfig | None = None) -> Variants:
 
 
 def place_of(variant: Any, variants: Variants, saved: ToMeConfig | None = None) -> int:
-    """The place of a variant, from 0 for the unmerged model, which None stands for.
-
-    Raises:
-        ToMeValueError: if it is none of them.
-    """
+    """The place of a variant, from 0 for the unmerged model, which None stands for. Raises ToMeValueError if it is none
+    of them."""
     setting = None if variant is None else setting_of(variant, saved)
     key = UNMERGED if setting is None else _key(setting)
     if key not in variants:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -53,7 +53,6 @@ def measure_vlm(
     r: Any = None,
     *,
     rounds: int = 3,
-    done: Callable[[], None] = lambda: None,
 ) -> list[VlmRow]:
     """Time a question with a plain and a merged tower, and with each share of its visual tokens, in turn.
 
@@ -65,7 +64,6 @@ def measure_vlm(
         keeps: as `shorten` takes them. All are compared with the first.
         r: of the merged tower, as `apply_tome` takes it; None for a value to begin with, see `hf-tome families`.
         rounds: how often each runs.
-        done: called after each round, of towers and of answers.
 
     Returns:
         A row for each of `keeps` with the plain tower, then with the merged one.
@@ -82,11 +80,11 @@ def measure_vlm(
         for keep, cost in zip(keeps, costs, strict=True):
             own: dict[str, Any] = {**cost, "macs": macs + cost["macs"]}
             rows.append(VlmRow(each, batch=1, inputs=rounds, keep=keep, token_counts=counts, **own))
-            encode.append(partial(_encode, tower, keep))
+            encode.append(partial(shorten, tower, keep=keep))
     answer = [partial(_answer, plain, prompt, new) for prompt in prompts for new in (1, 1 + ANSWER)]
     for run in (*encode, *answer):
         run(inputs)  # warms up
-    encoded, answered = (time_rounds(runs, inputs, rounds, done) for runs in (encode, answer))
+    encoded, answered = (time_rounds(runs, inputs, rounds) for runs in (encode, answer))
     for place, row in enumerate(rows):
         row.tower, row.first, whole = encoded[place], *answered[2 * (place % len(keeps)) :][:2]
         row.rest = [b - a for a, b in zip(row.first, whole, strict=True)]
@@ -94,10 +92,6 @@ def measure_vlm(
         row.mac_ratio = rows[0].macs / row.macs
     pair(rows)
     return rows
-
-
-def _encode(model: Any, keep: float, inputs: Inputs) -> Any:
-    return shorten(model, inputs, keep)
 
 
 def _answer(model: Any, prompt: Inputs, new: int, _: Inputs) -> Any:
@@ -118,7 +112,8 @@ def _answer_costs(model: Any, prompt: Inputs) -> dict[str, int]:
     """Length of the prompt, its cache, and multiply-adds of the language model for the whole answer."""
     cache = _answer(model, prompt, 1, {}).past_key_values
     bytes_ = sum(part.numel() * part.element_size() for layer in cache.layers for part in (layer.keys, layer.values))
-    decoder, tokens = model.get_decoder(), prompt["input_ids"].shape[1]
+    decoder, name = model.get_decoder(), "inputs_embeds" if "inputs_embeds" in prompt else "input_ids"
+    tokens = prompt[name].shape[1]
     weights = sum(weight.numel() for weight in decoder.layers.parameters() if weight.ndim == 2)
     config, head = decoder.config, model.get_output_embeddings().weight.numel()
     width = len(decoder.layers) * config.num_attention_heads * cache.layers[0].keys.shape[-1]

@@ -18,22 +18,14 @@ TINY = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4, "num
 
 
 class VlmPreset(NamedTuple):
-    """A model class, what differs from the defaults in its config, and its image.
-
-    Attributes:
-        head: the class.
-        vision, text: settings of its two parts.
-        pixels: shape of the image, as the model's processor gives it.
-        tokens: visual tokens of the image.
-        more: further settings, of the whole.
-    """
+    """A model class, what differs from the defaults in its config, and its image."""
 
     head: Any
-    vision: dict[str, Any]
-    text: dict[str, Any]
-    pixels: tuple[int, ...]
-    tokens: int
-    more: dict[str, Any]
+    vision: dict[str, Any]  # settings of the vision tower
+    text: dict[str, Any]  # and of the language model
+    pixels: tuple[int, ...]  # shape of the image, as the model's processor gives it
+    tokens: int  # visual tokens of the image
+    more: dict[str, Any]  # settings of the whole model
 
 
 VLM_PRESETS = {
@@ -82,13 +74,10 @@ VLM_PRESETS = {
 
 
 def build_vlm(name: str, attention: str = "sdpa", depth: float = 1.0) -> Any:
-    """The named model in evaluation mode, with random weights.
+    """The named model in eval mode, with random weights.
 
-    Args:
-        name: one of `VLM_PRESETS`.
-        attention: implementation of the attention.
-        depth: share of the layers of vision tower and language model that are built, at least one of each. Every layer
-            takes as long as the next, so that a small machine can measure a large model.
+    Of vision tower and language model, the share `depth` of the layers is built, at least one of each. Every layer
+    takes as long as the next, so that a small machine can measure a large model.
 
     Raises:
         ToMeValueError: if there is no such name, or depth is not in (0, 1].
@@ -109,7 +98,7 @@ def build_vlm(name: str, attention: str = "sdpa", depth: float = 1.0) -> Any:
 
 
 def question(name: str, model: Any) -> dict[str, Tensor]:
-    """A prompt of one image and 32 words for the named model, where it is and in its numbers."""
+    """A prompt of one image and 32 words for the named model, on its device and in its dtype."""
     preset, image = VLM_PRESETS[name], model.config.image_token_id
     ids = torch.tensor([[1, *[image] * preset.tokens, *range(10, 10 + WORDS)]], device=model.device)
     pixels = noise(*preset.pixels).to(model.device, model.dtype)

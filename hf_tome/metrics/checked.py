@@ -65,11 +65,7 @@ class CheckedMetric(evaluate.Metric, ABC):
         return predictions, references
 
     def values(self, given: Any) -> np.ndarray:
-        """What is given, as an array with a row a sample; here of numbers.
-
-        Raises:
-            ToMeValueError: if it is not of the right kind.
-        """
+        """What is given, as an array with a row a sample. Raises ToMeValueError if it is not of numbers."""
         if isinstance(given, Tensor):
             given = given.detach().cpu().double() if given.is_floating_point() else given.cpu()
         try:

@@ -134,11 +134,7 @@ class ClassificationEvaluator:
 
 
 def classifier_of(pipe: Pipeline) -> Classifier:
-    """The model and the processor of a pipeline.
-
-    Raises:
-        ToMeValueError: if the pipeline has no processor.
-    """
+    """The model and the processor of a pipeline. Raises ToMeValueError if it has no processor."""
     modality = pipe.task.partition("-")[0]
     processor = pipe.feature_extractor if modality == "audio" else pipe.image_processor
     if processor is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import datasets
-import evaluate
 import numpy as np
 
 from hf_tome.errors import ToMeValueError, complaint
@@ -13,6 +12,7 @@ from hf_tome.metrics.checked import CheckedMetric
 from hf_tome.metrics.words import errors_between, words_of
 
 RULE = "The word error rate takes transcripts as texts, and as many texts that are right."
+TEXT = datasets.Value("string")
 
 
 class WordErrorRate(CheckedMetric):
@@ -25,13 +25,7 @@ class WordErrorRate(CheckedMetric):
     """
 
     rule = RULE
-
-    def _info(self) -> evaluate.MetricInfo:
-        text = datasets.Value("string")
-        features = datasets.Features({"predictions": text, "references": text})
-        return evaluate.MetricInfo(
-            description="Word error rate.", citation="", inputs_description=RULE, features=features
-        )
+    inputs = ({"predictions": TEXT, "references": TEXT},)
 
     def values(self, given: Any) -> np.ndarray:
         """(samples,) of texts."""

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hf_tome.data.extra import extra
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeValueError, complaint, extra
 from hf_tome.measure.output import check_out, writing
 
 SUFFIXES = (".gif", ".mp4")

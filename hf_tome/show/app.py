@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.embedded import CLASSES, CLIPS, SOUNDS, embedded_images
-from hf_tome.data.extra import extra
 from hf_tome.data.folder import NAMES
 from hf_tome.data.labels import plain_name
-from hf_tome.errors import ToMeError, ToMeValueError, complaint
+from hf_tome.errors import ToMeError, ToMeValueError, complaint, extra
 from hf_tome.measure.speed import measure
 from hf_tome.measure.table import markdown, speed
 from hf_tome.show.look import Look, classifier_for, kind_of, look, picture_of, write

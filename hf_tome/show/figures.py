@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from hf_tome.core import Schedule
-from hf_tome.data.extra import extra
+from hf_tome.errors import extra
 from hf_tome.show.groups import forward_of
 from hf_tome.trace import ForwardTrace, Trace
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 from transformers.audio_utils import hertz_to_mel
 
-from hf_tome.data.extra import extra
+from hf_tome.errors import extra
 from hf_tome.show.scene import Scene, scenes, spectrograms
 from hf_tome.trace import ForwardTrace, Trace
 

@@ -91,12 +91,10 @@ class ToMeCallback(TrainerCallback):
             ToMeValueError: if r does not fit the model.
         """
         if not is_merged(model):
-            rule, cure = (
-                "A training with ToMeTrainer or ToMeCallback merges tokens.",
-                "Call apply_tome(model, r=16) before",
-            )
+            rule = "A training with ToMeTrainer or ToMeCallback merges tokens."
             got = f"a {type(model).__name__} on which apply_tome was not called"
-            raise NotPatchedError(complaint(rule, got, f"{cure} the Trainer is made; r=0 trains without merging."))
+            cure = "Call apply_tome(model, r=16) before the Trainer is made; r=0 trains without merging."
+            raise NotPatchedError(complaint(rule, got, cure))
         settings = settings_of(model)
         if self.final is None or settings != self.now:  # else a warm-up was broken off, and the old goal holds
             self.final = settings if self.r is None else settings.replace(r=self.r)

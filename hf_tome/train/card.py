@@ -14,17 +14,11 @@ from hf_tome.trace import trace_tome
 
 TITLE = "## Token merging"
 TAG = "token-merging"
-SECTION = """\
-The model was trained with merging, by hf_tome. {usage}"""
 
 
 def settings_of(model: nn.Module) -> ToMeConfig:
-    """The settings that the patched `model` runs with.
-
-    Raises:
-        NotPatchedError: if `apply_tome` was not called on it.
-    """
-    with trace_tome(model):  # says what is wrong with a model that is not patched, though its config holds settings
+    """The settings that the patched `model` runs with. Raises NotPatchedError if it is not patched."""
+    with trace_tome(model):  # raises for a model that is not patched, though its config may hold settings
         configs = (getattr(module, "config", None) for module in model.modules())
         return ToMeConfig.from_dict(next(saved for config in configs if (saved := getattr(config, "tome", None))))
 
@@ -47,17 +41,12 @@ def add_tome_to_card(path: str | Path, model: nn.Module, name: str | None = None
     card = ModelCard.load(path) if path.exists() else ModelCard(f"---\n---\n\n# {name}\n")
     data = card.data.to_dict()
     data["tags"] = [*(tag for tag in data.get("tags") or [] if tag != TAG), TAG]
-    section = SECTION.format(usage=as_saved(settings, load))
+    section = f"The model was trained with merging, by hf_tome. {as_saved(settings, load)}"
     with_section(card, TITLE, section, ModelCardData(**data)).save(path)
 
 
 def unlink_base(path: str | Path, base: str | Path) -> None:
-    """Name a base model that is a folder in a card, where transformers links to a page of the hub that does not exist.
-
-    Args:
-        path: of the card.
-        base: the folder, as it was given to `create_model_card`.
-    """
+    """Name the folder of a base model in a card, where transformers links to a page of the hub that does not exist."""
     card, data = ModelCard.load(path), ModelCard.load(path).data.to_dict()
     data.pop("base_model", None)
     text = card.text.replace(f"[{base}](https://huggingface.co/{base})", f"`{Path(base).name}`")

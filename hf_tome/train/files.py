@@ -127,11 +127,7 @@ def inputs_of(read: Read, file: Any, chance: np.random.Generator | None = None, 
 
 
 def readable(media: Media, read: Read) -> Media:
-    """The files that can be read; the others are named in a warning.
-
-    Raises:
-        ToMeValueError: if none is left.
-    """
+    """The files that can be read; the others are named in a warning. Raises ToMeValueError if none is left."""
     from tqdm.auto import tqdm
 
     good, bad = [], []

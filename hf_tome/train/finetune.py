@@ -24,8 +24,7 @@ from hf_tome.train.callback import ToMeCallback
 from hf_tome.train.card import unlink_base
 from hf_tome.train.files import LabelledFiles, Read, has_several, inputs_of, load_files, readable
 from hf_tome.train.options import Options, fitting_together
-from hf_tome.train.part import freeze_backbone, with_adapters
-from hf_tome.train.pretrained import classifier, merge_for_training
+from hf_tome.train.pretrained import backbone_of, classifier, merge_for_training, with_adapters
 from hf_tome.train.run import run
 from hf_tome.train.trainer import ToMeTrainer
 
@@ -102,8 +101,8 @@ def _write_card(trainer: ToMeTrainer, options: Options, modality: str) -> None:
 def _files(options: Options, modality: str, seed: int, config: Any) -> tuple[Media, Media, list[str]]:
     """What `options.data` names, with the model's classes where it knows them. A stream is read as far as wanted."""
     names = "split", "media_column", "label_column", "validation_fraction", "streaming", "skip_bad_files"
-    limit = options.max_train_samples if options.streaming else None
     chosen = {name: getattr(options, name) for name in names}
+    limit = options.max_train_samples if options.streaming else None
     like = [str(config.id2label[number]) for number in sorted(config.id2label)]
     return load_files(options.data, modality, seed, like=like, limit=limit, **chosen)
 
@@ -129,7 +128,7 @@ def _merging(options: Options, r: Any, model: Any, encoder: Encoder, read: Read,
     if options.lora:
         model = with_adapters(model, options.lora)
     elif options.freeze_backbone:
-        freeze_backbone(model)
+        backbone_of(model).requires_grad_(False)
     return merge_for_training(model, saved.r if r is None and saved else r, options.prop_attn)
 
 

@@ -1,4 +1,4 @@
-"""What `hf-tome train` and the example scripts can be told: our options, beside all of transformers' own."""
+"""The options of `hf-tome train` and of the example scripts: our own, beside all of transformers'."""
 
 from __future__ import annotations
 
@@ -75,12 +75,7 @@ def fitting_together() -> Iterator[None]:
 
 
 class Parser(HfArgumentParser):
-    """Reads `Options` and `TrainingArguments`; what is wrong is a ToMeValueError.
-
-    Args:
-        output_dir: the default of that option.
-        defaults: those of others.
-    """
+    """Reads `Options` and `TrainingArguments`, with other defaults; what is wrong is a ToMeValueError."""
 
     def __init__(self, output_dir: str, **defaults: Any) -> None:
         super().__init__([Options, TrainingArguments], add_help=False, allow_abbrev=False)  # pyright: ignore
@@ -91,17 +86,15 @@ class Parser(HfArgumentParser):
         raise ToMeValueError(complaint("An option takes a value of its kind.", message, "`--help` shows each."))
 
     def read(self, arguments: Sequence[str]) -> tuple[Options, TrainingArguments]:
-        """What the words of a command say.
-
-        Raises:
-            ToMeValueError: if an option is unknown, its value wrong, or transformers refuses them together.
-        """
+        """Parse the arguments of a command. Raises ToMeValueError where one is unknown, wrong, or refused by
+        transformers."""
         with fitting_together():
             options, training, unknown = self.parse_args_into_dataclasses(
                 [*arguments], return_remaining_strings=True, look_for_args_file=False
             )
         if unknown:
-            near = difflib.get_close_matches(unknown[0].replace("-", "_"), self._known(), 1)
+            known = [action.dest for action in self._actions]
+            near = difflib.get_close_matches(unknown[0].replace("-", "_"), known, 1)
             cure = f"Is --{near[0]} meant? " if near else ""
             raise ToMeValueError(complaint("Every option is known.", " ".join(unknown), f"{cure}`--help` lists them."))
         for name, least in LEAST.items():
@@ -109,6 +102,3 @@ class Parser(HfArgumentParser):
                 got, cure = str(getattr(training, name)), "Leave it out for the usual value."
                 raise ToMeValueError(complaint(f"--{name} is at least {least}.", got, cure))
         return options, training
-
-    def _known(self) -> list[str]:
-        return [action.dest for action in self._actions]

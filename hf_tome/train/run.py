@@ -7,28 +7,30 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
+from transformers import set_seed
 
+from hf_tome.api import apply_tome
+from hf_tome.data.encoder import fitting
 from hf_tome.errors import ToMeError
-from hf_tome.measure.row import Row
+from hf_tome.measure.compare import time_rounds
+from hf_tome.measure.row import Row, pair
+from hf_tome.trace import trace_tome
 from hf_tome.train.callback import ToMeCallback
 from hf_tome.train.card import settings_of
 from hf_tome.train.checkpoint import last_checkpoint
-from hf_tome.train.gain import measured_gain
 from hf_tome.train.trainer import ToMeTrainer
 
+ROUNDS = 3  # of a step, to measure what merging gains
 # what torch puts before an error of a worker that loads data
 TRACEBACK = re.compile(r"^Caught .*\nhf_tome\.errors\.\w+: ", re.DOTALL)
 
 
 def run(trainer: ToMeTrainer, resume: bool = False) -> None:
-    """Train, evaluate, save, and say what merging gained.
-
-    Args:
-        trainer: ready to train.
-        resume: go on after the last whole checkpoint in the output directory.
+    """Train, evaluate, save, and print what merging gained; `resume` goes on after the last whole checkpoint.
 
     Raises:
         ToMeError: if a file cannot be read.
@@ -40,9 +42,8 @@ def run(trainer: ToMeTrainer, resume: bool = False) -> None:
         raise type(error)(TRACEBACK.sub("", str(error)).strip()) from error
     except KeyboardInterrupt:
         kept, steps = last_checkpoint(str(trainer.args.output_dir)), trainer.state
-        way = "No checkpoint was written yet: --save_strategy steps --save_steps 100 writes them more often."
-        if kept:
-            way = f"The same command with --resume goes on from {kept}."
+        none = "No checkpoint was written yet: --save_strategy steps --save_steps 100 writes them more often."
+        way = f"The same command with --resume goes on from {kept}." if kept else none
         print(f"\nInterrupted after {steps.global_step} of {steps.max_steps} steps. {way}")
         raise SystemExit(130) from None
 
@@ -63,6 +64,49 @@ def _run(trainer: ToMeTrainer, resume: bool) -> None:
     trainer.save_model()
     if trainer.is_world_process_zero():
         _close(trainer, gain)
+
+
+def measured_gain(trainer: ToMeTrainer) -> Row | None:
+    """Forward and backward on the first samples, in turn without merging and with it. No weight changes.
+
+    Returns:
+        The row of the merged steps, with `speedup` against r = 0 and `token_counts`; None where the unmerged step does
+        not fit in memory, or the model is not whole on one device.
+    """
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        return None
+    model: Any = trainer.model
+    data: Any = trainer.train_dataset
+    rows = [data[number] for number in range(min(len(data), trainer.args.train_batch_size))]
+    inputs = trainer._prepare_inputs(trainer.data_collator(rows))
+    settings = settings_of(model)
+
+    def step(r: Any, inputs: dict[str, Any]) -> None:
+        apply_tome(model, config=settings.replace(r=r))
+        with trainer.accelerator.autocast():
+            loss: Any = trainer.compute_loss(model, dict(inputs))
+        loss.backward()
+        model.zero_grad()
+
+    runs = [partial(step, r) for r in (0, settings.r)]
+    model.train()
+    if trainer.args.gradient_checkpointing:
+        model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
+    try:
+        with fitting(model):
+            time_rounds(runs, inputs, 1)  # warms up
+        seconds = time_rounds(runs, inputs, ROUNDS)
+        with trace_tome(model) as trace:
+            runs[1](inputs)
+    except torch.cuda.OutOfMemoryError:
+        return None
+    finally:
+        model.zero_grad()
+        apply_tome(model, config=settings)
+        set_seed(trainer.args.seed)  # what is random in the training is as without the measurement
+    unmerged, merged = (Row(seconds=each, token_counts=trace.token_counts) for each in seconds)
+    pair([unmerged, merged])
+    return merged
 
 
 def _close(trainer: ToMeTrainer, gain: Row | None) -> None:

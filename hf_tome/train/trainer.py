@@ -52,7 +52,7 @@ class ToMeTrainer(Trainer):
             super()._load_best_model()
 
     def _restores(self, folder: str | None) -> bool:
-        """Load the weights in `folder` into the model and return True; False where the Trainer does it rightly.
+        """Load the weights in `folder` into the model and return True; False where the Trainer itself loads them.
 
         FSDP and DeepSpeed keep checkpoints of their own, with the model's own names; adapters have their own loader.
         """

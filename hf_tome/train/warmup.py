@@ -14,14 +14,10 @@ START = "r_start is an int >= 0, or a float in (0, 1) where r is one too."
 
 @dataclass(frozen=True)
 class WarmUp:
-    """A linear ramp from `start` to r.
-
-    Attributes:
-        length: steps that it takes (int), or the share of all steps of the training (float). 0: r from the beginning.
-        start: r at step 0, in every layer. A float is a share of the mergeable tokens, as in `apply_tome`.
+    """A linear ramp to r, with `start` in every layer at step 0, as `STEPS` and `START` say.
 
     Raises:
-        ToMeTypeError, ToMeValueError: if one of them is not as said here.
+        ToMeTypeError, ToMeValueError: if one of them is not as said there.
     """
 
     length: int | float = 0
@@ -36,11 +32,7 @@ class WarmUp:
             raise ToMeValueError(complaint(START, shown(self.start), "For example r_start=0."))
 
     def check(self, r: Any) -> None:
-        """Refuse a wrong `r`, and one that the start does not lead to.
-
-        Raises:
-            ToMeTypeError, ToMeValueError: if r is none, or the start is a share and r is not.
-        """
+        """Refuse what is no `r`, and one that is no share though the start is."""
         if Schedule.parse(r).kind != "share" and isinstance(self.start, float):
             cure = "Write an int for r_start, or a share for r."
             raise ToMeValueError(complaint(START, f"r_start={self.start} and r={shown(r)}", cure))

@@ -1,4 +1,4 @@
-"""The call: the schedule that reaches a goal best on calibration inputs."""
+"""`tune`: the schedule that reaches a goal best on calibration inputs."""
 
 from __future__ import annotations
 
@@ -113,11 +113,7 @@ class _SpentError(Exception):
 
 
 def _search(trials: Trials, goal: Goal, search: Search, budget: int, done: Callable[[Tuned], None]) -> None:
-    """Try schedules, at most `budget` beside the unmerged one; `done` gets the best so far after each.
-
-    Raises:
-        _SpentError: when the budget is spent.
-    """
+    """Try schedules until `budget` are tried beside the unmerged one: _SpentError. `done` gets the best after each."""
     space, unmerged = trials.space, trials(trials.space.nothing)
     macs = goal.macs(space)
 
@@ -133,12 +129,10 @@ def _search(trials: Trials, goal: Goal, search: Search, budget: int, done: Calla
     def allowed(schedule: PerLayer) -> bool:
         return goal.allows(ask(schedule), unmerged)
 
-    if goal.target_speedup is None:
-        search(space, lambda schedule: ask(schedule).kl, macs, allowed)
-        return
-    for usual in usual_schedules(space, macs).values():  # first, so that there is a best one from the beginning
+    bounded = goal.target_speedup is None
+    for usual in () if bounded else usual_schedules(space, macs).values():  # so that there is a best one at once
         ask(usual)
-    search(space, lambda schedule: ask(schedule).kl, macs, None)
+    search(space, lambda schedule: ask(schedule).kl, macs, allowed if bounded else None)
 
 
 def _best(trials: Trials, goal: Goal) -> Tuned | None:

@@ -19,12 +19,7 @@ RULES = {  # and an example of each
 
 @dataclass(frozen=True)
 class Goal:
-    """One of three goals.
-
-    Attributes:
-        target_speedup: the schedule of least drift that reaches this MAC ratio.
-        max_kl: the schedule with the fewest multiply-adds of which the KL divergence is at most this.
-        max_drop: the one that loses at most so many points of accuracy.
+    """One of three goals, as `RULES` say: the least drift at a MAC ratio, or the fewest multiply-adds within a bound.
 
     Raises:
         ToMeTypeError, ToMeValueError: if not exactly one is given, or it is no such number.
@@ -47,11 +42,7 @@ class Goal:
             raise error(complaint(rule, shown(value), f"For example {name}={example}."))
 
     def macs(self, space: Space) -> int:
-        """Multiply-adds at which a search can end.
-
-        Raises:
-            ToMeValueError: if there is no schedule with so few.
-        """
+        """Multiply-adds at which a search can end. Raises ToMeValueError if no schedule has so few."""
         most, least = space.macs(space.nothing), space.macs(space.everything)
         macs = least if self.target_speedup is None else int(most / self.target_speedup)
         if macs < least:

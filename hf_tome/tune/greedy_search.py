@@ -22,8 +22,7 @@ def search_greedily(space: Space, drift: Drift, macs: int, bound: Allowed | None
 
     Args:
         space: the schedules.
-        drift: how far the outputs are from those of the unmerged model, at least 0. It is cached by its owner: the
-            search asks for some schedules again.
+        drift: the KL divergence of a schedule, cached: the search asks for some schedules again.
         macs: multiply-adds at which the search ends; at least those of `space.everything`.
         bound: whether a schedule is allowed; None where all are.
     """

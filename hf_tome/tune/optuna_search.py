@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from hf_tome.data.extra import extra
+from hf_tome.errors import extra
 from hf_tome.tune.greedy_search import Allowed, Drift, usual_shapes
 from hf_tome.tune.space import PerLayer, Space
 

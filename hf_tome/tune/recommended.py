@@ -7,12 +7,9 @@ from typing import Any
 
 from hf_tome.api import apply_tome, module_of
 from hf_tome.config import ToMeConfig
-from hf_tome.core.macs import encoder_macs
-from hf_tome.core.schedule import Schedule
 from hf_tome.families import tower_in
-from hf_tome.measure.compare import twin
+from hf_tome.measure.compare import placed_with, twin
 from hf_tome.tune.goal import Goal
-from hf_tome.tune.space import Space
 from hf_tome.tune.trial import space_of
 
 
@@ -33,26 +30,12 @@ def recommended(model: Any, target_speedup: float = 2.0) -> ToMeConfig:
         ToMeTypeError, ToMeValueError: if the speed-up is no number of at least 1, or cannot be reached.
         UnsupportedModelError, UnsupportedAttentionError: as `apply_tome`.
     """
-    Goal(target_speedup)  # refuses what is none before anything runs
+    goal = Goal(target_speedup)  # refuses what is none before anything runs
     tower, family = tower_in(apply_tome(twin(module_of(model)), r=0))
-    first = next(tower.parameters())
-    given = {
-        name: value.to(first.device, first.dtype if value.is_floating_point() else None)
-        for name, value in family.inputs(tower.config, 1).items()
-    }
-    return ToMeConfig(r=r_for(space_of(tower, given), target_speedup))
-
-
-def r_for(space: Space, target_speedup: float) -> int:
-    """The smallest number of tokens to merge in every layer with which a MAC ratio is reached.
-
-    Raises:
-        ToMeTypeError, ToMeValueError: as `Goal`.
-    """
-    most = Goal(target_speedup).macs(space)
+    space = space_of(tower, placed_with(tower, family.inputs(tower.config, 1)))
+    most = goal.macs(space)
 
     def reaches(r: int) -> bool:
-        counts = Schedule("constant", r).counts(space.tokens, space.layers, space.protected)
-        return encoder_macs(counts, space.hidden, space.intermediate) <= most
+        return space.macs([r] * space.layers) <= most
 
-    return bisect_left(range(space.tokens + 1), True, key=reaches)
+    return ToMeConfig(r=bisect_left(range(space.tokens + 1), True, key=reaches))  # the smallest that does

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,14 @@ SEED = 0  # draws the samples, so that each call draws the same
 def drawn(
     classifier: Classifier, samples: Samples, limit: int, batch_size: int, skip_bad: bool = False
 ) -> tuple[Batches, Batches]:
-    """Calibration inputs and held-out inputs, in batches, with `labels` where each sample has one.
+    """Calibration inputs and held-out inputs, in batches, with `labels` where each sample has one. All stay in memory.
 
     Args:
         classifier: reads the samples.
-        samples: of which at most `limit` are drawn for each; of fewer than twice as many, one half.
-        limit: inputs.
-        batch_size: of a batch; all batches stay in memory.
+        samples: of which at most `limit` are drawn for each part; of fewer than twice as many, one half.
+        limit: inputs of a part.
+        batch_size: inputs of a batch.
         skip_bad: leave out samples that cannot be read, with a warning.
-
-    Raises:
-        ToMeError: if a sample cannot be read, or none can.
     """
     order = random.Random(SEED).sample(range(samples.count), samples.count)
     calibrating = min(limit, -(-samples.count // 2))
@@ -64,40 +62,26 @@ def tune_kept(
     done: Callable[[Tuned], None] = lambda best: None,
     **goal: Any,
 ) -> Tuned:
-    """`tune`, of which each finished trial is kept in a file: a call with the same model and inputs goes on from there.
-
-    Args:
-        classifier: with the model.
-        calibration: as `drawn` gives them.
-        store: the file, made where there is none; None keeps nothing.
-        done: as in `tune`.
-        goal: what else `tune` takes.
-    """
+    """`tune` on what `drawn` gives. Each finished trial is kept in the file `store`, from which a call with the same
+    model and inputs goes on; None keeps nothing."""
     settings = {field.name: goal.get(field.name) for field in fields(ToMeConfig)}
     tensors = (each for batch in calibration for each in batch.values())
     own = goal.get("matching", "bipartite") not in MATCHINGS.shipped  # its name does not tell what it does
-    kept = Store(None if own else store, run_of(classifier.model, settings, tensors))
-    known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
+    with closing(Store(None if own else store, run_of(classifier.model, settings, tensors))) as kept:
+        known = {tuple(json.loads(schedule)): Trial(**trial) for schedule, trial in kept.costs().items()}
 
-    def keep(best: Tuned) -> None:
-        fresh = {schedule: trial for schedule, trial in best.known.items() if schedule not in known}
-        kept.add_costs({json.dumps(schedule): asdict(trial) for schedule, trial in fresh.items()})
-        known.update(fresh)
-        done(best)
+        def keep(best: Tuned) -> None:
+            fresh = {schedule: trial for schedule, trial in best.known.items() if schedule not in known}
+            kept.add_costs({json.dumps(schedule): asdict(trial) for schedule, trial in fresh.items()})
+            known.update(fresh)
+            done(best)
 
-    try:
         return tune(classifier.model, calibration, known=dict(known), done=keep, **goal)
-    finally:
-        kept.close()
 
 
 def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
-    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer.
-
-    Returns:
-        Rows named "unmerged", "tuned", "constant" and "decreasing", with r, MAC ratio, divergence, agreement and, as
-        the metric, accuracy.
-    """
+    """The unmerged model, the tuned schedule, and the usual ones with as many multiply-adds or just fewer, as rows
+    named "unmerged", "tuned", "constant" and "decreasing". Their metric is the accuracy."""
     trials = Trials(classifier.model, batches, tuned.config)
     space = trials.space
     schedules = {"unmerged": space.nothing, "tuned": tuple(tuned.r), **usual_schedules(space, space.macs(tuned.r))}
@@ -109,13 +93,8 @@ def judged(classifier: Classifier, tuned: Tuned, batches: Batches) -> list[Row]:
 
 
 def remarks(goal: Goal, rows: list[Row], held_out: bool) -> list[str]:
-    """What the figures do not say by themselves: that the search found nothing, or that a bound does not hold.
-
-    Args:
-        goal: what the schedule was chosen for.
-        rows: as `judged` gives them.
-        held_out: whether they are of other inputs than those it was chosen by.
-    """
+    """What the rows of `judged` do not say by themselves: that the search found nothing better than the constant
+    schedule, or that the bound of the goal does not hold on held-out inputs."""
     by_name, said = {row.name: row for row in rows}, []
     unmerged, tuned, constant = by_name["unmerged"], by_name["tuned"], by_name.get("constant")
     if constant and not (tuned.kl or 0) < (constant.kl or 0) and any(tuned.r):

@@ -16,7 +16,7 @@ from hf_tome.core.drift import agreement, kl
 from hf_tome.data.classifier import check_classes
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.families import family_of
-from hf_tome.measure.compare import compare, twin
+from hf_tome.measure.compare import twin
 from hf_tome.trace import trace_tome
 from hf_tome.tune.space import PerLayer, Space
 
@@ -45,13 +45,11 @@ class Trial:
 
 
 class Trials:
-    """What each schedule does to the outputs of a model. The model is only read, whatever happens.
+    """What each schedule does to the outputs of a model, of which a copy is run.
 
     Args:
-        model: of a supported family, with `logits`.
-        calibration: the model's keyword inputs, or a list of such batches; `labels` are not passed on to the model.
+        model, calibration, known: as of `tune`; `labels` are not passed on to the model.
         settings: all but r is taken from here.
-        known: what was measured before on the same model and inputs.
 
     Attributes:
         space: the schedules of the model for such inputs.
@@ -92,7 +90,7 @@ class Trials:
 
     def _outputs(self) -> list[Tensor]:
         """The logits (batch, classes) of each batch."""
-        return [compare([self._logits], inputs)[0].output for inputs, _ in self.batches]
+        return [self._logits(inputs) for inputs, _ in self.batches]
 
     @torch.inference_mode()
     def _logits(self, inputs: dict[str, Any]) -> Tensor:

@@ -61,4 +61,5 @@ def test_a_model_around_others_is_told_by_these() -> None:
     assert "merged as clip" in run("llava")
     assert "merged as qwen2_vl_vision" in run("qwen2_vl")
     assert "windows" in run("qwen2_5_vl")
+    assert "video_config: pe_video_encoder, merged as pe_video_encoder" in run("pe_audio_video")
     assert "CLIPVisionModel" in run("clip_vision_model")

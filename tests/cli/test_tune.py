@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from command import ENVIRONMENT, Run
-from rich.progress import Progress
+from tqdm.auto import tqdm
 from transformers import AutoModelForImageClassification
 
 from hf_tome import ToMeError, apply_tome
@@ -52,7 +52,7 @@ def test_table_line_and_saved_model(run: Run, tmp_path: Path) -> None:
 def test_interrupted_it_says_the_best_and_goes_on(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own_images(tmp_path, 4)
     options = ["tune", "--model", VIT, "--data", "own", "--target-speedup", "2", "--limit", "2"]
-    update, updates = Progress.update, []
+    update, updates = tqdm.update, []
 
     def interrupt(*arguments: Any, **changes: Any) -> None:
         update(*arguments, **changes)
@@ -61,7 +61,7 @@ def test_interrupted_it_says_the_best_and_goes_on(run: Run, tmp_path: Path, monk
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "update", interrupt)
+        patch.setattr(tqdm, "update", interrupt)
         out = run(*options, code=130)
     assert "Interrupted. The best of" in out
     assert "apply_tome(model, r=[" in out

@@ -129,7 +129,7 @@ class Run:
             every = table[sample % len(table)]
             rows.append(
                 torch.stack(
-                    [every[kept or members].mean(dim=0) for kept, members in zip(real, groups.members, strict=True)]
+                    [every[kept or members[:1]].mean(dim=0) for kept, members in zip(real, groups.members, strict=True)]
                 )
             )
         means = torch.stack(rows)
@@ -214,21 +214,31 @@ class PackedRun(Run):
     now: Run | None = None
 
     def layer(self, layer: Any, index: int, plain: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        ends = kwargs["cu_seqlens"].tolist()
+        ends = kwargs["cu_seqlens"].tolist() if "cu_seqlens" in kwargs else ends_by_mask(args[0])
         if index == 0:
             self.images = [Run(self.shape, self.r, self.prop_attn, None, self.residual) for _ in ends[1:]]
         out = []
         for run, first, end in zip(self.images, ends, ends[1:], strict=False):
-            self.now = run
-            places = tuple(each[None, first:end] for each in kwargs["position_embeddings"])
-            own = {**kwargs, "position_embeddings": places}
-            out.append(run.layer(layer, index, partial(self.alone, plain), x[None, first:end], *args, **own)[0])
+            self.now, own = run, dict(kwargs)
+            if self.shape.positions:
+                own["position_embeddings"] = tuple(each[None, first:end] for each in kwargs["position_embeddings"])
+            alone = partial(self.alone, plain, x.ndim)
+            out.append(run.layer(layer, index, alone, x.view(1, -1, x.shape[-1])[:, first:end], *args, **own))
         self.now = None
-        return torch.cat(out)
+        return torch.cat(out, dim=1).view_as(x)
 
-    def alone(self, plain: Callable[..., Any], x: Tensor, position_embeddings: Any, **kwargs: Any) -> Tensor:
-        kwargs["cu_seqlens"] = torch.tensor([0, x.shape[1]])
-        return plain(x[0], position_embeddings=tuple(each[0] for each in position_embeddings), **kwargs)[None]
+    def alone(self, plain: Callable[..., Any], axes: int, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self.shape.positions:
+            kwargs["position_embeddings"] = tuple(each[0] for each in kwargs["position_embeddings"])
+        if "cu_seqlens" in kwargs:
+            kwargs["cu_seqlens"] = torch.tensor([0, x.shape[1]])
+        return plain(x if axes == 3 else x[0], *(None for _ in args), **kwargs).view_as(x)
 
     def attention(self, plain: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         return plain(*args, **kwargs) if self.now is None else self.now.attention(plain, *args, **kwargs)
+
+
+def ends_by_mask(mask: Tensor) -> list[int]:
+    """Where images begin and end that a mask (1, 1, tokens, tokens) hides from each other."""
+    seen = (mask[0, 0] == 0).tolist()
+    return [token for token in range(len(seen)) if token == 0 or not seen[token][token - 1]] + [len(seen)]

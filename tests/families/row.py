@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -104,6 +105,14 @@ class Row:
 def newer(name: str) -> Any:
     """A class of transformers that older versions lack; None there."""
     return getattr(tf, name, None)
+
+
+def inside(model: str, name: str) -> Any:
+    """A class of transformers that stands in a model's file alone; None where a version lacks it."""
+    try:
+        return getattr(import_module(f"transformers.models.{model}.modeling_{model}"), name)
+    except (ImportError, AttributeError):
+        return None
 
 
 def made(*shape: int, seed: int = 1) -> Tensor:

@@ -12,6 +12,7 @@ from row import (
     Row,
     clip_shape,
     image,
+    inside,
     made,
     newer,
     token_mask,
@@ -204,6 +205,14 @@ TOWERs = (
             positions="position_embeddings",
         ),
         placed_patches_mask,
+    ),
+    Row(
+        "unlimited_ocr_vision_encoder",
+        inside("unlimited_ocr", "UnlimitedOcrVisionEncoder"),
+        lambda: tf.UnlimitedOcrVisionEncoderConfig(**CORE),
+        lambda: {"patch_embeds": made(2, 16, 4, 4)},
+        clip_shape("UnlimitedOcrVisionEncoder"),
+        restored=False,
     ),
     Row(
         "step3p7",

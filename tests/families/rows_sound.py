@@ -92,6 +92,27 @@ def codec_mask() -> tuple[dict[str, Tensor], Tensor]:
     return padded("padding_mask", 64, 44, 17, 12)
 
 
+STACKED = {name: ENCODER[name] for name in ENCODER if name not in ("num_mel_bins", "max_source_positions")}
+
+
+def dots3_mask() -> tuple[dict[str, Tensor], Tensor]:
+    _, mask = padded("", 1, 1, 18, 13)
+    return {"chunk_sample_lengths": torch.tensor([144 * 160, 13 * 8 * 160])}, mask
+
+
+def stacked_row(name: str, model: str, part: str) -> Row:
+    shape = Shape(f"{model}{part}Model", "layers", "self_attn", "layer_norm2", 0, positions="position_embeddings")
+    return Row(
+        name,
+        newer(shape.tower),
+        lambda: getattr(tf, f"{model}{part}Config")(**STACKED, num_mel_bins=8),
+        lambda: {"input_features": made(2, 141, 8)},
+        shape,
+        lambda: padded("attention_mask", 141, 104, 18, 13),
+        restored=False,
+    )
+
+
 SOUNDs = (
     Row(
         "audio-spectrogram-transformer",
@@ -196,6 +217,18 @@ SOUNDs = (
         codec_mask,
         restored=False,
     ),
+    Row(
+        "dots3_note_audio_encoder",
+        newer("Dots3NoteAudioModel"),
+        lambda: tf.Dots3NoteAudioConfig(
+            **STACKED, feature_size=8, downsample_hidden_size=4, adapter_input_size=16, adapter_out_dim=8
+        ),
+        lambda: {"input_features": made(2, 8, 144), "chunk_sample_lengths": torch.tensor([144 * 160, 144 * 160])},
+        decoder_like_shape("Dots3NoteAudioModel"),
+        dots3_mask,
+    ),
+    stacked_row("nemotron3_diarization_audio", "Nemotron3Diarization", "Audio"),
+    stacked_row("nemotron3_5_transcribe_asr_audio", "Nemotron3_5Transcribe", "AsrAudio"),
     wave_row("wav2vec2", tf.Wav2Vec2ForCTC, tf.Wav2Vec2Config, "Wav2Vec2Model"),
     wave_row("hubert", tf.HubertModel, tf.HubertConfig, "HubertModel"),
     wave_row("unispeech", tf.UniSpeechModel, tf.UniSpeechConfig, "UniSpeechModel"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 import transformers as tf
 from by_hand import Shape
 from row import (
@@ -15,6 +18,26 @@ from row import (
     vit_shape,
     words,
 )
+from torch import Tensor
+
+FRAMES = tf.SwinConfig(
+    image_size=16,
+    patch_size=4,
+    embed_dim=8,
+    depths=[1],
+    num_heads=[2],
+    window_size=2,
+    num_labels=12,
+    drop_path_rate=0.0,
+)
+PE: dict[str, Any] = {name: CORE[name] for name in ("hidden_size", "num_attention_heads", "intermediate_size")}
+
+
+def frames_mask() -> tuple[dict[str, Tensor], Tensor]:
+    masks = torch.ones(2, 16, dtype=torch.int64), torch.ones(2, 17, dtype=torch.int64)
+    masks[0][1, 11:], masks[1][1, 12:] = 0, 0
+    return {"padding_mask_videos": masks[0]}, masks[1]
+
 
 VIDEOs = (
     Row(
@@ -99,5 +122,14 @@ VIDEOs = (
         lambda: {"pixel_values_videos": made(2, 2, 3, 16, 16)},
         vit_shape("VideoPrismVisionModel", 0, "spatial_layers"),
         implementations=("eager",),
+    ),
+    Row(
+        "pe_video_encoder",
+        newer("PeVideoEncoder"),
+        lambda: tf.PeVideoEncoderConfig(**PE, num_hidden_layers=LAYERS, head_dim=8, vision_config=FRAMES),
+        lambda: {"pixel_values_videos": made(2, 16, 3, 16, 16)},
+        Shape("PeVideoEncoder", "layers", "self_attn", "post_attention_layernorm", 1, positions="position_embeddings"),
+        frames_mask,
+        restored=False,
     ),
 )

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import transformers
+from transformers import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
 from hf_tome.families import FAMILIES, REFUSED, family_named, parts_of
@@ -39,6 +40,13 @@ def test_every_encoder_is_told() -> None:
             unknown += [] if is_told(model_type) else [model_type]
     assert seen > 150
     assert unknown == [], "a row in tests/families, or a line in hf_tome/families/refused.py"
+
+
+def test_every_part_that_sees_or_hears_is_told() -> None:
+    parts = {(part, name) for model_type in CONFIG_MAPPING for name, part in parts_of(model_type).items() if part}
+    encoders = {part for part, name in parts if re.search("vision|audio|video|image|backbone", name)}
+    assert len(encoders) > 100
+    assert sorted(part for part in encoders if not is_told(part)) == []
 
 
 def test_nothing_is_both() -> None:

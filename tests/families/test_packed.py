@@ -10,9 +10,10 @@ from rows_packed import GRID
 from torch import Tensor
 from zoo import ZOO
 
-from hf_tome import apply_tome, trace_tome
+from hf_tome import UnsupportedAttentionError, apply_tome, trace_tome
 
 ROWS = {row.model_type: row for row in ZOO if row.shape.packed}
+needs_qwen = pytest.mark.skipif("qwen2_vl_vision" not in ROWS, reason="another layer in this version")
 each_kind = pytest.mark.parametrize("name", sorted({"qwen2_vl_vision", "qwen3_vl_vision"} & ROWS.keys()))
 
 
@@ -37,7 +38,39 @@ def features(output: Any) -> list[Tensor]:
     return [output.last_hidden_state, output.pooler_output, *getattr(output, "deepstack_features", [])]
 
 
-@pytest.mark.skipif(not ROWS, reason="another layer in this version")
+@pytest.mark.parametrize("settings", [{}, {"r": 0.25}, {"r": (2, -1.0)}, {"matching": "attention_prune"}], ids=str)
+@torch.no_grad()
+def test_a_mask_tells_images_apart(settings: dict[str, Any]) -> None:
+    model = apply_tome(ROWS["pixtral"].build("eager"), **{"r": 3, **settings}).double()
+    pixels, sizes = ROWS["pixtral"].inputs().values()
+    together = model(pixels.double(), sizes).last_hidden_state
+    parts = [image[None, :, :height, :width] for image, (height, width) in zip(pixels.double(), sizes, strict=True)]
+    alone = [model(part).last_hidden_state for part in parts]
+    torch.testing.assert_close(together, torch.cat(alone, dim=1), rtol=0, atol=1e-12)
+
+
+def test_nothing_tells_images_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ROWS["pixtral"]
+    module = type(row.build()).__module__
+    monkeypatch.setattr(f"{module}.generate_block_attention_mask", lambda *_: None)
+    with pytest.raises(UnsupportedAttentionError, match="told apart"):
+        apply_tome(row.build(), r=3)(**row.inputs())
+
+
+@pytest.mark.slow  # inductor takes minutes: each layer's tokens are of another shape
+@pytest.mark.parametrize("name", [pytest.param("qwen2_vl_vision", marks=needs_qwen), "pixtral"])
+@torch.no_grad()
+def test_compiled_with_breaks_in_the_graph(name: str) -> None:
+    """The lengths of images are data, so that each layer breaks it."""
+    model, inputs = build(name, r=3), ROWS[name].inputs()
+    expected = model(**inputs).last_hidden_state
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend="aot_eager")
+    for _ in range(2):
+        torch.testing.assert_close(compiled(**inputs).last_hidden_state, expected, rtol=0, atol=1e-5)
+
+
+@needs_qwen
 @torch.no_grad()
 def test_a_trace_counts_the_tokens_of_all_images() -> None:
     model, inputs = build("qwen2_vl_vision", r=3), ROWS["qwen2_vl_vision"].inputs()
@@ -55,7 +88,7 @@ def test_a_trace_counts_the_tokens_of_all_images() -> None:
     assert torch.equal(final[trace.groups[0]], image_of)  # no group has tokens of two images
 
 
-@pytest.mark.skipif(not ROWS, reason="another layer in this version")
+@needs_qwen
 @pytest.mark.parametrize(
     "settings",
     [

@@ -11,6 +11,8 @@ import transformers as tf
 from comparison import assert_same, tensors_of
 from PIL import Image
 from row import CORE, LAYERS, SPEECH, TEXT, image, made, mel, two, words
+from rows_sound import CODEC
+from rows_video import FRAMES
 from zoo import ZOO
 
 from hf_tome import apply_tome, remove_tome
@@ -76,6 +78,20 @@ def blip_captioner() -> Made:
     return tf.BlipForConditionalGeneration(config), {**image(), **words()}
 
 
+def audio_video() -> Made:
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": LAYERS, "intermediate_size": 24}
+    encoder = {**sizes, "head_dim": 8}
+    config = tf.PeAudioVideoEncoderConfig(
+        **encoder,
+        audio_config=tf.PeAudioEncoderConfig(**encoder, dac_config=CODEC),
+        video_config=tf.PeVideoEncoderConfig(**encoder, vision_config=FRAMES),
+    )
+    return tf.PeAudioVideoEncoder(config), {
+        "input_values": made(2, 1, 64),
+        "pixel_values_videos": made(2, 8, 3, 16, 16),
+    }
+
+
 MODELS: dict[str, tuple[Callable[[], Made], str]] = {
     "depth anything": (depth_anything, "dinov2"),
     "DPT on DINOv2": (dpt_on_dinov2, "dinov2"),
@@ -83,6 +99,7 @@ MODELS: dict[str, tuple[Callable[[], Made], str]] = {
     "captions by ViT and GPT-2": (captioner, "vit"),
     "Whisper": (speech_model, "whisper"),
     "captions by BLIP": (blip_captioner, "blip"),
+    "PE audio-video": (audio_video, "pe_video_encoder"),
 }
 PRESENT = [name for name, (_, family) in MODELS.items() if family in {row.model_type for row in ZOO}]
 

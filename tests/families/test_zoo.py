@@ -19,7 +19,7 @@ from hf_tome import ToMeError, apply_tome, remove_tome, trace_tome
 from hf_tome.families import FAMILIES, family_of
 
 R = 3
-HIDDEN = {"vit_mae": (4, 4)}  # patches that a mask takes away
+HIDDEN = {"vit_mae": (4, 4), "pixtral": (16, 0)}  # patches that a mask takes away, or that are no part of an image
 
 
 def name(row: Row) -> str:
@@ -99,6 +99,7 @@ MECHANISMS = (
     "clip",
     "internvl",
     "qwen2_vl_vision",
+    "pixtral",
     "videomae",
     "vjepa2",
     "whisper",

@@ -101,6 +101,17 @@ def test_capped_scores_take_no_channels(flash: str) -> None:
         model(torch.randn(1, 2, 3, 16, 16))
 
 
+@torch.no_grad()
+def test_flash_attention_of_images_in_one_sequence(flash: str) -> None:
+    widths = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24, "patch_size": 4}
+    config = transformers.PixtralVisionConfig(**widths, num_hidden_layers=3)
+    model = apply_tome(transformers.PixtralVisionModel(config).eval(), r=2)
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)), torch.tensor([[16, 8], [12, 16]])
+    expected = model(*images)
+    model.config._attn_implementation_internal = flash
+    assert apart(model(*images), expected) < 1e-5
+
+
 def test_flash_attention_has_the_gradients_of_sdpa(flash: str) -> None:
     grads = []
     for name in ("sdpa", flash):

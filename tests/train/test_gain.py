@@ -13,7 +13,7 @@ from training import Noise, arguments, losses
 from hf_tome import apply_tome
 from hf_tome.train import ToMeTrainer
 from hf_tome.train.finetune import soft_cross_entropy
-from hf_tome.train.gain import measured_gain
+from hf_tome.train.run import measured_gain
 
 
 class Blended(Noise):

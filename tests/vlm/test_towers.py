@@ -8,7 +8,7 @@ from vlms import IMAGE, VIDEO, Vlm, each_vlm, generated
 
 from hf_tome import UnsupportedModelError, apply_tome, remove_tome, trace_tome
 
-PACKED = ("glm4v", "qwen2_vl", "qwen3_vl")  # all images in one sequence, where each merges
+PACKED = ("glm4v", "mistral3", "qwen2_vl", "qwen3_vl")  # all images in one sequence, where each merges
 
 
 @each_vlm

@@ -98,6 +98,10 @@ def tiled() -> dict[str, Any]:
     return {"pixel_values": pixels(3, 3, 3, 16, 16), "image_sizes": torch.tensor([[16, 32], [32, 16], [10, 32]])}
 
 
+def of_three_sizes() -> dict[str, Any]:
+    return {"pixel_values": pixels(3, 3, 32, 24), "image_sizes": torch.tensor([[16, 16], [32, 16], [16, 24]])}
+
+
 def idefics(config: Any) -> Callable[[], Any]:
     """A config of Idefics 3 or SmolVLM, whose connector puts 2 x 2 patches into one token."""
     vision = {**TOWER, "model_type": f"{config.model_type}_vision"}
@@ -217,6 +221,17 @@ VLMS = (
         ),
         images,
         (4, 4, 4),
+    ),
+    Vlm(
+        "mistral3",
+        "Mistral3ForConditionalGeneration",
+        lambda: tf.Mistral3Config(
+            vision_config=tf.PixtralVisionConfig(**{**TOWER, "image_size": 32}),
+            text_config=tf.MistralConfig(**TEXT),
+            image_token_index=IMAGE,
+        ),
+        of_three_sizes,
+        (4, 8, 6),
     ),
     Vlm("smolvlm", "SmolVLMForConditionalGeneration", idefics(tf.SmolVLMConfig), one_and_two, (4, 4, 4)),
     Vlm("idefics3", "Idefics3ForConditionalGeneration", idefics(tf.Idefics3Config), one_and_two, (4, 4, 4)),

@@ -23,15 +23,10 @@ TASKS: dict[type[Encoder], type[Task]] = {
 
 
 def task_of(encoder: Encoder, data: Any, **options: Any) -> Task:
-    """The task that a model is for, on its samples.
-
-    Args:
-        encoder: a classifier, a model for images and texts, or one for speech.
-        data: `Samples`, or a data set as `samples_of` takes it.
-        options: of `samples_of`.
+    """The task that a model is for, on `Samples` or on a data set, of which `options` are those of `samples_of`.
 
     Raises:
-        ToMeError: if there is no such task, or the data do not fit it.
+        ToMeError: if there is no task for such a model, or the data do not fit it.
     """
     task = next((task for kind, task in TASKS.items() if isinstance(encoder, kind)), None)
     if task is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from torch import Tensor
 
@@ -38,8 +36,7 @@ class Classification(Task):
     def words(self, answers: Cell) -> list[str]:
         """The class with the highest score."""
         best = answers["predicted"]
-        encoder: Any = self.encoder
-        names = {number: name for name, number in encoder.classes}
+        names = {number: name for name, number in self.encoder.classes}
         return [names[number] for number in (best if best.ndim == 1 else best.argmax(-1)).tolist()]
 
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:

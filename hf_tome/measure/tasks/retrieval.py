@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from hf_tome.core.drift import agreement, kl
-from hf_tome.data.image_text import ImageText
 from hf_tome.data.samples import samples_with_texts
-from hf_tome.errors import ToMeTypeError, complaint
 from hf_tome.measure.row import Row
 from hf_tome.measure.statistics import fill_drift, fill_metric, means
 from hf_tome.measure.store import Cell
@@ -31,7 +29,7 @@ class Retrieval(Task):
 
     @property
     def metric(self) -> str | None:
-        """The first of the recalls: of texts by images."""
+        """The recall of captions by images."""
         return "text R@1"
 
     @cached_property
@@ -40,16 +38,18 @@ class Retrieval(Task):
         return np.repeat(np.arange(self.samples.count), [len(texts) for texts in self.samples.said])
 
     @cached_property
+    def texts(self) -> list[str]:
+        """All captions."""
+        return [str(text) for texts in self.samples.said for text in texts]
+
+    @cached_property
     def captions(self) -> Tensor:
         """(captions, width), of length 1."""
-        if not isinstance(self.encoder, ImageText):
-            rule = "Retrieval takes a model for images and texts."
-            raise ToMeTypeError(complaint(rule, type(self.encoder).__name__, "Use load_image_text."))
-        return self.encoder.embed_texts([str(text) for texts in self.samples.said for text in texts])
+        return self.encoder.embed_texts(self.texts)
 
     def cell(self, output: Tensor, unmerged: Tensor) -> Cell:
         """The embeddings, and the drift of the scores of all captions."""
-        scale = self.encoder.model.logit_scale.detach().exp()  # pyright: ignore
+        scale = self.encoder.model.logit_scale.detach().exp()
         logits, reference = ((each @ self.captions.T * scale).float().cpu() for each in (output, unmerged))
         return {
             "embedding": output.float().cpu().numpy(),
@@ -59,9 +59,8 @@ class Retrieval(Task):
 
     def words(self, answers: Cell) -> list[str]:
         """The nearest caption."""
-        texts = [str(text) for texts in self.samples.said for text in texts]
         nearest = torch.from_numpy(answers["embedding"]) @ self.captions.T.float().cpu()
-        return [texts[number] for number in nearest.argmax(-1).tolist()]
+        return [self.texts[number] for number in nearest.argmax(-1).tolist()]
 
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:
         """Drift and recalls, among the images seen and their captions."""

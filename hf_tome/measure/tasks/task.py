@@ -1,4 +1,4 @@
-"""The form of a task."""
+"""The base class of tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hf_tome.data.encoder import Encoder
 from hf_tome.data.samples import Samples
 from hf_tome.measure.row import Row
 from hf_tome.measure.store import Cell
@@ -20,11 +19,11 @@ class Task(ABC):
     """What a model is asked to do on samples, and what its answers are worth.
 
     Attributes:
-        encoder: the model with its processor.
+        encoder: the model with its processor, of the class that `TASKS` names for the task.
         samples: what it is asked about.
     """
 
-    encoder: Encoder
+    encoder: Any
     samples: Samples
     find: ClassVar[Callable[..., Samples]]  # samples for such a model, of any data set
 
@@ -44,7 +43,7 @@ class Task(ABC):
 
     @abstractmethod
     def words(self, answers: Cell) -> list[str]:
-        """Each answer as a person reads it, of what `cell` gave."""
+        """Each answer as text, of what `cell` gave."""
 
     @abstractmethod
     def fill(self, rows: list[Row], answers: list[Cell], seen: np.ndarray, against: int) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 
 from hf_tome.data.samples import samples_with_texts
-from hf_tome.data.transcriber import Transcriber
-from hf_tome.errors import ToMeTypeError, complaint
 from hf_tome.measure.row import Row
 from hf_tome.measure.statistics import fill_drift, fill_metric, ratios
 from hf_tome.measure.store import Cell
@@ -19,7 +17,7 @@ CHANGED = "words changed"
 
 
 class Transcription(Task):
-    """What is said in a sound. The answers are numbers of tokens."""
+    """What is said in a sound. The answers are token ids."""
 
     find = staticmethod(samples_with_texts)
 
@@ -30,9 +28,6 @@ class Transcription(Task):
 
     def cell(self, output: Any, unmerged: Any) -> Cell:
         """The words of both models, in the form that is compared."""
-        if not isinstance(self.encoder, Transcriber):
-            rule = "Transcription takes a model for speech."
-            raise ToMeTypeError(complaint(rule, type(self.encoder).__name__, "Use load_transcriber."))
         texts = [[" ".join(words_of(text)) for text in self.encoder.texts(each)] for each in (output, unmerged)]
         return {"text": np.array(texts[0], str), "unmerged": np.array(texts[1], str)}
 
