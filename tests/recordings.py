@@ -22,6 +22,18 @@ def write_sound(path: Path, samples: np.ndarray, rate: int) -> Path:
     return path
 
 
+def write_aac(path: Path, samples: np.ndarray, rate: int) -> Path:
+    """(samples,), as telephones record."""
+    with av.open(path, "w", format="ipod") as file:
+        stream = file.add_stream("aac", rate=rate, layout="mono")
+        for start in range(0, len(samples), 1024):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = rate, start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
 def write_clip(
     path: Path,
     pictures: Sequence[int | np.ndarray],

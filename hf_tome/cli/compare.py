@@ -19,6 +19,7 @@ def compare(
 ) -> None:
     """Compare reports of `hf-tome eval`: a line for each variant, a column for each report."""
     from hf_tome.measure.export import read_report
+    from hf_tome.measure.table import FIGURES
 
     console, read = Console(), [read_report(path) for path in reports]
     letters = [chr(ord("a") + number) for number in range(len(read))]
@@ -36,7 +37,8 @@ def compare(
         both = len(shares) == 2 and None not in shares
         change = [f"{100 * (shares[1] - shares[0]):+.1f}" if both else ""] if len(read) == 2 else []  # pyright: ignore
         rates = ["" if row is None else f"{row.per_second:.3g}" for row in each]
-        rows.append([name, *("" if share is None else f"{share:.1%}" for share in shares), *change, *rates])
+        texts = ["" if row is None else FIGURES["agreement" if row.metric is None else "metric"](row) for row in each]
+        rows.append([name, *texts, *change, *rates])
     console.print(table("", header, rows, box=None))
     if len({(each.data, each.samples, each.metric) for each in read}) > 1:
         console.print("Not the same data or metric: the differences tell little.")

@@ -173,7 +173,7 @@ def show_report(report: Report, console: Console) -> None:
     if report.task == "automatic-speech-recognition":
         console.print("Speed-up: of the whole transcription. MAC ratio: of the encoder, where tokens merge.")
     if report.metric is None:
-        console.print("No label is known: no folder is named as a class of the model, or there is no such column.")
+        console.print("No label is known: no folder is named as a class of the model, or no column or row has labels.")
 
 
 def grid(r: list[str], settings: list[str] | None, saved: ToMeConfig | None = None) -> list[ToMeConfig]:

@@ -34,7 +34,7 @@ def read_clip(source: Any, frames: int, place: float = 0.5) -> np.ndarray:
 
     Args:
         source: a video file, a path or its content; of several video streams, the first. Or decoded frames (all,
-            height, width, 3).
+            height, width, 3) or (all, 3, height, width), as `datasets` decodes them.
         frames: how many frames, at least 1.
         place: which of each part, in [0, 1): 0 is its first frame, 0.5 its middle.
 
@@ -54,7 +54,8 @@ def read_clip(source: Any, frames: int, place: float = 0.5) -> np.ndarray:
         return [every[int((part + place) * len(every) / frames)] for part in range(frames)] if len(every) else []
 
     if not isinstance(source, File):
-        return np.stack([np.asarray(picture, np.uint8) for picture in chosen(source)])
+        pictures = np.stack([np.asarray(picture, np.uint8) for picture in chosen(source)])
+        return pictures if pictures.shape[-1] == 3 else np.moveaxis(pictures, 1, -1)
     with extra("video", "read video files"):
         from av.error import FFmpegError
     try:

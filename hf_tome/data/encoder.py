@@ -17,6 +17,7 @@ from hf_tome.config import ToMeConfig
 from hf_tome.data.clip import read_clip
 from hf_tome.data.embedded import NAMES
 from hf_tome.data.image import read_image
+from hf_tome.data.rows import Prepared
 from hf_tome.data.sound import read_sound
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
@@ -57,12 +58,14 @@ class Encoder:
 
     def read(self, source: Any) -> Any:
         """One file, its content, or a decoded medium, as the processor takes it: a picture, a waveform at its rate, or
-        as many frames as the model sees.
+        as many frames as the model sees. What is `Prepared` stays as it is.
 
         Raises:
             ToMeValueError: if the file cannot be read.
             MissingExtraError: if the extra that reads such files is not installed.
         """
+        if isinstance(source, Prepared):
+            return source
         if self.modality == "image":
             return read_image_for(self.processor, source)
         if self.modality == "audio":
@@ -81,6 +84,12 @@ class Encoder:
 
     def inputs(self, media: Sequence[Any]) -> dict[str, Tensor]:
         """The model's keyword inputs for a batch of what `read` gives."""
+        if not isinstance(media[0], Prepared):
+            return self._processed(media)
+        with fitting(self.processor):
+            return {name: torch.stack([each[name] for each in media]) for name in media[0]}
+
+    def _processed(self, media: Sequence[Any]) -> dict[str, Tensor]:
         if self.modality == "audio":
             return sound_inputs(self.processor, media)
         if self.modality == "image":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ def unreadable(kind: str, source: Any, error: object) -> ToMeValueError:
 
     Args:
         kind: "image", "sound" or "video".
-        source: the path of the file, or its content.
+        source: the path of the file, or its content. Of anything else, its type is told.
         error: what a library says of it.
     """
     cure = "Remove or repair this file."
     if isinstance(source, Path) and is_pointer(source):
         error, cure = "a pointer of git-lfs", "Run `git lfs pull` in its folder."
-    return ToMeValueError(complaint(f"Every {kind} file must be readable.", f"{source} ({error})", cure))
+    named = source if isinstance(source, str | Path | BytesIO) else f"a decoded {type(source).__name__}"
+    return ToMeValueError(complaint(f"Every {kind} file must be readable.", f"{named} ({error})", cure))

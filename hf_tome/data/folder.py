@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from hf_tome.errors import ToMeValueError, complaint
 
 SUFFIXES = {"image": image.SUFFIXES, "audio": sound.SUFFIXES, "video": clip.SUFFIXES}
 NAMES = {"image": "images", "audio": "sounds", "video": "clips"}
+NOTES = {"", ".txt", ".md", ".csv", ".json", ".jsonl", ".parquet", ".xml", ".db", ".ini"}  # files beside media
 
 
 def files_below(folder: Path, modality: str) -> list[Path]:
@@ -18,8 +22,8 @@ def files_below(folder: Path, modality: str) -> list[Path]:
 
     Args:
         folder: with the files, or with subfolders that hold them, linked ones too.
-        modality: "image", "audio" or "video". It decides by the suffix. Hidden files and folders are left out, and
-            `__MACOSX`.
+        modality: "image", "audio" or "video". It decides by the suffix; what is left out is told in a warning. Hidden
+            files and folders are left out, and `__MACOSX`.
 
     Raises:
         ToMeValueError: if there is none, or a folder cannot be read.
@@ -34,8 +38,27 @@ def files_below(folder: Path, modality: str) -> list[Path]:
         rule = f"The data is a folder with {NAMES[modality]} ({', '.join(sorted(suffixes))})."
         got = f"{folder} ({_kinds(there)})" if folder.is_dir() else f"{folder}, which is no folder"
         raise ToMeValueError(complaint(rule, got, "Subfolders named as the classes give labels."))
+    _tell_left_out(folder, files, there, modality)
     random.Random(0).shuffle(files)
     return files
+
+
+def _tell_left_out(folder: Path, files: list[Path], there: list[Path], modality: str) -> None:
+    """Warn of media that are not read, and of subfolders without any that are: a class would be missing."""
+    known = SUFFIXES[modality] | NOTES
+    others = Counter(suffix for path in there if (suffix := path.suffix.lower()) not in known)
+    full = {path.parts[len(folder.parts)] for path in files}
+    folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and not _hidden(each))
+    empty = [name for name in folders if name not in full]
+    told = [f"{count} {suffix}" for suffix, count in others.items()] + [
+        f"no {NAMES[modality]} in {name}" for name in empty
+    ]
+    if told:
+        warnings.warn(f"Not all of {folder} can be read: {', '.join(told[:9])}.", stacklevel=3)
+
+
+def _hidden(path: Path) -> bool:
+    return path.name.startswith(".") or path.name == "__MACOSX"
 
 
 def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
@@ -44,11 +67,11 @@ def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
     if real in above:
         return
     for path in folder.iterdir():
-        if path.name.startswith(".") or path.name == "__MACOSX":
+        if _hidden(path):
             continue
         if path.is_dir():
             yield from _walk(path, (*above, real))
-        elif path.is_file():
+        elif path.is_file() or path.is_symlink():  # whoever reads it says what is wrong with a link to nothing
             yield path
 
 
@@ -61,4 +84,9 @@ def _kinds(files: list[Path]) -> str:
 
 def folder_names(files: Sequence[Path], folder: Path) -> list[str]:
     """The name of the folder that each file lies in; "" for those in `folder` itself."""
-    return ["" if path.parent == folder else path.parent.name for path in files]
+    return ["" if path.parent == folder else as_text(path.parent.name) for path in files]
+
+
+def as_text(path: str | Path) -> str:
+    """A path that can be written down, also where its name is not encoded as the system's are."""
+    return os.fsencode(path).decode(errors="replace")

@@ -12,7 +12,7 @@ from pathlib import Path
 from huggingface_hub import constants
 from huggingface_hub.utils import get_session
 
-NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:\w[\w.-]*)?")  # a data set may have several configurations
 SECONDS = 5  # that the hub has to answer
 OFFLINE, DATASETS = "HF_HUB_OFFLINE", "datasets.config"
 

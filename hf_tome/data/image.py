@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from PIL import Image, ImageOps
 
 from hf_tome.data.fault import unreadable
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jfif .webp .avif .bmp .gif .tif .tiff .pgm .ppm".split()  # noqa: SIM905
+)
 
 
 def read_image(source: Path | BytesIO | Image.Image) -> Image.Image:
@@ -31,7 +34,8 @@ def read_image(source: Path | BytesIO | Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
+    with suppress(Exception):  # what the camera noted may be broken, and pillow says so in many ways
+        image = ImageOps.exif_transpose(image)
     if image.mode[0] in "IF":  # pillow would cut the values off at 255
         values = np.nan_to_num(np.asarray(image).astype(np.float64))  # (height, width)
         low, high = (0, 65535) if image.mode.startswith("I;16") else (values.min(), values.max())

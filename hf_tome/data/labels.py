@@ -15,6 +15,7 @@ from hf_tome.errors import ToMeValueError, complaint
 Label = str | tuple[Any, ...]  # the name of a folder, or what a row of a data set holds: names or numbers of classes
 Numbers = tuple[int, ...]  # of the classes of one sample
 UNNAMED = re.compile(r"LABEL_\d+")  # the names that transformers gives to unnamed classes
+WORDNET = re.compile(r"n\d{8}")  # the folders of ImageNet
 SHOWN = 20  # names that a message lists
 
 
@@ -68,19 +69,22 @@ class Classes:
 
         Args:
             labels: as the data have them. A folder is CLASS, or CLASS+CLASS where its files have several; "" stands
-                for no folder. Numbers are those of the model.
-            names: of the data's classes in their order, if they have one.
+                for no folder. Numbers are those of the model, or its names, where all of these are numbers.
+            names: of the data's classes in their order, if they have one; of folders, in that of the alphabet.
             optional: whether all folders may be named otherwise: then there are no labels, and the list is empty.
 
         Raises:
             ToMeValueError: if there is no class of a name.
         """
+        folders = any(isinstance(label, str) for label in labels)
         places = {name: place for place, name in enumerate(names)}
-        same_order = bool(names) and self._in_order(names)
+        same_order = bool(names) and self._in_order(names, folders)
+        numbered = all(name.isdecimal() for name in self.exact)
 
         def number_of(name: Any) -> Any:
-            found = self.find(name, places.get(name)) if isinstance(name, str) else name
-            return places[name] if found is None and same_order else found
+            name = str(name) if numbered else name
+            found = self.find(name, None if folders else places.get(name)) if isinstance(name, str) else name
+            return places.get(name) if found is None and same_order else found
 
         found: dict[Label, set[Any]] = {}
         for label in set(labels):
@@ -98,15 +102,34 @@ class Classes:
         rows = {label: tuple(sorted(row)) for label, row in found.items()}
         return [rows[label] for label in labels]
 
-    def _in_order(self, names: Sequence[str]) -> bool:
-        """Whether classes of a data set that are not found by name are those of the same number."""
+    def _in_order(self, names: Sequence[str], folders: bool) -> bool:
+        """Whether classes of the data that are not found by name are those of the same number."""
+        as_many = len(names) == len(self.pairs)
         if all(UNNAMED.fullmatch(name) for name, _ in self.pairs):
+            in_doubt = len(names) > 10 and all(map(str.isdecimal, names))  # numbers, or in the order 1, 10, 2
+            return not folders or (as_many and not in_doubt)
+        if as_many and all(map(WORDNET.fullmatch, names)):
             return True
-        missing = [name for place, name in enumerate(names) if self.find(name, place) is None]
+        if folders:
+            return False
+        found = [self.find(name, place) for place, name in enumerate(names)]
+        missing = [name for name, number in zip(names, found, strict=True) if number is None]
         # ImageNet has two cranes: data sets that need different names call one of them otherwise
-        if same := len(names) == len(self.pairs) and 0 < 100 * len(missing) <= len(names):
+        few = as_many and 0 < 100 * len(missing) <= len(names)
+        if same := few and all(number in (None, place) for place, number in enumerate(found)):
             warnings.warn(f"Matched by number, since no class has the name: {_listed(missing)}.", stacklevel=3)
         return same
+
+
+def of_multi_hot(rows: Sequence[Any]) -> tuple[list[Numbers | None], list[str]]:
+    """Of rows that say 0 or 1 of each class, the numbers of those that hold, and of all classes as names. Both are
+    empty where rows are something else: a list of class numbers holds none twice."""
+    said = [row for row in rows if row is not None]
+    lists = [row for row in said if isinstance(row, list | tuple) and all(each in (0, 1) for each in row)]
+    if len(lists) < len(said) or len({*map(len, lists)}) != 1 or all(len({*row}) == len(row) for row in lists):
+        return [], []
+    numbers = [row if row is None else tuple(number for number, yes in enumerate(row) if yes) for row in rows]
+    return numbers, [str(number) for number in range(len(lists[0]))]
 
 
 def label_array(rows: Sequence[Numbers], classes: int) -> np.ndarray:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hf_tome.data.folder import files_below, folder_names
+from hf_tome.data.folder import as_text, files_below, folder_names
+from hf_tome.data.labels import of_multi_hot, parts_of
 from hf_tome.data.metadata import described, metadata_in
 from hf_tome.data.rows import Column, media_of_rows
 from hf_tome.data.splits import Choice
@@ -27,7 +28,8 @@ class Media:
     Attributes:
         files: paths, contents of files or decoded media, as the readers of `hf_tome.data` take them.
         labels: of each, the name of its folder, or class names, or class numbers. Empty without labels.
-        names: of the data's classes, in the order that the data give them; empty without an order.
+        names: of the data's classes, in the order that the data give them; of folders, in that of the alphabet; empty
+            without an order.
         root: the folder that they lie in.
     """
 
@@ -49,7 +51,7 @@ class Media:
         """The path of a file below its folder, as the data have it, or the number of its row."""
         if self.root is not None:
             path: Path = self.files[number]
-            return (path.relative_to(self.root) if self.root in path.parents else path).as_posix()
+            return as_text((path.relative_to(self.root) if self.root in path.parents else path).as_posix())
         return self.files.path(number) if isinstance(self.files, Column) else str(number)
 
     def select(self, order: Sequence[int]) -> Media:
@@ -107,9 +109,12 @@ def _in_folder(folder: Path, modality: str, choice: Choice, usual: Sequence[str]
     optional = column is None and not texts
     said = described(table, folder, column, usual, optional, choice.skip_bad_files) if table else None
     if said is None:
-        files = files_below(folder, modality)[: choice.limit]
-        return Media(files, folder_names(files, folder), (), folder)
+        files = files_below(folder, modality)
+        labels = folder_names(files, folder)
+        names = sorted({part for label in {*labels} for part in parts_of(label)} - {""})
+        return Media(files[: choice.limit], labels[: choice.limit], names, folder)
     files, labels = said[0][: choice.limit], said[1][: choice.limit]
     if not texts and all(isinstance(each, str) and each.isdecimal() for label in labels for each in label or ()):
         labels = [label and tuple(map(int, label)) for label in labels]  # a CSV file knows no numbers
-    return Media(files, labels, (), folder)
+    several, names = of_multi_hot(labels)
+    return Media(files, several or labels, names, folder)

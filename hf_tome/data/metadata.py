@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import random
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def described(
         raise ToMeValueError(complaint(RULE, got, f"Name one {' or '.join(usual[:2])}, or choose with --label-column."))
     said: dict[Path, list[Any] | None] = {}
     for row in rows:
-        value, path = row.get(str(found)), table.parent / str(row.get(name))
+        value, path = row.get(str(found)), table.parent / str(row.get(name)).replace("\\", "/")  # of Windows
         if table.parent != folder and folder not in path.parents:
             continue
         if value in (None, ""):
@@ -81,9 +82,16 @@ def _rows(table: Path) -> list[dict[str, Any]]:
         else:
             with table.open(encoding="utf-8-sig", newline="") as file:
                 jsonl = table.suffix == ".jsonl"
-                rows = [json.loads(line) for line in file if line.strip()] if jsonl else list(csv.DictReader(file))
+                rows = [json.loads(line) for line in file if line.strip()] if jsonl else _csv_rows(file.read())
     except (OSError, ValueError, csv.Error) as error:  # pyarrow's errors are among them
         raise ToMeValueError(complaint(RULE, f"{table} ({error})", "Write it anew.")) from error
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise ToMeValueError(complaint(RULE, f"{table} without such rows", "Write it anew."))
     return rows
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    """Spreadsheets write semicolons or tabs, where a comma stands in numbers."""
+    header = text.partition("\n")[0]
+    delimiter = next((each for each in ",;\t" if each in header), ",")
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True))

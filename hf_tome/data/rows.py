@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import io
 import random
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from hf_tome.data.fault import unreadable
 from hf_tome.data.folder import NAMES
-from hf_tome.data.labels import Label
+from hf_tome.data.labels import Label, of_multi_hot
 from hf_tome.data.splits import RULE, Choice
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, extra, shown
 
 FEATURES = {"image": "Image", "audio": "Audio", "video": "Video"}
+INPUTS = ("pixel_values", "pixel_values_videos", "input_values", "input_features")  # that models take
+
+
+class Prepared(dict[str, Tensor]):
+    """A model's inputs for one sample, without a batch axis, made by the transform of a data set."""
 
 
 class InMemory(io.BytesIO):
@@ -32,13 +40,14 @@ class Column(Sequence[Any]):
     """The media of a `datasets.Dataset`.
 
     Args:
-        rows: the data set.
+        rows: the data set. A transform counts: it gives the medium in the same column, or a model's inputs.
         name: of the column.
         numbers: what its rows are called; by default by their places.
     """
 
     def __init__(self, rows: Any, name: str, numbers: Sequence[int] | None = None) -> None:
-        self.rows, self.name = _undecoded(rows, name), name  # our own readers decode
+        self.given, self.name = rows, name
+        self.rows = _undecoded(rows.with_format(None), name)  # our own readers decode
         self.numbers = range(len(rows)) if numbers is None else numbers
 
     def __len__(self) -> int:
@@ -46,19 +55,19 @@ class Column(Sequence[Any]):
 
     def select(self, order: Sequence[int]) -> Column:
         """Some of the rows; they keep their numbers."""
-        return Column(self.rows.select(order), self.name, [self.numbers[each] for each in order])
+        return Column(self.given.select(order), self.name, [self.numbers[each] for each in order])
 
     @property
     def fingerprint(self) -> list[Any]:
         """What `datasets` knows the rows by."""
-        return [self.rows._fingerprint, self.name]
+        return [self.given._fingerprint, self.name]
 
     @property
     def paths(self) -> list[Path]:
         """The files that the rows name; none where they hold them."""
-        if not len(self) or not isinstance(self._medium(0), Path):
+        if not len(self) or not isinstance(self._stored(0), Path):
             return []
-        return [each for number in range(len(self)) if isinstance(each := self._medium(number), Path)]
+        return [each for number in range(len(self)) if isinstance(each := self._stored(number), Path)]
 
     def path(self, number: int) -> str:
         """What a row calls its file, which is not read; or the row's number."""
@@ -67,23 +76,55 @@ class Column(Sequence[Any]):
         return path or str(self.numbers[number])
 
     def __getitem__(self, number: Any) -> Any:
-        """A path, the content of a file, or a decoded medium.
+        """A path, the content of a file, a decoded medium, or what a transform has `Prepared`.
 
         Raises:
-            ToMeValueError: if the row holds none.
+            ToMeValueError: if the row holds none, or its transform fails.
         """
-        medium = self._medium(number)
+        medium = self._transformed(number) if self.given.format["type"] == "custom" else self._stored(number)
         if medium is None:
             got = f"none in row {self.numbers[number]}"
             raise ToMeValueError(complaint("Every row holds a medium.", got, "Remove this row."))
-        return medium
+        return _fetched(medium) if isinstance(medium, str) else medium
 
-    def _medium(self, number: int) -> Any:
-        value = self.rows[number][self.name]
+    def _transformed(self, number: int) -> Any:
+        rule = f"The transform of the data set keeps the column {self.name}, or gives {' or '.join(INPUTS)}."
+        cure = "Change it, or take it off with with_format(None)."
+        try:
+            row = self.given[number]
+            names = INPUTS if "input_ids" in row else (*INPUTS, "attention_mask")  # which may be that of a text
+            if found := Prepared({key: _floats(row[key]) for key in names if key in row}):
+                return found
+        except Exception as error:  # of the user's own code, or of what decodes the file for it
+            got = f"row {self.numbers[number]}, where it fails ({type(error).__name__}: {error})"
+            raise ToMeValueError(complaint(rule, got, cure)) from error
+        if self.name not in row:
+            raise ToMeValueError(complaint(rule, f"the columns {', '.join(row)}", cure))
+        return self._medium(row[self.name], number)
+
+    def _stored(self, number: int) -> Any:
+        return self._medium(self.rows[number][self.name], number)
+
+    def _medium(self, value: Any, number: int) -> Any:
+        """What a row holds, as readers take it; of a file that lies elsewhere, the address."""
+        name = f"row {self.numbers[number]}"
         if isinstance(value, dict) and "bytes" in value:
-            name = value.get("path") or f"row {self.numbers[number]}"
-            return Path(name) if value["bytes"] is None else InMemory(value["bytes"], name)
-        return Path(value) if isinstance(value, str) else value
+            name = value.get("path") or name
+            value = name if value["bytes"] is None else value["bytes"]
+        if isinstance(value, bytes):
+            return InMemory(value, name)
+        return Path(value) if isinstance(value, str) and "://" not in value else value
+
+
+def _fetched(address: str) -> InMemory:
+    """A file that lies elsewhere, as those of a stream of files on the hub."""
+    from datasets.utils.file_utils import xopen
+
+    try:
+        with xopen(address, "rb") as file:
+            return InMemory(file.read(), address)
+    except Exception as error:  # of the network, or of any file system
+        raise unreadable("media", address, error) from error
 
 
 def media_of_rows(
@@ -105,7 +146,7 @@ def media_of_rows(
         ToMeTypeError, ToMeValueError: if it is no data set, or has no such columns.
     """
     limit, media, label = choice.limit, choice.media_column, choice.label_column
-    rows = _as_stored(rows, limit)
+    rows = _with_length(rows, limit)
     kinds = rows.features
     media = media or next((key for key, kind in kinds.items() if type(kind).__name__ == FEATURES[modality]), None)
     if not texts:
@@ -120,20 +161,21 @@ def media_of_rows(
     column = Column(rows, str(media))
     if limit is not None and limit < len(rows):
         column = column.select(random.Random(0).sample(range(len(rows)), limit))  # the first may be of one class
-    names = [] if label is None else _names(kinds[label])
-    return column, [] if label is None else _labels(column, column.rows[label][:], names), names
+    if label is None:
+        return column, [], []
+    names, values = _names(kinds[label]), column.rows[label][:]
+    several, places = ([], []) if names else of_multi_hot(values)
+    return column, [*several] or _labels(column, values, names), places or names
 
 
-def _as_stored(rows: Any, limit: int | None) -> Any:
-    """A `datasets.Dataset` without a format or transform; of a stream, its first rows."""
+def _with_length(rows: Any, limit: int | None) -> Any:
+    """A `datasets.Dataset`; of a stream, its first rows."""
     with extra("eval", "read a data set"):
         import datasets
     if not isinstance(rows, datasets.Dataset | datasets.IterableDataset):
         raise ToMeTypeError(complaint(RULE, shown(rows), "Load the data set with `datasets`."))
     if isinstance(rows, datasets.Dataset):
-        if rows.format["type"] == "custom":
-            warnings.warn("The transform of the data set is left out: the model's processor is used.", stacklevel=2)
-        return rows.with_format(None)
+        return rows
     kinds, stored = dict(rows.features or {}), {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
     media = [name for name, kind in kinds.items() if type(kind).__name__ in FEATURES.values()]
     for name in media:
@@ -150,6 +192,11 @@ def _undecoded(rows: Any, name: str) -> Any:
     feature = rows.features[name]
     decodes = type(feature).__name__ in FEATURES.values()
     return rows.cast_column(name, type(feature)(decode=False)) if decodes else rows
+
+
+def _floats(values: Any) -> Tensor:
+    found = torch.as_tensor(values)
+    return found.float() if found.is_floating_point() else found
 
 
 def _labels(column: Column, values: Sequence[Any], names: Sequence[str]) -> list[Label | None]:

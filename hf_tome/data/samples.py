@@ -14,6 +14,7 @@ import numpy as np
 
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.encoder import Encoder
+from hf_tome.data.folder import as_text
 from hf_tome.data.labels import Classes, Label, Numbers, label_array, parts_of
 from hf_tome.data.media import Media, media_in
 from hf_tome.data.splits import Choice, splits_of
@@ -164,7 +165,7 @@ def _found(data: Any, encoder: Encoder, choice: Choice, texts: bool = False) -> 
     part = parts.get(split, next(iter(parts.values())))
     media = media_in(part, encoder.modality, choice, texts)
     folder = isinstance(part, Path)
-    name = str(part if folder else data if isinstance(data, str | Path) else "a data set in memory")
+    name = as_text(part if folder else data if isinstance(data, str | Path) else "a data set in memory")
     own = None if folder or part.split is None else str(part.split)
     return media, {"name": name, "source": f"{encoder.modality}folder" if folder else name, "split": split or own}
 

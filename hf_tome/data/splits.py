@@ -13,6 +13,7 @@ from hf_tome.errors import ToMeValueError, complaint, extra
 
 RULE = "The data is a folder, the name of a data set on the hub, or a datasets.Dataset."
 SPLITS = ("train", "validation", "valid", "val", "test")
+ALSO = {"training": "train", "testing": "test"}  # what folders of splits are called too, in capitals or not
 TABLES = ("*.parquet", "*/*.parquet")
 
 Splits = dict[str | None, Any]  # by name; what is not divided has the name None
@@ -45,7 +46,8 @@ def splits_of(data: Any, choice: Choice, texts: bool = False) -> Splits:
 
     Args:
         data: a folder with a subfolder `train` and others in `SPLITS`, or without; a folder of Parquet files, or one
-            that `save_to_disk` wrote; the name of a data set on the hub; or a data set of `datasets`, divided or not.
+            that `save_to_disk` wrote; the name of a data set on the hub, as NAME or NAME:CONFIGURATION; or a data set
+            of `datasets`, divided or not.
         choice: the split that is wanted, else all are. Where it names columns, `datasets` reads a folder that has no
             metadata.
         texts: whether texts are wanted, as a column of them.
@@ -85,9 +87,11 @@ def _is_saved(root: Path) -> bool:
 
 
 def _folders(root: Path, split: str | None) -> Splits:
+    named = {each.name.casefold(): each for each in root.glob("*") if each.is_dir()}
+    there = {ALSO.get(name, name): folder for name, folder in named.items()}
     if split is not None:
-        return {split: root / split}
-    divided = {each: root / each for each in SPLITS if (root / "train").is_dir() and (root / each).is_dir()}
+        return {split: root / split if (root / split).is_dir() else there.get(split, root / split)}
+    divided = {each: there[each] for each in SPLITS if "train" in there and each in there}
     return {None: root, **divided}
 
 
@@ -98,7 +102,8 @@ def _loaded(root: Path, name: str, choice: Choice) -> Any:
         if _is_saved(root):
             return datasets.load_from_disk(name)
         with asking(name):
-            return datasets.load_dataset(name, split=choice.split, streaming=choice.streaming)
+            name, _, config = (name, "", "") if root.exists() else name.partition(":")
+            return datasets.load_dataset(name, config or None, split=choice.split, streaming=choice.streaming)
     except Exception as error:  # of many kinds: of the hub, of its network, of scripts and files that are broken
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ToMeValueError(complaint(RULE, f"{name} ({reason})", "Check the name and the split.")) from error

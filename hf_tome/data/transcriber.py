@@ -31,9 +31,8 @@ class Transcriber(Encoder):
         """As the hub names it."""
         return "automatic-speech-recognition"
 
-    def inputs(self, media: Sequence[np.ndarray]) -> dict[str, Tensor]:
-        """The inputs of a batch of waveforms. Whisper hears windows of 30 s: one for all, or, if a sound is longer, as
-        many as it takes."""
+    def _processed(self, media: Sequence[np.ndarray]) -> dict[str, Tensor]:
+        """Whisper hears windows of 30 s: one for all waveforms, or, if one is longer, as many as it takes."""
         window = getattr(self.processor, "n_samples", None)
         if window is None or max(map(len, media)) <= window:
             return sound_inputs(self.processor, media)

@@ -123,6 +123,11 @@ def check_push(model: str) -> None:
     if Path(model).exists():
         cure = "Name the model as it is called there, or write into a file with --card."
         raise ToMeValueError(complaint(rule, f"{model}, a folder", cure))
+    check_token(rule)
+
+
+def check_token(rule: str) -> None:
+    """Raise ToMeValueError if nobody is logged in; `rule` says what needs it."""
     if not get_token():
         cure = "Run `hf auth login` first, or set HF_TOKEN to a token that may write."
         raise ToMeValueError(complaint(rule, "no token of the hub", cure))

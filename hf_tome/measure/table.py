@@ -9,8 +9,9 @@ from hf_tome.measure.row import UNMERGED, Interval, Report, Row
 
 LEGEND = (
     "Agreement: samples with the prediction of the unmerged model. "
-    "Behind ±: half of the 95 % interval, by the bootstrap, or 3/n where no sample differs; that of the change is on "
-    "paired draws. Speed-up: median of paired batches (and quartiles); the MAC ratio is its limit."
+    "Behind ±: half of the 95 % interval, by the bootstrap, or 3/n where no sample differs; behind ≥ or ≤: its other "
+    "end, where all samples are right or wrong; that of the change is on paired draws. Speed-up: median of paired "
+    "batches (and quartiles); the MAC ratio is its limit."
 )
 
 
@@ -83,8 +84,11 @@ def summary(report: Report) -> str:
 
 
 def _percent(value: float | None, interval: Interval | None, form: str) -> str:
-    """A share in percent, with half of its interval."""
-    if value is None:
-        return ""
-    half = "" if interval is None else f" ±{100 * max(value - interval[0], interval[1] - value):.1f}"
-    return form.format(100 * value) + half
+    """A share in percent, with half of its interval; of a value at one end, the other end."""
+    if value is None or interval is None:
+        return "" if value is None else form.format(100 * value)
+    low, high = interval
+    half = f"±{100 * max(value - low, high - value):.1f}"
+    if low < high and value in interval:
+        half = f"(≥ {low:.1%})" if value == high else f"(≤ {high:.1%})"
+    return f"{form.format(100 * value)} {half}"

@@ -16,6 +16,7 @@ from scipy.stats import bootstrap
 from transformers import BatchFeature, Pipeline, PreTrainedModel, pipeline
 
 from hf_tome.data.classifier import Classifier
+from hf_tome.data.rows import Prepared
 from hf_tome.data.samples import Samples, samples_of
 from hf_tome.errors import ToMeTypeError, ToMeValueError, complaint, shown
 from hf_tome.metrics.accuracy import Accuracy
@@ -148,9 +149,9 @@ def _answers(pipe: Pipeline, classifier: Classifier, samples: Samples) -> Iterat
     if pipe.model.config.problem_type == "multi_label_classification":
         options["function_to_apply"] = "sigmoid"  # older transformers take softmax for sounds and clips
     media = (samples.read(number) for number in range(samples.count))
-    if classifier.modality == "video":  # the pipeline takes no frames
-        for frames in media:
-            inputs = BatchFeature(classifier.inputs([frames])).to(pipe.dtype or torch.float32)
+    if classifier.modality == "video" or isinstance(samples.read(0), Prepared):  # the pipeline takes neither
+        for medium in media:
+            inputs = BatchFeature(classifier.inputs([medium])).to(pipe.dtype or torch.float32)
             yield pipe.postprocess(pipe.forward(inputs), **{**pipe._postprocess_params, **options})  # pyright: ignore
         return
     if classifier.modality == "audio":

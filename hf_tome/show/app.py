@@ -48,9 +48,10 @@ class Handlers:
         self.classifiers: dict[str, Classifier] = {each.modality: each for each in own}
 
     def about(self, classifier: Classifier) -> str:
-        """Which model answers, and why where it is not the one that was given."""
+        """Which model answers, how it was saved, and why it is not the one that was given where it is another."""
         if self.own is None or classifier is self.own:
-            return f"Model: {classifier.name}."
+            saved = classifier.saved
+            return f"Model: {classifier.name}{f', saved with r={saved.r}' if saved and saved.merges else ''}."
         return f"Model: {classifier.name}, since {self.own.name} takes {NAMES[self.own.modality]}."
 
     def open_file(self, path: str | None) -> tuple[Any, ...]:

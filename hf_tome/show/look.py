@@ -168,7 +168,7 @@ def _check_patches(trace: Trace, classifier: Classifier) -> None:
 
 def forms_of(kind: str) -> tuple[str, ...]:
     """Suffixes of the files that `write` can write for a medium of this kind."""
-    stills = sorted(SUFFIXES["image"] - {".gif"})
+    stills = sorted(SUFFIXES["image"] - {".gif", ".avif"})  # which not every pillow can write
     return (*stills, ".html", *(animation.SUFFIXES if kind == "video" else ()))
 
 

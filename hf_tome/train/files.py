@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hf_tome.data.labels import Classes, parts_of
+from hf_tome.data.labels import Classes
 from hf_tome.data.media import Media, media_in
+from hf_tome.data.rows import Prepared
 from hf_tome.data.splits import Choice, splits_of
 from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
@@ -35,7 +36,7 @@ def load_files(
 ) -> tuple[Media, Media, list[str]]:
     """Files to train on and files to evaluate on, with class numbers as labels, and the names of the classes.
 
-    Where nothing is set apart for evaluation (validation, val, test), a tenth of each class is.
+    Where nothing with labels is set apart for evaluation (validation, val, test), a tenth of each class is.
 
     Args:
         data: a data set as `hf_tome.data.samples.samples_of` takes it. The files of a folder CLASS+CLASS have several
@@ -63,22 +64,33 @@ def load_files(
         splits |= splits_of(data, chosen)
     if first not in splits:
         raise ToMeValueError(complaint(RULE, f"the splits {', '.join(map(str, splits))}", "Name one of them train."))
-    held_out = [each for each in EVALUATION if first and each != first and each in splits]
-    parts = [media_in(splits[each], modality, chosen) for each in (first, *held_out[:1])]
-    classes = _in_order_of(like, list(parts[0].names) or _classes_in(parts[0]))
-    if not all(part.labels for part in parts) or len(classes) < 2:
+    train = media_in(splits[first], modality, chosen)
+    classes = _in_order_of(like, _classes_in(train))
+    if not train.labels or len(classes) < 2:
         got = f"the classes {', '.join(classes)}" if classes else "none"
         raise ToMeValueError(complaint(RULE, got, "There are at least two classes; label_column names their column."))
     known = Classes((name, number) for number, name in enumerate(classes))
-    names = [[each if isinstance(each, str) else tuple(map(str, each)) for each in part.labels] for part in parts]
-    train, *other = [replace(part, labels=known.numbers(each)) for part, each in zip(parts, names, strict=True)]
-    return (train, other[0], classes) if other else (*_set_apart(train, seed, validation_fraction), classes)
+    held_out = [each for each in EVALUATION if first and each != first and each in splits]
+    others = (media_in(splits[each], modality, chosen) for each in held_out)
+    evaluation, train = next((part for part in others if any(part.labels)), None), _numbered(train, known)
+    if evaluation is not None:
+        return train, _numbered(evaluation, known), classes
+    train, evaluation = _set_apart(train, seed, validation_fraction)
+    if not len(evaluation):
+        rule = "Some class has two files or more, so that one can be set apart for evaluation."
+        raise ToMeValueError(complaint(rule, f"{len(train)} files of {len(classes)} classes", "Add files."))
+    return train, evaluation, classes
+
+
+def _numbered(media: Media, classes: Classes) -> Media:
+    """The media with class numbers as labels; numbers among the data's labels are names of classes."""
+    names = [each if isinstance(each, str) else tuple(map(str, each)) for each in media.labels]
+    return replace(media, labels=classes.numbers(names))
 
 
 def _classes_in(media: Media) -> list[str]:
-    """All classes that folders or texts name, in the order of the alphabet, or of their numbers."""
-    labels = (parts_of(label) if isinstance(label, str) else label for label in media.labels)
-    return [str(each) for each in sorted({each for label in labels for each in label} - {""})]
+    """The names of the classes; without an order, in that of the alphabet, or of their numbers."""
+    return [*media.names] or [str(each) for each in sorted({each for label in media.labels for each in label})]
 
 
 def _in_order_of(like: Sequence[str], classes: list[str]) -> list[str]:
@@ -109,6 +121,11 @@ def has_several(*parts: Media) -> bool:
     return any(len(label) != 1 for part in parts for label in part.labels)
 
 
+def inputs_of(read: Read, file: Any, chance: np.random.Generator | None = None, view: int = 0) -> dict[str, Tensor]:
+    """What `read` makes of a file. What the transform of a data set has made stays as it is."""
+    return dict(file) if isinstance(file, Prepared) else read(file, chance, view)
+
+
 def readable(media: Media, read: Read) -> Media:
     """The files that can be read; the others are named in a warning. Raises ToMeValueError if none is left."""
     from tqdm.auto import tqdm
@@ -116,7 +133,7 @@ def readable(media: Media, read: Read) -> Media:
     good, bad = [], []
     for number in tqdm(range(len(media)), desc="Checking files"):
         try:
-            read(media.files[number], None, 0)
+            inputs_of(read, media.files[number])
             good.append(number)
         except ToMeError as error:
             bad.append(str(error))
@@ -195,7 +212,7 @@ class LabelledFiles(Dataset):
         else:
             rule = "Without several=True, each file has one class."
             raise ToMeValueError(complaint(rule, f"{file} with {len(numbers)}", "Pass several=True."))
-        return {**self.read(file, chance, view), "labels": labels}
+        return {**inputs_of(self.read, file, chance, view), "labels": labels}
 
 
 def _blended(value: Tensor, other: Tensor, share: float) -> Tensor:

@@ -13,15 +13,17 @@ from transformers import AutoConfig, PreTrainedModel, TrainingArguments, set_see
 
 from hf_tome.data.classifier import modality_of
 from hf_tome.data.encoder import Encoder, frames_of
+from hf_tome.data.folder import as_text
 from hf_tome.data.media import Media
 from hf_tome.data.pretrained import as_vit, load_processor, loaded, saved_settings
 from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.measure.card import check_token
 from hf_tome.measure.variants import even_steps, read_one_r
 from hf_tome.train.augment import Clips, Pictures, Spectrograms, spectrogram_size
 from hf_tome.train.callback import ToMeCallback
 from hf_tome.train.card import unlink_base
-from hf_tome.train.files import LabelledFiles, Read, has_several, load_files, readable
-from hf_tome.train.options import Options
+from hf_tome.train.files import LabelledFiles, Read, has_several, inputs_of, load_files, readable
+from hf_tome.train.options import Options, fitting_together
 from hf_tome.train.pretrained import backbone_of, classifier, merge_for_training, with_adapters
 from hf_tome.train.run import run
 from hf_tome.train.trainer import ToMeTrainer
@@ -50,6 +52,8 @@ def finetune(
     """
     set_seed(training.seed)
     r = None if options.r is None else read_one_r(options.r)  # refuses what is wrong before anything is loaded
+    if training.push_to_hub:
+        check_token("--push_to_hub writes to the hub, as its owner.")
     if model is None and not options.model:
         cure = "For example --model google/vit-base-patch16-224-in21k, or a folder."
         raise ToMeValueError(complaint("--model names the model to train.", "none", cure))
@@ -70,16 +74,17 @@ def finetune(
         training.metric_for_best_model = "mAP"
     views = read.views if isinstance(read, Clips) else 1
     seed = training.seed if options.augment or modality == "audio" else None
-    trainer = ToMeTrainer(
-        merging,
-        training,
-        train_dataset=LabelledFiles(train, read, len(labels), seed=seed, mixup=options.mixup, several=several),
-        eval_dataset=LabelledFiles(evaluation, read, len(labels), views=views, several=several),
-        compute_metrics=metrics(several, views),
-        compute_loss_func=soft_cross_entropy if options.mixup and not several else None,
-        processing_class=processor,
-        callbacks=[ToMeCallback(warmup=options.r_warmup)],
-    )
+    with fitting_together():
+        trainer = ToMeTrainer(
+            merging,
+            training,
+            train_dataset=LabelledFiles(train, read, len(labels), seed=seed, mixup=options.mixup, several=several),
+            eval_dataset=LabelledFiles(evaluation, read, len(labels), views=views, several=several),
+            compute_metrics=metrics(several, views),
+            compute_loss_func=soft_cross_entropy if options.mixup and not several else None,
+            processing_class=processor,
+            callbacks=[ToMeCallback(warmup=options.r_warmup)],
+        )
     run(trainer, options.resume)
     _write_card(trainer, options, modality)
     return trainer
@@ -87,7 +92,7 @@ def finetune(
 
 def _write_card(trainer: ToMeTrainer, options: Options, modality: str) -> None:
     """The model card, with the names of base model and data."""
-    base, data = options.model or None, Path(options.data or "").name or None
+    base, data = options.model or None, as_text(Path(options.data or "").name) or None
     trainer.create_model_card(tasks=f"{modality}-classification", finetuned_from=base, dataset=data)
     if base and Path(base).is_dir() and trainer.is_world_process_zero():
         unlink_base(Path(str(trainer.args.output_dir)) / "README.md", base)
@@ -118,7 +123,7 @@ def _merging(options: Options, r: Any, model: Any, encoder: Encoder, read: Read,
     tokens away."""
     saved = saved_settings(model.config)
     if r is None and not (saved and saved.merges):
-        inputs = {name: value[None] for name, value in read(train.files[0], None, 0).items()}
+        inputs = {name: value[None] for name, value in inputs_of(read, train.files[0]).items()}
         r = even_steps(encoder, inputs, 1)[0]
     if options.lora:
         model = with_adapters(model, options.lora)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from transformers import HfArgumentParser, TrainingArguments
 
-from hf_tome.errors import ToMeValueError, complaint
+from hf_tome.errors import ToMeError, ToMeValueError, complaint
 
 DEFAULTS = {
     "remove_unused_columns": False, "eval_strategy": "epoch", "save_strategy": "epoch", "save_total_limit": 2,
     "load_best_model_at_end": True, "report_to": "none", "learning_rate": 5e-5, "warmup_steps": 0.1,
     "logging_steps": 20, "metric_for_best_model": "accuracy",
 }  # fmt: skip
+
+
+LEAST = {"per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "learning_rate": 0.0, "seed": 0}
 
 
 def option(default: Any, text: str) -> Any:
@@ -53,6 +57,23 @@ class Options:
     resume: bool = option(False, "Go on after the last whole checkpoint.")
 
 
+@contextmanager
+def fitting_together() -> Iterator[None]:
+    """Around what transformers makes of the options: what it refuses, lacks or cannot reach is told.
+
+    Raises:
+        ToMeValueError: in place of its own errors.
+    """
+    try:
+        yield
+    except ToMeError:
+        raise
+    except (ValueError, RuntimeError, ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        rule = "Options of a training must fit together, and this machine."
+        raise ToMeValueError(complaint(rule, reason, "Change one of them.")) from error
+
+
 class Parser(HfArgumentParser):
     """Reads `Options` and `TrainingArguments`, with other defaults; what is wrong is a ToMeValueError."""
 
@@ -67,18 +88,17 @@ class Parser(HfArgumentParser):
     def read(self, arguments: Sequence[str]) -> tuple[Options, TrainingArguments]:
         """Parse the arguments of a command. Raises ToMeValueError where one is unknown, wrong, or refused by
         transformers."""
-        try:
+        with fitting_together():
             options, training, unknown = self.parse_args_into_dataclasses(
                 [*arguments], return_remaining_strings=True, look_for_args_file=False
             )
-        except ToMeValueError:
-            raise
-        except (ValueError, ImportError) as error:
-            cure = "Change one of them."
-            raise ToMeValueError(complaint("Options of a training must fit together.", str(error), cure)) from error
         if unknown:
             known = [action.dest for action in self._actions]
             near = difflib.get_close_matches(unknown[0].replace("-", "_"), known, 1)
             cure = f"Is --{near[0]} meant? " if near else ""
             raise ToMeValueError(complaint("Every option is known.", " ".join(unknown), f"{cure}`--help` lists them."))
+        for name, least in LEAST.items():
+            if getattr(training, name) < least:
+                got, cure = str(getattr(training, name)), "Leave it out for the usual value."
+                raise ToMeValueError(complaint(f"--{name} is at least {least}.", got, cure))
         return options, training

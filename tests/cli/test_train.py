@@ -164,6 +164,10 @@ def test_ctrl_c_says_how_to_go_on(run: Run, own: Path, monkeypatch: pytest.Monke
         (("--lern-rate", "1"), "Got: --lern-rate 1. Is --learning_rate meant?"),
         (("--learning-rate", "fast"), "argument --learning_rate"),
         (("--save-strategy", "steps"), "must fit together"),
+        (("--report-to", "nothing"), "must fit together"),
+        (("--push-to-hub",), "no token of the hub"),
+        (("--per-device-train-batch-size", "0"), "batch_size is at least 1"),
+        (("--seed", "-1"), "seed is at least 0"),
         (("--r", "8,16"), "--r '[8,16]'"),
         (("--r", "many"), "as in Python"),
         (("--model", "swin"), "A model is"),
@@ -172,7 +176,8 @@ def test_ctrl_c_says_how_to_go_on(run: Run, own: Path, monkeypatch: pytest.Monke
         (("--rand-augment", "11"), "strength of 0 to 10"),
     ],
 )
-def test_refusals(options: tuple[str, ...], said: str, run: Run, own: Path) -> None:
+def test_refusals(options: tuple[str, ...], said: str, run: Run, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_tome.measure.card.get_token", lambda: None)
     (own / "empty").mkdir()
     assert said in train(run, "--output-dir", "out", *options, code=2)
     assert not (own / "out" / "README.md").exists()

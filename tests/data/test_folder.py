@@ -10,6 +10,7 @@ import pytest
 from hf_tome import ToMeValueError
 from hf_tome.data.folder import files_below, folder_names
 from hf_tome.data.labels import Classes
+from hf_tome.data.media import Media
 
 CLASSES = {"T-shirt/top": 0, "Ankle boot": 1}
 
@@ -49,6 +50,25 @@ def test_linked_folders_count_and_hidden_ones_do_not(tmp_path: Path) -> None:
     files = sorted(files_below(data, "image"))
     assert [str(path.relative_to(data)) for path in files] == ["cat/0.png", "dog/1.png", "dog/2.png"]
     assert classes_of(files, data, {"dog": 0, "cat": 1}) == [(1,), (0,), (0,)]
+
+
+def test_what_is_left_out_is_told(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    fill(tmp_path, "cat/a.JPG", "cat/a.txt", "cat/._a.jpg", "README.md")
+    os.symlink(tmp_path / "nowhere.png", tmp_path / "cat" / "b.png")  # as git-annex has it: its reader names it
+    assert sorted(path.name for path in files_below(tmp_path, "image")) == ["a.JPG", "b.png"]
+    assert not recwarn
+    fill(tmp_path, "dog/a.heic", "dog/b.heic", "cat/c.svg").joinpath("cow").mkdir()
+    with pytest.warns(UserWarning, match="Not all of .* can be read") as told:
+        files_below(tmp_path, "image")
+    assert all(word in str(told[0].message) for word in ("2 .heic", "1 .svg", "no images in cow", "no images in dog"))
+
+
+def test_names_that_are_no_text_can_be_written_down(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    (fill(folder, "a.png") / "a.png").rename(folder / os.fsdecode(b"\xff.png"))
+    (file,) = files_below(tmp_path, "image")
+    assert folder_names([file], tmp_path) == ["caf\ufffd"]
+    assert Media([file], [()], (), tmp_path).path(0) == "caf\ufffd/\ufffd.png"
 
 
 def test_labels_are_the_names_of_the_subfolders(tmp_path: Path) -> None:

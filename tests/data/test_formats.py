@@ -138,7 +138,7 @@ def streamed_dict(folder: Path, modality: str) -> Any:
 
 
 def transformed(folder: Path, modality: str) -> Any:
-    return rows(folder, modality).with_transform(lambda batch: {"pixel_values": batch["medium"]})
+    return rows(folder, modality).with_transform(lambda batch: {"medium": batch["medium"]})
 
 
 def as_tensors(folder: Path, modality: str) -> Any:
@@ -204,7 +204,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     return make
 
 
-@pytest.mark.filterwarnings("ignore:The transform of the data set is left out")
 @pytest.mark.parametrize("reader", [by_eval, by_tune, by_study, by_embed, by_train], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("form", FORMS, ids=lambda each: each.__name__)
 @pytest.mark.parametrize(

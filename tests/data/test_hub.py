@@ -27,7 +27,7 @@ from hf_tome.data.splits import Choice, splits_of
 @pytest.mark.parametrize(
     ("name", "possible"),
     [
-        ("mnist", True), ("google/vit-base-patch16-224", True), ("a.b/c_d", True),
+        ("mnist", True), ("google/vit-base-patch16-224", True), ("a.b/c_d", True), ("superb:ks", True),
         ("./photos", False), ("../photos", False), ("/photos", False), ("photos/", False), ("~/photos", False),
         ("a/b/c", False), ("photos\\cats", False), ("here/typo", False), ("file", False), ("my photos", False),
     ],
@@ -98,6 +98,11 @@ for streaming in (False, True):
     found.append(samples_alone(name, classifier, streaming=streaming).count)
     train, held_out, names = load_files(name, "image", streaming=streaming)
     found.append([len(train), len(held_out), names])
+assert samples_of(f"{name}:default", classifier).count == 10
+try:
+    samples_of(f"{name}:typo", classifier)
+except ToMeError as error:
+    assert "typo" in str(error) and "default" in str(error), error
 try:
     samples_of("me/typo", classifier)
 except ToMeError as error:

@@ -77,9 +77,32 @@ def test_places_decide_where_names_do_not() -> None:
     with pytest.raises(ToMeValueError, match="no class for cow"):
         classes("cat", "dog").numbers([("cow",)], ["cow", "dog"])
 
+    moved = ["class 1", "class 0", *names[2:150], "crane2", *names[151:]]  # not in the model's order
+    with pytest.raises(ToMeValueError, match="no class for crane2"):
+        model.numbers([("crane2",)], moved)
+
 
 def test_of_unnamed_classes_the_numbers_count() -> None:
-    assert classes("LABEL_0", "LABEL_1").numbers([("dog",), ("cat",)], ["cat", "dog"]) == [(1,), (0,)]
+    unnamed = classes("LABEL_0", "LABEL_1")
+    assert unnamed.numbers([("dog",), ("cat",)], ["cat", "dog"]) == [(1,), (0,)]
+    assert unnamed.numbers(["dog", "cat"], ["cat", "dog"], optional=True) == [(1,), (0,)]  # folders
+    assert unnamed.numbers(["dog", "cat"], ["cat", "cow", "dog"], optional=True) == []
+    many = [str(number) for number in range(12)]
+    assert classes(*(f"LABEL_{number}" for number in range(12))).numbers(many, sorted(many), optional=True) == []
+
+
+def test_folders_of_imagenet_are_in_the_order_of_its_classes() -> None:
+    folders = ["n01440764", "n01443537", "n01484850"]
+    model = classes("tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark")
+    assert model.numbers(["n01484850", "n01440764"], folders, optional=True) == [(2,), (0,)]
+    assert model.numbers(["n01484850", "n01440764"], folders[1:], optional=True) == []
+
+
+def test_numbers_are_names_where_all_names_are_numbers() -> None:
+    """As a training on numbers makes it."""
+    assert classes("1", "10", "2").numbers([(10,), (2, 1)]) == [(1,), (0, 2)]
+    with pytest.raises(ToMeValueError, match="no class for 0"):
+        classes("1", "10", "2").numbers([(0,)])
 
 
 def test_arrays_of_labels() -> None:

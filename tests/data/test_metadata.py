@@ -43,6 +43,21 @@ def test_rows_of_one_file_and_lists_are_several_texts(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        'file_name,text\r\na.png,x\r\nb c.png,"y, z"\r\n',
+        "\ufefffile_name;text\na.png;x\nb c.png;y, z\n",
+        "file_name\ttext\n./a.png\tx\nb c.png\ty, z\n",
+        'file_name, text\na.png, x\n.\\b c.png, "y, z"\n',
+    ],
+    ids=["CRLF", "semicolons", "tabs", "blanks and backslashes"],
+)
+def test_tables_as_spreadsheets_and_windows_write_them(text: str, folder: Path) -> None:
+    (folder / "metadata.csv").write_bytes(text.encode())
+    assert said(folder) == {"a.png": ("x",), "b c.png": ("y, z",)}
+
+
+@pytest.mark.parametrize(
     ("text", "got"),
     [
         ("file_name,about\na.png,x\n", "file_name, about"),
@@ -69,5 +84,5 @@ def test_labels_and_texts_of_a_folder_of_images(tmp_path: Path) -> None:
     texts = samples_with_texts(data, classifier, limit=3)
     assert [texts.said[number] for number in range(3)] == [(f"a {names.index(texts.path(n))}",) for n in range(3)]
     (data / "metadata.csv").write_text(f"file_name,text\n{names[0]}, \n")
-    with pytest.raises(ToMeValueError, match="in row 0"):
+    with pytest.raises(ToMeValueError, match=r"none for all/0\.png"):
         samples_with_texts(data, classifier)

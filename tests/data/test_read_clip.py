@@ -128,7 +128,8 @@ def test_a_recording_that_begins_between_keyframes(tmp_path: Path, name: str, co
 
 def test_frames_that_are_decoded_already_are_chosen_alike() -> None:
     frames = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 6, 3), np.uint8)
-    for given in (frames, list(frames)):
+    for given in (frames, list(frames), np.moveaxis(frames, -1, 1)):  # torchcodec has the colours first
+        assert read_clip(given, 4).shape == (4, 4, 6, 3)
         assert read_clip(given, 4)[:, 0, 0, 0].tolist() == [2, 7, 12, 17]
 
 

@@ -33,6 +33,12 @@ def test_a_photo_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
     assert (turned[8:] == 0).all()
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0II*\0\x08\0\0\0", b"nothing", b"II*\0\x08\0\0\0\x05"])
+def test_a_broken_note_of_the_camera_leaves_the_picture(tmp_path: Path, exif: bytes) -> None:
+    Image.new("RGB", (16, 8)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
+    assert read_image(tmp_path / "a.jpg").size == (16, 8)
+
+
 def test_a_picture_that_is_decoded_already_is_read_alike(tmp_path: Path) -> None:
     grey, exif = Image.effect_noise((16, 8), 50), Image.Exif()
     exif[0x0112] = 6

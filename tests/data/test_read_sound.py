@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from recordings import tone, write_sound
+from recordings import tone, write_aac, write_sound
 
 from hf_tome import ToMeValueError
 from hf_tome.data.sound import read_sound
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".aiff", ".mp3"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".aiff", ".mp3", ".m4a"])
 def test_formats(tmp_path: Path, suffix: str) -> None:
     samples = tone(0.5, 16000)
-    wave, rate = read_sound(write_sound(tmp_path / f"a{suffix}", samples, 16000))
+    path = tmp_path / f"a{suffix}"
+    wave, rate = read_sound((write_aac if suffix == ".m4a" else write_sound)(path, samples, 16000))
     assert rate == 16000
     assert wave.dtype == np.float32
     assert abs(np.sqrt((wave**2).mean()) - np.sqrt((samples**2).mean())) < 0.02
@@ -45,6 +47,12 @@ def test_a_sound_that_is_decoded_already_is_read_alike() -> None:
         wave, rate = read_sound({"array": array, "sampling_rate": 8000}, 16000)
         assert rate == 16000
         assert np.abs(wave - tone(0.1, 16000))[200:-200].max() < 1e-3
+
+
+@pytest.mark.parametrize("sound", [{"array": [0.0]}, {"array": "no", "sampling_rate": 8000}, [0.0], None])
+def test_what_is_no_decoded_sound_is_told(sound: Any) -> None:
+    with pytest.raises(ToMeValueError, match=f"a decoded {type(sound).__name__}"):
+        read_sound(sound)
 
 
 def test_a_header_that_promises_too_much_takes_no_memory(tmp_path: Path) -> None:
@@ -82,7 +90,9 @@ def test_what_is_no_sound_is_named(tmp_path: Path) -> None:
     import soundfile
 
     soundfile.write(tmp_path / "nan.wav", np.full(10, np.nan, np.float32), 8000, subtype="FLOAT")
-    wrong = ("empty.wav", "text.wav", "broken.flac", "folder.wav", "nothing.wav", "nan.wav", "missing.wav", "a.txt")
+    (tmp_path / "text.m4a").write_text("no sound")
+    wrong = ("empty.wav", "text.wav", "broken.flac", "folder.wav", "nothing.wav", "nan.wav", "missing.wav", "a.txt",
+             "text.m4a", "missing.m4a")  # fmt: skip
     for name in wrong:
         with pytest.raises(ToMeValueError, match=r"Got: .*" + name):
             read_sound(tmp_path / name, 16000)

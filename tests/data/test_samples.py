@@ -66,6 +66,14 @@ def test_names_that_are_given_take_the_place_of_the_models(classifier: Classifie
     assert sorted(found.labels.tolist()) == [1, 1, 3, 3]  # pyright: ignore
 
 
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "Testing"), ("TRAIN", "Test")])
+def test_a_split_is_a_folder_by_its_usual_names(names: tuple[str, str], classifier: Classifier, tmp_path: Path) -> None:
+    for count, name in enumerate(names, 2):
+        labelled(SMALL_VIT, tmp_path / name, count)
+    found = samples_of(tmp_path, classifier)
+    assert (found.split, found.count) == ("test", 3)
+
+
 def test_a_folder_of_parquet_files_is_a_data_set(
     classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

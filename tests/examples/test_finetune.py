@@ -45,7 +45,7 @@ def test_a_folder_and_a_model_of_ones_own(tmp_path: Path) -> None:
     model = AutoModelForImageClassification.from_pretrained(tmp_path / "out")
     assert model.config.tome["r"] == [6, 4]
     assert model.config.label2id == {"cat": 0, "dog": 1, "rain": 2}
-    assert "| [6, 4] | default of the family | True |" in (tmp_path / "out" / "README.md").read_text()
+    assert "r = [6, 4], prop_attn = as the family does" in (tmp_path / "out" / "README.md").read_text()
     assert results(tmp_path / "out", "train")["train_loss"] > 0
 
     more = ("--model", "out", "--num_train_epochs", "0", "--output_dir", "again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from sklearn.metrics import average_precision_score
 from hf_tome import ToMeError, apply_tome
 from hf_tome.data.classifier import Classifier, load_classifier
 from hf_tome.data.folder import files_below
+from hf_tome.data.rows import InMemory
 from hf_tome.data.samples import samples_of
 from hf_tome.measure.sweep import sweep
+from hf_tome.train.files import LabelledFiles, load_files
 
 COUNT = 5
 
@@ -60,6 +63,27 @@ def test_several_labels_of_sounds(tmp_path: Path) -> None:
          "labels": [np.flatnonzero(row).tolist() for row in labels]},
     ).cast_column("labels", datasets.Sequence(datasets.ClassLabel(names=names)))  # fmt: skip
     assert sweep(classifier, several, [4], media_column="sound", progress=False).rows[1].metric == report.rows[1].metric
+
+
+@pytest.mark.parametrize("modality", BY_MODALITY)
+def test_inputs_that_a_transform_makes_need_no_processor(modality: str, tmp_path: Path) -> None:
+    classifier = load_classifier(str(saved(BY_MODALITY[modality], tmp_path / "model")))
+    plain = rows(labelled(BY_MODALITY[modality], tmp_path / "data", 8), modality)
+
+    def inputs(batch: dict[str, Any]) -> dict[str, Any]:
+        media = [classifier.read(InMemory(each["bytes"], each["path"])) for each in batch["medium"]]
+        return dict(classifier.inputs(media))
+
+    given, options = plain.with_transform(inputs), {"batch_size": 4, "progress": False}
+    found = sweep(replace(classifier, processor=None), given, [4], **options).rows[1]
+    usual = sweep(classifier, plain, [4], **options).rows[1]
+    assert (found.metric, found.kl) == (usual.metric, usual.kl)
+    train, held_out, _ = load_files(given, modality, validation_fraction=0.5)
+    for part in (train, held_out):
+        item = LabelledFiles(part, lambda *_: {}, CLASSES)[0]
+        assert item.pop("labels") == part.labels[0][0]
+        assert item.keys() == part.files[0].keys()
+        assert all(item[name].equal(part.files[0][name]) for name in item)
 
 
 def test_a_part_of_a_data_set_that_is_sorted_has_all_classes(tmp_path: Path) -> None:

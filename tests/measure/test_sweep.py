@@ -20,7 +20,9 @@ from hf_tome.core import match_bipartite
 from hf_tome.data.classifier import Classifier
 from hf_tome.data.samples import samples_of
 from hf_tome.measure.baselines import Baseline, baselines
+from hf_tome.measure.row import Row
 from hf_tome.measure.sweep import sweep
+from hf_tome.measure.table import FIGURES
 from hf_tome.measure.variants import variant_name
 from hf_tome.metrics.ranking import Ranking
 
@@ -97,6 +99,14 @@ def test_what_never_differs_is_rarer_than_three_in_n(classifier: Classifier, tmp
     row = sweep(classifier, data, [0], batch_size=BATCH, progress=False).rows[1]
     assert row.change == 0
     assert row.change_interval == pytest.approx((-3 / COUNT, 3 / COUNT))
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "text"),
+    [(0.91, (0.886, 0.934), "91.0% ±2.4"), (1, (0.925, 1), "100.0% (≥ 92.5%)"), (0, (0, 0.03), "0.0% (≤ 3.0%)")],
+)
+def test_how_an_interval_is_written(value: float, interval: tuple[float, float], text: str) -> None:
+    assert FIGURES["metric"](Row(metric=value, interval=interval)) == text
 
 
 def test_changed_answers_and_means_over_classes(classifier: Classifier, tmp_path: Path) -> None:

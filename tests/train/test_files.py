@@ -75,6 +75,18 @@ def test_splits_and_several_classes(tmp_path: Path, modality: str) -> None:
     assert not has_several(held_out)
 
 
+def test_a_test_set_without_labels_is_passed_over(tmp_path: Path) -> None:
+    """As in competitions: what is evaluated on is set apart from the others."""
+    for name in ("train/cat/1", "train/cat/2", "train/dog/3", "train/dog/4", "test/5", "test/6"):
+        wave(tmp_path / f"{name}.wav")
+    train, held_out, _ = load_files(tmp_path, "audio")
+    assert sorted(train.labels) == sorted(held_out.labels) == [(0,), (1,)]
+    assert {path.parent.name for path in (*train.files, *held_out.files)} == {"cat", "dog"}
+    splits = {"train": made([0, 1, 0, 1], datasets.ClassLabel(names=NAMES[:2])),
+              "test": made([-1, -1], datasets.ClassLabel(names=NAMES[:2]))}  # fmt: skip
+    assert [len(part) for part in load_files(splits, "audio")[:2]] == [2, 2]
+
+
 def test_classes_that_a_model_knows_keep_their_numbers(tmp_path: Path) -> None:
     for name in ("t-shirt_top", "Bag", "Coat"):
         for number in range(2):
@@ -96,6 +108,7 @@ def test_classes_that_a_model_knows_keep_their_numbers(tmp_path: Path) -> None:
         (["train/a/1.wav", "train/b/2.wav", "test/c/3.wav"], "The classes are a, b. Got: no class for c"),
         (["1.wav", "a/2.wav", "b/3.wav"], "no class for no folder"),
         (["a/1.txt"], "1 files of other kinds"),
+        (["a/1.wav", "b/2.wav"], "Some class has two files or more"),
     ],
 )
 def test_folders_that_are_no_data(tmp_path: Path, files: list[str], words: str) -> None:
