@@ -51,7 +51,7 @@ def main() -> None:
 
 def page(found: dict[str, Any]) -> None:
     """Write the table."""
-    about = "Speed-up, and milliseconds of a merged batch; medians of paired rounds, random weights."
+    about = "Speed-up (quartiles), and a merged batch; medians of paired rounds, random weights."
     source = f"Measured by `make bench-export`. {found['machine']}"
     table = markdown(HEADER, [_line(each) for each in found["cases"]])
     write_block(ROOT / "docs/deploy.md", "exported", f"{table}\n\n{about} {source}")
@@ -91,7 +91,7 @@ def _run(model: Any, inputs: dict[str, torch.Tensor], runtime: str, file: Path) 
 def _line(found: dict[str, Any]) -> list[str]:
     """One case: its speed-up in each runtime."""
     case, rows = Case(**found["case"]), [Row(**found["rows"][runtime][1]) for runtime in RUNTIMES]
-    gains = (f"{row.speedup:.2f}x, {1000 * case.batch / row.per_second:.0f}" for row in rows)
+    gains = (f"{speed(row)}, {1000 * case.batch / row.per_second:.0f} ms" for row in rows)
     return [case.name, str(case.batch), str(rows[0].r), f"{rows[0].mac_ratio:.2f}x", *gains]
 
 
