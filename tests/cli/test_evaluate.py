@@ -242,6 +242,9 @@ def test_several_processes_give_what_one_gives(modality: str, processes: int, tm
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Report: several/report.md") == 1
     hf_tome(*options, "--out", "one", cwd=tmp_path)
-    assert results(tmp_path / "several") == results(tmp_path / "one")
+    several, one = results(tmp_path / "several"), results(tmp_path / "one")
+    assert [row[:-1] for row in several] == [row[:-1] for row in one]
+    # torchrun gives each process one thread: the model's sums round otherwise
+    assert [row[-1] for row in several] == pytest.approx([row[-1] for row in one], rel=1e-5, abs=1e-9)
     report = json.loads((tmp_path / "several" / "report.json").read_text())
     assert (report["samples"], report["left_out"], report["machine"]["processes"]) == (COUNT, 2, processes)
