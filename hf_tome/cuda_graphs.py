@@ -75,7 +75,8 @@ def graphed(model: Any) -> Callable[..., Any]:
         key = key_of(inputs)
         if key not in graphs:
             tensors = {name: value.clone() for name, value in inputs.items() if isinstance(value, Tensor)}
-            graph, outputs = capture(lambda: module(**{**inputs, **tensors}))
+            with torch.cuda.device_of(next(module.parameters())):  # a capture sees the current GPU alone
+                graph, outputs = capture(lambda: module(**{**inputs, **tensors}))
             graphs[key] = Captured(graph, tensors, outputs)
         found = graphs[key]
         for name, tensor in found.inputs.items():
